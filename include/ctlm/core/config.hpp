@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what the compiler and the user's macros say about this build. The only file that asks.
+//
+// A user may define (to 1; undefined means 0)
+//   CTLM_FREESTANDING   trim everything that needs an operating system, a heap or exceptions
+//   CTLM_XSIMD          the `native` arch uses xsimd (the CMake target ctlm::ctlm sets it)
+//   CTLM_USER_FATAL     the user supplies the definition of ctlm::fatal
+#pragma once
+
+#include "version.hpp"
+
+#ifndef CTLM_FREESTANDING
+#define CTLM_FREESTANDING 0
+#endif
+#ifndef CTLM_XSIMD
+#define CTLM_XSIMD 0
+#endif
+#ifndef CTLM_USER_FATAL
+#define CTLM_USER_FATAL 0
+#endif
+
+#if defined(__cpp_exceptions) && !CTLM_FREESTANDING
+#define CTLM_EXCEPTIONS 1
+#else
+#define CTLM_EXCEPTIONS 0
+#endif
+
+// Instruction sets that have kernels of their own.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
+#define CTLM_AVX512 1
+#else
+#define CTLM_AVX512 0
+#endif
+#if CTLM_AVX512 && defined(__AVX512VNNI__)
+#define CTLM_AVX512VNNI 1
+#else
+#define CTLM_AVX512VNNI 0
+#endif
+#if defined(__AVX2__) && defined(__FMA__)
+#define CTLM_AVX2 1
+#else
+#define CTLM_AVX2 0
+#endif
+#if defined(__F16C__)
+#define CTLM_F16C 1
+#else
+#define CTLM_F16C 0
+#endif
+
+// The ABI tag. Inline functions of two translation units compiled for different targets or with different options
+// have different symbols, so that the linker cannot silently run AVX-512 code on a machine without it.
+#if CTLM_AVX512VNNI
+#define CTLM_ABI_ISA avx512vnni
+#elif CTLM_AVX512
+#define CTLM_ABI_ISA avx512
+#elif defined(__AVX512F__)
+#define CTLM_ABI_ISA avx512f
+#elif CTLM_AVX2
+#define CTLM_ABI_ISA avx2
+#elif defined(__AVX__)
+#define CTLM_ABI_ISA avx
+#elif defined(__SSE4_2__)
+#define CTLM_ABI_ISA sse42
+#elif defined(__SSSE3__)
+#define CTLM_ABI_ISA ssse3
+#elif defined(__SSE2__)
+#define CTLM_ABI_ISA sse2
+#elif defined(__ARM_FEATURE_SVE)
+#define CTLM_ABI_ISA sve
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define CTLM_ABI_ISA neondot
+#elif defined(__ARM_NEON)
+#define CTLM_ABI_ISA neon
+#else
+#define CTLM_ABI_ISA generic
+#endif
+
+#if CTLM_XSIMD
+#define CTLM_ABI_SIMD x
+#else
+#define CTLM_ABI_SIMD p
+#endif
+#if CTLM_FREESTANDING
+#define CTLM_ABI_HOST f
+#elif CTLM_EXCEPTIONS
+#define CTLM_ABI_HOST e
+#else
+#define CTLM_ABI_HOST n
+#endif
+#if defined(__FAST_MATH__)
+#define CTLM_ABI_MATH q
+#else
+#define CTLM_ABI_MATH i
+#endif
+
+#define CTLM_ABI_PASTE(major, minor, isa, simd, host, math) v##major##_##minor##_##isa##_##simd##host##math
+#define CTLM_ABI_EXPAND(major, minor, isa, simd, host, math) CTLM_ABI_PASTE(major, minor, isa, simd, host, math)
+
+/// Name of the inline namespace around everything in ctlm.
+#define CTLM_ABI                                                                                                       \
+  CTLM_ABI_EXPAND(CTLM_VERSION_MAJOR, CTLM_VERSION_MINOR, CTLM_ABI_ISA, CTLM_ABI_SIMD, CTLM_ABI_HOST, CTLM_ABI_MATH)
+
+/// The one thing that the hot loops ask of the optimiser. Inlining decides whether accumulators live in registers.
+#if defined(__GNUC__)
+#define CTLM_INLINE inline __attribute__((always_inline))
+#define CTLM_RESTRICT __restrict__
+#else
+#define CTLM_INLINE inline
+#define CTLM_RESTRICT
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// ctlm: elementary functions without <cmath>: constexpr, and the same bits on every machine with IEEE arithmetic.
+// Accuracy: a few units in the last place of T over the range that models use; tests hold them to it.
+#pragma once
+
+#include "types.hpp"
+
+#include <bit>
+#include <limits>
+
+namespace ctlm::inline CTLM_ABI {
+namespace math {
+
+template <class T>
+concept real = std::is_same_v<T, float> || std::is_same_v<T, double>;
+
+template <real T>
+struct ieee;
+template <>
+struct ieee<float> {
+  using bits = std::uint32_t;
+  static constexpr int mantissa = 23, bias = 127, max_exponent = 127;
+  static constexpr int exp_terms = 7, log_terms = 5;
+  static constexpr float exp_min = -103.0f, exp_max = 88.72f;
+};
+template <>
+struct ieee<double> {
+  using bits = std::uint64_t;
+  static constexpr int mantissa = 52, bias = 1023, max_exponent = 1023;
+  static constexpr int exp_terms = 13, log_terms = 12;
+  static constexpr double exp_min = -745.0, exp_max = 709.78;
+};
+
+inline constexpr double ln2 = 0.6931471805599453;
+inline constexpr double pi = 3.141592653589793;
+
+template <real T>
+constexpr T abs(T x) {
+  return x < T(0) ? -x : x;
+}
+template <real T>
+constexpr T max(T a, T b) {
+  return a < b ? b : a;
+}
+template <real T>
+constexpr T min(T a, T b) {
+  return b < a ? b : a;
+}
+/// The scalar twin of a SIMD select.
+template <real T>
+constexpr T select(bool condition, T yes, T no) {
+  return condition ? yes : no;
+}
+template <real T>
+constexpr bool isfinite(T x) {
+  return x - x == T(0);
+}
+
+/// Nearest integer, halves away from zero; |x| < 2^31.
+template <real T>
+constexpr int round_to_int(T x) {
+  return static_cast<int>(x < T(0) ? x - T(0.5) : x + T(0.5));
+}
+
+/// 2^n for an exponent that T can hold as a normal number.
+template <real T>
+constexpr T exp2i(int n) {
+  using bits = typename ieee<T>::bits;
+  return std::bit_cast<T>(static_cast<bits>(static_cast<bits>(n + ieee<T>::bias) << ieee<T>::mantissa));
+}
+
+/// e^r for |r| <= ln(2)/2, by its Taylor series; minus one, so that small results keep their precision.
+template <real T>
+constexpr T expm1_reduced(T r) {
+  T sum = T(1) / T(ieee<T>::exp_terms);
+  for (int k = ieee<T>::exp_terms - 1; k >= 1; --k) sum = (T(1) + r * sum) / T(k);
+  return r * sum;
+}
+
+template <real T>
+constexpr T exp(T x) {
+  if (x != x) return x;
+  if (x > ieee<T>::exp_max) return std::numeric_limits<T>::infinity();
+  if (x < ieee<T>::exp_min) return T(0);
+  const int n = round_to_int(x * T(1.4426950408889634));
+  // ln 2 in two parts: the first has few enough bits that n times it is exact.
+  const T high = std::is_same_v<T, float> ? T(0.693359375) : T(6.93147180369123816490e-01);
+  const T low = std::is_same_v<T, float> ? T(-2.12194440e-4) : T(1.90821492927058770002e-10);
+  const T r = (x - T(n) * high) - T(n) * low;
+  const T y = T(1) + expm1_reduced(r);
+  const int half = n / 2;  // in two steps: 2^n itself may overflow or be subnormal
+  return y * exp2i<T>(half) * exp2i<T>(n - half);
+}
+
+/// x > 0; zero gives -infinity, a negative number NaN.
+template <real T>
+constexpr T log(T x) {
+  using bits = typename ieee<T>::bits;
+  if (x != x || x == std::numeric_limits<T>::infinity()) return x;
+  if (x == T(0)) return -std::numeric_limits<T>::infinity();
+  if (x < T(0)) return std::numeric_limits<T>::quiet_NaN();
+  int e = 0;
+  if (x < std::numeric_limits<T>::min()) {
+    x *= exp2i<T>(ieee<T>::mantissa + 1);
+    e = -(ieee<T>::mantissa + 1);
+  }
+  const bits b = std::bit_cast<bits>(x);
+  e += static_cast<int>(b >> ieee<T>::mantissa) - ieee<T>::bias;
+  T m = std::bit_cast<T>(static_cast<bits>((b & ((bits(1) << ieee<T>::mantissa) - 1)) |
+                                           (bits(ieee<T>::bias) << ieee<T>::mantissa)));
+  if (m > T(1.4142135623730951)) {
+    m *= T(0.5);
+    ++e;
+  }
+  const T s = (m - T(1)) / (m + T(1));  // ln m = 2 artanh(s), |s| < 0.172
+  T sum = T(0);
+  for (int k = ieee<T>::log_terms; k >= 1; --k) sum = s * s * (T(1) / T(2 * k + 1) + sum);
+  const T high = std::is_same_v<T, float> ? T(0.693359375) : T(6.93147180369123816490e-01);
+  const T low = std::is_same_v<T, float> ? T(-2.12194440e-4) : T(1.90821492927058770002e-10);
+  return T(e) * high + (T(2) * s + (T(2) * s * sum + T(e) * low));
+}
+
+/// Correctly rounded for float; for double where the hardware instruction is used.
+template <real T>
+constexpr T sqrt(T x) {
+#if !CTLM_FREESTANDING
+  if (!std::is_constant_evaluated()) {
+    if constexpr (std::is_same_v<T, float>) return __builtin_sqrtf(x);
+    else return __builtin_sqrt(x);
+  }
+#endif
+  if (x == T(0) || x == std::numeric_limits<T>::infinity()) return x;
+  if (!(x > T(0))) return std::numeric_limits<T>::quiet_NaN();
+  double d = static_cast<double>(x);
+  // The exponent halved by a shift is within 6 % of the root; Newton doubles the correct digits each time.
+  double y = std::bit_cast<double>((std::bit_cast<std::uint64_t>(d) >> 1) + (std::uint64_t(0x1FF8) << 48));
+  for (int i = 0; i < 5; ++i) y = 0.5 * (y + d / y);
+  return static_cast<T>(y);
+}
+
+template <real T>
+constexpr T tanh(T x) {
+  const T a = abs(x);
+  if (a > T(20)) return x < T(0) ? T(-1) : T(1);
+  T t = T(0);
+  if (a < T(0.17)) {
+    const T e = expm1_reduced(T(2) * a);
+    t = e / (e + T(2));
+  } else {
+    t = T(1) - T(2) / (exp(T(2) * a) + T(1));
+  }
+  return x < T(0) ? -t : t;
+}
+
+/// erf x = 2/sqrt(pi) e^(-x^2) sum 2^n x^(2n+1) / (2n+1)!!, all terms of one sign (Abramowitz and Stegun 7.1.6).
+template <real T>
+constexpr T erf(T x) {
+  const T a = abs(x);
+  if (a > T(6)) return x < T(0) ? T(-1) : T(1);
+  T term = a, sum = a;
+  for (int n = 1; term > sum * std::numeric_limits<T>::epsilon() * T(0.25); ++n) {
+    term *= T(2) * a * a / T(2 * n + 1);
+    sum += term;
+  }
+  const T y = T(1.1283791670955126) * exp(-a * a) * sum;
+  return x < T(0) ? -y : y;
+}
+
+/// Reduces an angle to [-pi/4, pi/4] and a quadrant; |x| < 10^6.
+struct quadrant {
+  double r;
+  int n;
+};
+constexpr quadrant reduce_angle(double x) {
+  const int n = round_to_int(x * 0.6366197723675814);
+  const double r = ((x - n * 1.57079632673412561417e+00) - n * 6.07710050630396597660e-11) - n * 2.02226624879595063154e-21;
+  return {r, n & 3};
+}
+constexpr double sin_reduced(double r) {
+  double sum = 0;
+  for (int k = 8; k >= 1; --k) sum = -r * r / ((2 * k) * (2 * k + 1)) * (1 + sum);
+  return r * (1 + sum);
+}
+constexpr double cos_reduced(double r) {
+  double sum = 0;
+  for (int k = 8; k >= 1; --k) sum = -r * r / ((2 * k - 1) * (2 * k)) * (1 + sum);
+  return 1 + sum;
+}
+constexpr double sin(double x) {
+  const auto [r, n] = reduce_angle(x);
+  const double y = n & 1 ? cos_reduced(r) : sin_reduced(r);
+  return n & 2 ? -y : y;
+}
+constexpr double cos(double x) {
+  const auto [r, n] = reduce_angle(x);
+  const double y = n & 1 ? sin_reduced(r) : cos_reduced(r);
+  return (n == 1 || n == 2) ? -y : y;
+}
+
+/// x^y for x > 0.
+constexpr double pow(double x, double y) { return exp(y * log(x)); }
+
+}  // namespace math
+}  // namespace ctlm::inline CTLM_ABI

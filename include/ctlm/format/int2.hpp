@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// ctlm: 2-bit integers: four levels. The symmetric ones are -1.5 s, -0.5 s, 0.5 s and 1.5 s.
+#pragma once
+
+#include "quantised.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+template <std::size_t Group = 32, range Range = symmetric>
+struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
+  static constexpr const char* name = "int2";
+  static constexpr int lowest = 0, highest = 3;
+  static constexpr float zero = 1.5f;
+  static constexpr int clips = 13;
+  static constexpr std::size_t planes = 4, plane = code_block / planes;
+  static constexpr int get(const std::uint8_t* row, std::size_t i) {
+    const std::size_t j = i % code_block;
+    return (row[i / code_block * plane + j % plane] >> (2 * (j / plane))) & 3;
+  }
+  static constexpr void set(std::uint8_t* row, std::size_t i, int code) {
+    const std::size_t j = i % code_block, shift = 2 * (j / plane);
+    std::uint8_t& byte = row[i / code_block * plane + j % plane];
+    byte = static_cast<std::uint8_t>((byte & ~(3u << shift)) | (static_cast<unsigned>(code) << shift));
+  }
+};
+static_assert(quantised_format<int2<32>>);
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// ctlm: 4-bit integers: with groups of 32 about a seventh of single precision.
+#pragma once
+
+#include "quantised.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+template <std::size_t Group = 32, range Range = symmetric>
+struct int4 : quantised<int4<Group, Range>, std::uint8_t, 4, Group, Range> {
+  static constexpr const char* name = "int4";
+  static constexpr int lowest = 0, highest = 15;
+  static constexpr float zero = 8;
+  static constexpr int clips = 9;
+  static constexpr std::size_t planes = 2, plane = code_block / planes;
+  static constexpr int get(const std::uint8_t* row, std::size_t i) {
+    const std::size_t j = i % code_block;
+    return (row[i / code_block * plane + j % plane] >> (4 * (j / plane))) & 15;
+  }
+  static constexpr void set(std::uint8_t* row, std::size_t i, int code) {
+    const std::size_t j = i % code_block, shift = 4 * (j / plane);
+    std::uint8_t& byte = row[i / code_block * plane + j % plane];
+    byte = static_cast<std::uint8_t>((byte & ~(15u << shift)) | (static_cast<unsigned>(code) << shift));
+  }
+};
+static_assert(quantised_format<int4<32>>);
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// ctlm: an arena in .bss, whose size the compiler checks against what is placed in it.
+#pragma once
+
+#include "arena.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// `static constinit ctlm::static_arena<lm::session_bytes> arena;`
+template <std::size_t bytes>
+class static_arena {
+ public:
+  static constexpr std::size_t capacity = bytes;
+
+  constexpr static_arena() = default;
+  static_arena(const static_arena&) = delete;
+  static_arena& operator=(const static_arena&) = delete;
+
+  template <class T>
+  T* allocate(std::size_t n) {
+    const std::size_t size = padded_bytes<T>(n);
+    if (size > remaining()) return nullptr;
+    std::byte* p = storage_ + used_;
+    used_ += size;
+    return reinterpret_cast<T*>(p);
+  }
+  std::size_t mark() const { return used_; }
+  void rewind(std::size_t m) { used_ = m; }
+  std::size_t remaining() const { return bytes - used_; }
+
+ private:
+  alignas(memory_alignment) std::byte storage_[bytes > 0 ? bytes : 1]{};
+  std::size_t used_ = 0;
+};
+
+}  // namespace ctlm::inline CTLM_ABI
