@@ -103,8 +103,10 @@
 /// The one thing that the hot loops ask of the optimiser. Inlining decides whether accumulators live in registers.
 #if defined(__GNUC__)
 #define CTLM_INLINE inline __attribute__((always_inline))
+#define CTLM_LAMBDA_INLINE __attribute__((always_inline))
 #define CTLM_RESTRICT __restrict__
 #else
 #define CTLM_INLINE inline
+#define CTLM_LAMBDA_INLINE
 #define CTLM_RESTRICT
 #endif

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// ctlm: `native`, the best arch of this translation unit: xsimd where the build links it, portable otherwise.
+#pragma once
+
+#include "portable.hpp"
+#if CTLM_XSIMD
+#include "xsimd.hpp"
+#endif
+
+namespace ctlm::inline CTLM_ABI {
+
+#if CTLM_XSIMD
+using native = native_simd;
+#else
+using native = portable;
+#endif
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the arch of xsimd batches. The only file that includes xsimd, and the one that knows its versions
+// (8.1, which Debian 12 ships, to the newest).
+#pragma once
+
+#include "portable.hpp"
+
+#include <xsimd/xsimd.hpp>
+
+namespace ctlm::inline CTLM_ABI {
+
+/// A kernel without an overload for simd<A> falls back to the portable one.
+template <class A>
+struct simd : portable {
+  static constexpr const char* name = A::name();
+  using isa = A;
+};
+
+/// The best target that this translation unit is compiled for.
+using native_simd = simd<xsimd::default_arch>;
+
+template <class T, class A>
+using batch = xsimd::batch<T, A>;
+
+/// Numbers of type T in one register.
+template <class T, class A>
+inline constexpr std::size_t lanes = batch<T, A>::size;
+
+/// Registers that a matrix product may keep its sums in.
+template <class A>
+inline constexpr std::size_t vector_registers = sizeof(batch<float, A>) >= 64 ? 32 : 16;
+
+template <class T, class A>
+CTLM_INLINE T reduce_sum(const batch<T, A>& v) {
+#if XSIMD_VERSION_MAJOR >= 9
+  return xsimd::reduce_add(v);
+#else
+  return xsimd::hadd(v);
+#endif
+}
+
+template <class T, class A>
+CTLM_INLINE T reduce_maximum(const batch<T, A>& v) {
+  alignas(64) T lane[lanes<T, A>];
+  v.store_aligned(lane);
+  T m = lane[0];
+  for (std::size_t i = 1; i < lanes<T, A>; ++i) m = lane[i] > m ? lane[i] : m;
+  return m;
+}
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what runs work, and the executor without threads.
+#pragma once
+
+#include "types.hpp"
+
+#include <concepts>
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Runs f(task, worker) for every task in [0, tasks), in any order, and returns when all are done; worker < workers().
+/// Which worker takes a task must not matter to the result: kernels split work by size, never by thread count.
+template <class E>
+concept executor = requires(E& e) {
+  { E::max_workers } -> std::convertible_to<std::size_t>;
+  { e.workers() } -> std::convertible_to<std::size_t>;
+  e.run(std::size_t{1}, [](std::size_t, std::size_t) {});
+};
+
+struct serial {
+  static constexpr std::size_t max_workers = 1;
+  constexpr std::size_t workers() const { return 1; }
+  template <class F>
+  constexpr void run(std::size_t tasks, F&& f) {
+    for (std::size_t t = 0; t < tasks; ++t) f(t, std::size_t{0});
+  }
+};
+static_assert(executor<serial>);
+
+/// Shares [0, n) in pieces of `grain` items: f(first, count, worker). The pieces do not depend on the thread count.
+template <executor E, class F>
+constexpr void parallel_for(E& exec, std::size_t n, std::size_t grain, F&& f) {
+  const std::size_t tasks = ceil_div(n, grain);
+  if (tasks <= 1) {
+    if (n > 0) f(std::size_t{0}, n, std::size_t{0});
+    return;
+  }
+  exec.run(tasks, [&](std::size_t task, std::size_t worker) {
+    const std::size_t first = task * grain;
+    f(first, smaller(grain, n - first), worker);
+  });
+}
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// ctlm: Compile-Time Language Models. This header is all of it; CTLM_FREESTANDING leaves out what needs an operating
+// system.
+#pragma once
+
+#include "core/config.hpp"
+#include "core/executor.hpp"
+#include "core/math.hpp"
+#include "core/result.hpp"
+#include "core/rng.hpp"
+#include "core/span.hpp"
+#include "core/types.hpp"
+
+#include "memory/arena.hpp"
+#include "memory/constant_arena.hpp"
+#include "memory/plan.hpp"
+#include "memory/span_arena.hpp"
+#include "memory/static_arena.hpp"
+
+#include "tensor/strided.hpp"
+
+#include "format/bf16.hpp"
+#include "format/compute.hpp"
+#include "format/f16.hpp"
+#include "format/f32.hpp"
+#include "format/f64.hpp"
+#include "format/int2.hpp"
+#include "format/int4.hpp"
+#include "format/int8.hpp"
+
+#include "arch/native.hpp"
+
+#include "kernels/ops.hpp"
+
+#include "policy/activation/all.hpp"
+#include "policy/norm/layer_norm.hpp"
+#include "policy/norm/rms_norm.hpp"
+#include "policy/optimizer/adamw.hpp"
+#include "policy/optimizer/sgd.hpp"
+#include "policy/sampler/sampler.hpp"
+#include "policy/schedule/schedule.hpp"
+#include "policy/schedule/warmup_cosine.hpp"
+#include "policy/slots.hpp"
+
+#include "spec/gpt2.hpp"
+#include "spec/llama.hpp"
+
+#include "model/causal_lm.hpp"
+#include "model/generate.hpp"
+#include "model/quantise.hpp"
+
+#include "train/trainer.hpp"
+
+#if !CTLM_FREESTANDING
+#include "memory/heap_arena.hpp"
+#include "policy/threads/pool.hpp"
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// ctlm: in which numbers weights meet activations.
+#pragma once
+
+#include "format.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Weights are decoded and multiplied in F::compute.
+struct decoded {};
+
+/// Activations are quantised to int8, group by group, as they come; products are integers. Integer weights only.
+struct dynamic_int8 {};
+
+template <class C>
+concept compute_policy = std::same_as<C, decoded> || std::same_as<C, dynamic_int8>;
+
+/// What a weight format is paired with unless the user says otherwise.
+template <format F>
+using default_compute = std::conditional_t<quantised_format<F>, dynamic_int8, decoded>;
+
+}  // namespace ctlm::inline CTLM_ABI

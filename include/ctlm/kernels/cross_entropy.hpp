@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// ctlm: softmax and cross entropy of a row of logits.
+#pragma once
+
+#include "../core/executor.hpp"
+#include "primitives.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Turns logits into probabilities in place; returns log(sum of exponentials), by which each logit exceeds its log
+/// probability.
+template <class Arch, class T>
+constexpr T softmax(Arch arch, std::size_t n, T* x) {
+  const T peak = maximum(arch, n, static_cast<const T*>(x));
+  const T total = sum(
+      arch, n,
+      [=](auto& v) {
+        using math::exp;
+        v = exp(v - peak);
+        return v;
+      },
+      x);
+  const T inverse = T(1) / total;
+  elementwise(arch, n, [=](auto& v) { v *= inverse; }, x);
+  return peak + math::log(total);
+}
+
+/// -log softmax(logits)[target], without changing the logits.
+template <class Arch, class T>
+constexpr T negative_log_likelihood(Arch arch, std::size_t n, const T* logits, std::size_t target) {
+  const T peak = maximum(arch, n, logits);
+  const T total = sum(
+      arch, n,
+      [=](const auto& v) {
+        using math::exp;
+        return exp(v - peak);
+      },
+      logits);
+  return peak + math::log(total) - logits[target];
+}
+
+/// Losses of `rows` rows of logits, which become the gradients scale * (softmax - one hot), or zero for ignored targets.
+template <class Arch, executor E, class T>
+constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n, T* logits, const token* targets,
+                             T scale, T* losses) {
+  parallel_for(exec, rows, larger(1, 8192 / n), [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t r = first; r < first + count; ++r) {
+      T* x = logits + r * n;
+      if (targets[r] == ignore_token) {
+        losses[r] = T(0);
+        elementwise(arch, n, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, x);
+        continue;
+      }
+      const auto target = static_cast<std::size_t>(targets[r]);
+      const T logit = x[target];
+      losses[r] = softmax(arch, n, x) - logit;
+      elementwise(arch, n, [=](auto& v) { v *= scale; }, x);
+      x[target] -= scale;
+    }
+  });
+}
+
+}  // namespace ctlm::inline CTLM_ABI

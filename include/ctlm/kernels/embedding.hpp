@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// ctlm: rows of a table, looked up and, in the backward pass, scattered to.
+#pragma once
+
+#include "../core/executor.hpp"
+#include "primitives.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// x[r] = table[tokens[r]].
+template <class Arch, executor E, format F, class T = typename F::compute>
+constexpr void embed(Arch arch, E& exec, F, std::size_t rows, const token* tokens,
+                     const std::type_identity_t<matrix<const F>>& table, T* x) {
+  parallel_for(exec, rows, larger(1, 8192 / table.cols), [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t r = first; r < first + count; ++r)
+      decode_row(arch, F{}, table, static_cast<std::size_t>(tokens[r]), x + r * table.cols);
+  });
+}
+
+/// dtable[tokens[r]] += dx[r]. Columns are shared out, since rows may repeat.
+template <class Arch, executor E, class T>
+constexpr void embed_backward(Arch arch, E& exec, std::size_t rows, std::size_t n, const token* tokens, const T* dx,
+                              T* dtable) {
+  parallel_for(exec, n, 64, [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t r = 0; r < rows; ++r)
+      elementwise(
+          arch, count, [](auto& out, const auto& d) { out += d; },
+          dtable + static_cast<std::size_t>(tokens[r]) * n + first, dx + r * n + first);
+  });
+}
+
+/// x[r] += positions[first + r % period].
+template <class Arch, executor E, format F, class T = typename F::compute>
+constexpr void add_positions(Arch arch, E& exec, F, std::size_t rows, std::size_t period, std::size_t first,
+                             const std::type_identity_t<matrix<const F>>& positions, T* x, T* scratch) {
+  const std::size_t n = positions.cols;
+  if constexpr (native_format<F>) {
+    parallel_for(exec, rows, larger(1, 8192 / n), [&](std::size_t begin, std::size_t count, std::size_t) {
+      for (std::size_t r = begin; r < begin + count; ++r)
+        elementwise(
+            arch, n, [](auto& out, const auto& p) { out += p; }, x + r * n, positions.data + (first + r % period) * n);
+    });
+  } else {
+    for (std::size_t r = 0; r < rows; ++r) {
+      decode_row(arch, F{}, positions, first + r % period, scratch);
+      elementwise(arch, n, [](auto& out, const auto& p) { out += p; }, x + r * n, static_cast<const T*>(scratch));
+    }
+  }
+}
+
+/// dpositions[r % period] += dx[r].
+template <class Arch, executor E, class T>
+constexpr void add_positions_backward(Arch arch, E& exec, std::size_t rows, std::size_t period, std::size_t n,
+                                      const T* dx, T* dpositions) {
+  parallel_for(exec, n, 64, [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t r = 0; r < rows; ++r)
+      elementwise(
+          arch, count, [](auto& out, const auto& d) { out += d; }, dpositions + r % period * n + first,
+          dx + r * n + first);
+  });
+}
+
+}  // namespace ctlm::inline CTLM_ABI

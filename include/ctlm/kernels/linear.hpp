@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// ctlm: y = x W^T + bias for weights in any format; W is stored [outputs][inputs].
+#pragma once
+
+#include "../format/compute.hpp"
+#include "matmul.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Scratch of linear(): placed once for the largest layer of a model.
+template <class Arch, format F, compute_policy C>
+struct linear_workspace {
+  using real = typename F::compute;
+
+  real* panels = nullptr;  // [workers] packed panels of the matrix product
+  real* decoded = nullptr; // [workers][block][max_inputs] rows of W, where the format has to be decoded
+  std::size_t decoded_stride = 0;
+  std::size_t block = 1;            // rows of W decoded at once
+  quantised_vector activations{};   // [max_rows] quantised activations
+  std::size_t activation_groups = 0;
+
+  static constexpr bool integer = std::same_as<C, dynamic_int8>;
+  static constexpr std::size_t few_rows = 4;  // fewer rows of x than this are dotted row by row
+
+  template <class A>
+  static constexpr linear_workspace place(A& a, std::size_t max_rows, std::size_t max_inputs, std::size_t workers) {
+    linear_workspace ws;
+    ws.panels = a.template allocate<real>(workers * gemm_workspace<real>(Arch{}));
+    if constexpr (integer) {
+      ws.activation_groups = F::groups(max_inputs);
+      ws.activations.codes = a.template allocate<std::int8_t>(max_rows * max_inputs);
+      ws.activations.scales = a.template allocate<float>(max_rows * ws.activation_groups);
+      ws.activations.sums = a.template allocate<float>(max_rows * ws.activation_groups);
+    } else if constexpr (!native_format<F>) {
+      ws.block = max_rows < few_rows ? 1 : gemm_panel<real>(Arch{});
+      ws.decoded_stride = ws.block * max_inputs;
+      ws.decoded = a.template allocate<real>(workers * ws.decoded_stride);
+    }
+    return ws;
+  }
+};
+
+/// Adds bias, if there is one, to columns [first, first + count) of y.
+template <class Arch, class T>
+constexpr void add_bias(Arch arch, std::size_t m, std::size_t n, std::size_t first, std::size_t count, const T* bias,
+                        T* y) {
+  if (bias == nullptr) return;
+  for (std::size_t i = 0; i < m; ++i)
+    elementwise(arch, count, [](auto& out, const auto& b) { out += b; }, y + i * n + first, bias + first);
+}
+
+template <class T>
+constexpr void put(T& y, T value, bool accumulate) {
+  y = accumulate ? y + value : value;
+}
+
+/// Numbers of W that one task takes at least, so that small layers are not scattered over threads.
+constexpr std::size_t rows_per_task(std::size_t inputs, std::size_t m) {
+  return larger(8, round_up(parallel_threshold / 4 / larger(1, inputs * m), 8));
+}
+
+/// Formats that arithmetic can use in place.
+template <class Arch, executor E, native_format F, compute_policy C, class T = typename F::compute>
+constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::type_identity_t<matrix<const F>>& w,
+                      const T* bias, T* y, bool accumulate, linear_workspace<Arch, F, C>& ws) {
+  const std::size_t n = w.rows, k = w.cols;
+  if (m >= ws.few_rows) {
+    matmul(arch, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, accumulate, ws.panels);
+    return add_bias(arch, m, n, 0, n, bias, y);
+  }
+  parallel_for(exec, n, rows_per_task(k, m), [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t i = 0; i < m; ++i)
+      for (std::size_t j = first; j < first + count; j += 4) {
+        const std::size_t rows = smaller(4, first + count - j);
+        T dots[4]{};
+        dot_rows(arch, rows, k, w.data + j * k, k, x + i * k, dots);
+        for (std::size_t r = 0; r < rows; ++r) put(y[i * n + j + r], dots[r], accumulate);
+      }
+    add_bias(arch, m, n, first, count, bias, y);
+  });
+}
+
+/// Integer weights times activations quantised as they come.
+template <class Arch, executor E, quantised_format F>
+constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const std::type_identity_t<matrix<const F>>& w,
+                      const float* bias, float* y, bool accumulate, linear_workspace<Arch, F, dynamic_int8>& ws) {
+  const std::size_t n = w.rows, k = w.cols;
+  auto activation = [&](std::size_t i) {
+    const std::size_t g = i * ws.activation_groups;
+    return quantised_vector{ws.activations.codes + i * k, ws.activations.scales + g, ws.activations.sums + g};
+  };
+  for (std::size_t i = 0; i < m; ++i) quantise_vector(arch, F{}, k, x + i * k, activation(i));
+  parallel_for(exec, n, rows_per_task(k, m), [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t j = first; j < first + count; ++j)
+      for (std::size_t i = 0; i < m; ++i)
+        put(y[i * n + j], quantised_dot(arch, F{}, w, j, activation(i)), accumulate);
+    add_bias(arch, m, n, first, count, bias, y);
+  });
+}
+
+/// Everything else: rows of W are decoded first, a block at a time.
+template <class Arch, executor E, format F, class T = typename F::compute>
+  requires(!native_format<F>)
+constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::type_identity_t<matrix<const F>>& w,
+                      const T* bias, T* y, bool accumulate, linear_workspace<Arch, F, decoded>& ws) {
+  const std::size_t n = w.rows, k = w.cols;
+  const std::size_t block = m < ws.few_rows ? 1 : ws.block;
+  parallel_for(exec, n, round_up(rows_per_task(k, m), block), [&](std::size_t first, std::size_t count, std::size_t worker) {
+    T* rows = ws.decoded + worker * ws.decoded_stride;
+    T* panel = ws.panels + worker * gemm_workspace<T>(arch);
+    for (std::size_t j = first; j < first + count; j += block) {
+      const std::size_t size = smaller(block, first + count - j);
+      for (std::size_t r = 0; r < size; ++r) decode_row(arch, F{}, w, j + r, rows + r * k);
+      if (block > 1) {
+        gemm(arch, m, size, k, row_major(x, k), row_major<T>(rows, k).transposed(), y + j, n, accumulate, panel);
+      } else {
+        for (std::size_t i = 0; i < m; ++i) {
+          T dot{};
+          dot_rows(arch, 1, k, rows, k, x + i * k, &dot);
+          put(y[i * n + j], dot, accumulate);
+        }
+      }
+    }
+    add_bias(arch, m, n, first, count, bias, y);
+  });
+}
+
+/// dx = dy W (or +=), dW += dy^T x, dbias += column sums of dy. Native formats only: those are the ones trained.
+template <class Arch, executor E, class T>
+constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
+                                     const T* w, T* dx, bool accumulate, T* panels) {
+  matmul(arch, exec, m, k, n, row_major(dy, n), row_major(w, k), dx, k, accumulate, panels);
+}
+template <class Arch, executor E, class T>
+constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
+                                      const T* x, T* dw, T* dbias, T* panels) {
+  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, true, panels);
+  if (dbias == nullptr) return;
+  parallel_for(exec, n, 256, [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t i = 0; i < m; ++i)
+      elementwise(arch, count, [](auto& sum, const auto& d) { sum += d; }, dbias + first, dy + i * n + first);
+  });
+}
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// ctlm: every operation of a transformer, written once over the primitives of an arch.
+#pragma once
+
+#include "attention.hpp"
+#include "cross_entropy.hpp"
+#include "dropout.hpp"
+#include "embedding.hpp"
+#include "feed_forward.hpp"
+#include "linear.hpp"
+#include "norm.hpp"
+#include "rope.hpp"

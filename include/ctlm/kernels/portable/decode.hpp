@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// ctlm: stored numbers to numbers that arithmetic can use, portable.
+#pragma once
+
+#include "../../arch/portable.hpp"
+#include "../../format/format.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// dst[0..cols) = row `row` of m.
+template <format F>
+constexpr void decode_row(portable, F, const matrix<const F>& m, std::size_t row, typename F::compute* dst) {
+  F::decode(m, row, 0, m.cols, dst);
+}
+
+}  // namespace ctlm::inline CTLM_ABI

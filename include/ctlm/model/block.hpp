@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the transformer block, the same for training and for inference: x + attention(norm(x)), then
+// x + feed_forward(norm(x)).
+#pragma once
+
+#include "../kernels/ops.hpp"
+#include "../policy/norm/layer_norm.hpp"
+#include "../policy/norm/rms_norm.hpp"
+#include "weights.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Where the intermediate results of one block lie. Buffers that hold the same thing in sequence may be the same memory;
+/// mid and out may be x itself (inference), or separate, to be kept for the backward pass.
+template <class T, class Statistics>
+struct block_state {
+  T* x = nullptr;            // [rows][d_model] input
+  T* normed = nullptr;       // [rows][d_model] scratch
+  T* qkv = nullptr;          // [rows][qkv_dim]
+  T* attended = nullptr;     // [rows][q_dim]
+  T* mid = nullptr;          // [rows][d_model] after attention
+  T* up = nullptr;           // [rows][up_dim] before the activation
+  T* activated = nullptr;    // [rows][d_ff] scratch
+  T* out = nullptr;          // [rows][d_model]
+  Statistics* norm1 = nullptr;  // [rows], or nullptr
+  Statistics* norm2 = nullptr;
+};
+
+/// No dropout: inference.
+struct no_dropout {
+  static constexpr bool active() { return false; }
+};
+
+/// target = source + (the projection of y), with dropout on the projection.
+template <class M, class Context, class Linear, class Dropout>
+constexpr void add_residual(Context& c, std::size_t rows, const typename M::real* source, typename M::real* target,
+                            typename M::real* scratch, Linear project, const Dropout& dropout) {
+  using T = typename M::real;
+  constexpr std::size_t d = M::shape.d_model;
+  auto copy = [](auto& to, const auto& from) { to = from; };
+  auto add = [](auto& to, const auto& from) { to += from; };
+  if (source != target) elementwise(c.arch, rows * d, copy, target, source);
+  if (!dropout.active()) return project(target, true);
+  if constexpr (!std::same_as<Dropout, no_dropout>) {
+    project(scratch, false);
+    parallel_for(*c.exec, rows * d, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
+      apply_dropout(dropout, n, scratch + first, first);
+    });
+    elementwise(c.arch, rows * d, add, target, static_cast<const T*>(scratch));
+  }
+}
+
+/// One block over `rows` tokens. `attend(qkv, attended)` is the caller's: over a batch of sequences, or over a KV cache.
+/// Dropout1 and dropout2 act on what attention and the feed-forward layer add.
+template <class M, class Context, class W, class S, class Attend, class Dropout>
+constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s, Attend attend,
+                             const Dropout& dropout1, const Dropout& dropout2) {
+  constexpr decoder_shape const& shape = M::shape;
+  constexpr std::size_t d = shape.d_model;
+  using norm = typename M::norm;
+  using id = tensor_id;
+  auto project = [&](const auto* x, id weight, id bias, auto* y, bool accumulate) {
+    linear(c.arch, *c.exec, rows, x, w.matrix_of(weight, layer), w.vector_of(bias, layer), y, accumulate, c.linear);
+  };
+  norm_forward(norm{}, c.arch, *c.exec, rows, d, s.x, w.vector_of(id::norm1_weight, layer),
+               w.vector_of(id::norm1_bias, layer), s.normed, shape.norm_eps, s.norm1);
+  project(s.normed, id::qkv_weight, id::qkv_bias, s.qkv, false);
+  attend(s.qkv, s.attended);
+  add_residual<M>(
+      c, rows, s.x, s.mid, s.normed,
+      [&](auto* y, bool accumulate) { project(s.attended, id::out_weight, id::out_bias, y, accumulate); }, dropout1);
+
+  norm_forward(norm{}, c.arch, *c.exec, rows, d, s.mid, w.vector_of(id::norm2_weight, layer),
+               w.vector_of(id::norm2_bias, layer), s.normed, shape.norm_eps, s.norm2);
+  project(s.normed, id::up_weight, id::up_bias, s.up, false);
+  activation_forward(typename M::activation_policy{}, c.arch, *c.exec, rows, shape.d_ff, s.up, s.activated);
+  add_residual<M>(
+      c, rows, s.mid, s.out, s.normed,
+      [&](auto* y, bool accumulate) { project(s.activated, id::down_weight, id::down_bias, y, accumulate); },
+      dropout2);
+}
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// ctlm: a language model is a struct.
+//
+//   struct tiny { static constexpr ctlm::llama_config config{.vocab = 512, .d_model = 64, .layers = 5, ...}; };
+//   using lm = ctlm::causal_lm<tiny, ctlm::weights<ctlm::int4<32>>>;
+//   static_assert(lm::session_bytes <= 96 * 1024);
+#pragma once
+
+#include "../policy/slots.hpp"
+#include "session.hpp"
+#include "weights.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// A tag that holds a config of one of the specs (gpt2_config, llama_config...).
+template <class Tag>
+concept model_tag = requires {
+  typename std::remove_cvref_t<decltype(Tag::config)>::default_activation;
+  { Tag::config.shape(true) } -> std::same_as<decoder_shape>;
+};
+
+template <class Tag, bool Gated>
+struct shape_of {
+  static constexpr decoder_shape value = Tag::config.shape(Gated);
+};
+
+template <class Real>
+using native_format_of = std::conditional_t<std::same_as<Real, double>, f64, f32>;
+
+/// The model that Tag::config describes, with its policies (slots.hpp lists them). Nothing is stored in it: it is the
+/// types and figures from which weights, sessions and trainers are made.
+template <class Tag, class... Slots>
+struct causal_lm {
+  static_assert(model_tag<Tag>,
+                "ctlm: a model's tag needs `static constexpr ctlm::gpt2_config config{...}` (or llama_config...)");
+  static_assert(check_slots<slot_kind::weights, slot_kind::prefill, Slots...>::ok);
+
+  using tag = Tag;
+  using weight_format = slot_or<slot_kind::weights, f32, Slots...>;
+  using real = typename weight_format::compute;
+  using cache_format = slot_or<slot_kind::kv_cache, native_format_of<real>, Slots...>;
+  using activation_policy =
+      slot_or<slot_kind::activation, typename std::remove_cvref_t<decltype(Tag::config)>::default_activation, Slots...>;
+  using compute_format = slot_or<slot_kind::compute, default_compute<weight_format>, Slots...>;
+  using arch_policy = slot_or<slot_kind::arch, native, Slots...>;
+  using executor_policy = slot_or<slot_kind::threads, serial, Slots...>;
+  static constexpr std::size_t prefill_rows = slot_or<slot_kind::prefill, ctlm::prefill_rows<8>, Slots...>::value;
+
+  using shape_type = shape_of<Tag, activation_policy::gated>;
+  static constexpr decoder_shape shape = shape_type::value;
+  static_assert(check_decoder<Tag, shape_type>::ok);
+  static_assert(std::same_as<typename cache_format::compute, real>,
+                "ctlm: kv_cache<> computes in other numbers than weights<>");
+  static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format>,
+                "ctlm: compute<dynamic_int8> needs integer weights: int8, int4 or int2");
+  using norm = std::conditional_t<shape.norm == norm_kind::rms, rms_norm, layer_norm>;
+
+  /// Views of the weights, mutable and read-only. `weights w{arena}` places them in weight_bytes of memory.
+  using weights = weight_views<shape_type, weight_format>;
+  using const_weights = weight_views<shape_type, const weight_format>;
+  using session = basic_session<causal_lm>;
+
+  static constexpr tensor_table tensors = make_tensor_table(shape);
+  static constexpr std::size_t parameters = tensors.parameters();
+  /// Exact bytes of memory, padding included.
+  static constexpr std::size_t weight_bytes = weights::bytes_needed();
+  static constexpr std::size_t session_bytes = session::bytes_needed();
+};
+
+template <class M>
+using model_weights = typename M::weights;
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// ctlm: keys and values of the tokens so far, in any storage format: one row of head_dim numbers per (layer, head,
+// position).
+#pragma once
+
+#include "../kernels/attention.hpp"
+#include "../spec/decoder.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+template <class Shape, format F>
+class key_value_cache {
+ public:
+  static constexpr decoder_shape shape = Shape::value;
+  using real = typename F::compute;
+
+  constexpr key_value_cache() = default;
+  template <class A>
+  constexpr explicit key_value_cache(A& a)
+      : keys_(F::place(a, rows, shape.head_dim)), values_(F::place(a, rows, shape.head_dim)) {}
+
+  /// Stores one token's keys and values: [kv_heads][head_dim] each.
+  constexpr void store(std::size_t layer, std::size_t position, const real* keys, const real* values) {
+    for (std::size_t h = 0; h < shape.kv_heads; ++h) {
+      F::encode(keys_, row(layer, h, position), keys + h * shape.head_dim);
+      F::encode(values_, row(layer, h, position), values + h * shape.head_dim);
+    }
+  }
+
+  /// Keys and values of positions [first, first + count) of one head, decoded into scratch where the format needs it
+  /// (2 * key_tile * head_dim numbers).
+  template <class Arch>
+  constexpr key_value_tile<real> tile(Arch arch, std::size_t layer, std::size_t head, std::size_t first,
+                                      std::size_t count, real* scratch) const {
+    const std::size_t start = row(layer, head, first);
+    if constexpr (native_format<F>) {
+      return {row_major<real>(keys_.data + start * shape.head_dim, shape.head_dim),
+              row_major<real>(values_.data + start * shape.head_dim, shape.head_dim)};
+    } else {
+      real* values = scratch + key_tile * shape.head_dim;
+      for (std::size_t i = 0; i < count; ++i) {
+        decode_row(arch, F{}, keys_, start + i, scratch + i * shape.head_dim);
+        decode_row(arch, F{}, values_, start + i, values + i * shape.head_dim);
+      }
+      return {row_major<real>(scratch, shape.head_dim), row_major<real>(values, shape.head_dim)};
+    }
+  }
+
+  /// Numbers of scratch that tile() needs.
+  static constexpr std::size_t tile_scratch = native_format<F> ? 0 : 2 * key_tile * shape.head_dim;
+
+ private:
+  static constexpr std::size_t rows = shape.layers * shape.kv_heads * shape.context;
+  static constexpr std::size_t row(std::size_t layer, std::size_t head, std::size_t position) {
+    return (layer * shape.kv_heads + head) * shape.context + position;
+  }
+
+  matrix<F> keys_{};
+  matrix<F> values_{};
+};
+
+}  // namespace ctlm::inline CTLM_ABI

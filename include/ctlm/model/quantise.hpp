@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// ctlm: weights of one format to weights of another.
+#pragma once
+
+#include "weights.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// to = from, row by row: quantises, widens or narrows. Both are weights of the same shape. `row` is scratch for the
+/// longest row of the model.
+template <class Shape, class From, class To>
+constexpr void convert_weights(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to,
+                               typename To::compute* row) {
+  using source = std::remove_const_t<From>;
+  for (const tensor_info& t : weight_views<Shape, To>::tensors) {
+    const auto i = static_cast<std::size_t>(t.id);
+    if (t.kind == tensor_kind::vector) {
+      for (std::size_t j = 0; j < t.size(); ++j)
+        to.raw_vector(i)[j] = static_cast<typename To::compute>(from.raw_vector(i)[j]);
+      continue;
+    }
+    static_assert(std::same_as<typename source::compute, typename To::compute>,
+                  "ctlm: these two formats compute in different numbers");
+    for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
+      source::decode(from.raw_matrix(i), r, 0, t.cols, row);
+      To::encode(to.raw_matrix(i), r, row);
+    }
+  }
+}
+
+/// Numbers in the longest row of a matrix of this model.
+constexpr std::size_t longest_row(const tensor_table& tensors) {
+  std::size_t longest = 1;
+  for (const tensor_info& t : tensors)
+    if (t.kind == tensor_kind::matrix) longest = larger(longest, t.cols);
+  return longest;
+}
+
+/// The same with scratch of its own on the stack: 4 bytes for every number of the longest row.
+template <class Shape, class From, class To>
+constexpr void quantise(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to) {
+  typename To::compute row[longest_row(weight_views<Shape, To>::tensors)]{};
+  convert_weights(from, to, row);
+}
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// ctlm: a session: one sequence of tokens in flight, with its KV cache. Lives in an arena of lm::session_bytes.
+#pragma once
+
+#include "block.hpp"
+#include "kv_cache.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// What every kernel call of a model needs: how to compute, who computes, and scratch.
+template <class M>
+struct kernel_context {
+  [[no_unique_address]] typename M::arch_policy arch{};
+  typename M::executor_policy* exec = nullptr;
+  linear_workspace<typename M::arch_policy, typename M::weight_format, typename M::compute_format> linear{};
+  attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};
+};
+
+/// Holds the user's executor, or, for one without state, an instance of its own.
+template <class E>
+struct executor_slot {
+  constexpr executor_slot() = default;
+  constexpr explicit executor_slot(E& e) : exec(&e) {}
+  constexpr E* get() { return exec; }
+  E* exec = nullptr;
+};
+template <class E>
+  requires std::is_empty_v<E>
+struct executor_slot<E> {
+  constexpr executor_slot() = default;
+  constexpr explicit executor_slot(E&) {}
+  constexpr E* get() { return &own; }
+  E own{};
+};
+
+template <class M>
+class basic_session {
+ public:
+  using model = M;
+  using real = typename M::real;
+  using executor_type = typename M::executor_policy;
+  static constexpr decoder_shape shape = M::shape;
+
+  /// The weights and the arena's memory must outlive the session. Throws ctlm::error, or calls ctlm::fatal, when an arena
+  /// of run-time size is too small; one of compile-time size does not compile.
+  template <arena A>
+    requires std::is_empty_v<executor_type>
+  constexpr basic_session(const typename M::const_weights& w, A& a) : weights_(w) {
+    require_room<bytes_needed()>(a);
+    place(a);
+  }
+  template <arena A>
+  constexpr basic_session(const typename M::const_weights& w, A& a, executor_type& exec) : weights_(w), exec_(exec) {
+    require_room<bytes_needed()>(a);
+    place(a);
+  }
+  basic_session(const basic_session&) = delete;
+  basic_session& operator=(const basic_session&) = delete;
+
+  /// Takes one token; returns the logits of the next, [vocab], valid until the next call (the caller may overwrite
+  /// them). The token must be in the vocabulary and position() below context.
+  constexpr span<real> decode(token t) { return prefill(span<const token>(&t, 1)); }
+
+  /// Takes tokens; returns the logits after the last of them.
+  constexpr span<real> prefill(span<const token> tokens) {
+    check(!tokens.empty(), errc::invalid_argument, "ctlm: prefill needs at least one token");
+    for (std::size_t i = 0; i < tokens.size(); i += rows_at_once)
+      forward(tokens.subspan(i, smaller(rows_at_once, tokens.size() - i)));
+    const std::size_t last = (tokens.size() - 1) % rows_at_once;
+    compute_logits(last);
+    return {logits_, shape.vocab};
+  }
+
+  /// Takes tokens and calls f(i, logits) after each.
+  template <class F>
+  constexpr void score(span<const token> tokens, F&& f) {
+    for (std::size_t i = 0; i < tokens.size(); i += rows_at_once) {
+      const std::size_t n = smaller(rows_at_once, tokens.size() - i);
+      forward(tokens.subspan(i, n));
+      for (std::size_t r = 0; r < n; ++r) {
+        compute_logits(r);
+        f(i + r, span<real>(logits_, shape.vocab));
+      }
+    }
+  }
+
+  constexpr void reset() { position_ = 0; }
+  constexpr std::size_t position() const { return position_; }
+  /// Back to an earlier position: what follows is forgotten.
+  constexpr void rewind(std::size_t position) {
+    check(position <= position_, errc::invalid_argument, "ctlm: a session can only be rewound", position);
+    position_ = position;
+  }
+
+  static constexpr std::size_t bytes_needed() {
+    return measure([](auto& a) { basic_session().place(a); });
+  }
+
+ private:
+  static constexpr std::size_t rows_at_once = smaller(M::prefill_rows, shape.context);
+  static constexpr bool rotary = shape.position == position_kind::rope;
+  using cache_type = key_value_cache<typename M::shape_type, typename M::cache_format>;
+
+  constexpr basic_session() = default;
+
+  template <class A>
+  constexpr void place(A& a) {
+    constexpr std::size_t workers = executor_type::max_workers, d = shape.d_model;
+    cache_ = cache_type(a);
+    x_ = a.template allocate<real>(rows_at_once * d);
+    normed_ = a.template allocate<real>(rows_at_once * d);
+    logits_ = a.template allocate<real>(shape.vocab);
+    if (rotary) {
+      cosine_ = a.template allocate<real>(rows_at_once * shape.head_dim / 2);
+      sine_ = a.template allocate<real>(rows_at_once * shape.head_dim / 2);
+    }
+    c_.linear = decltype(c_.linear)::place(a, rows_at_once, larger(larger(d, shape.d_ff), shape.q_dim()), workers);
+    overlay(
+        a,
+        [&](auto& attention) {
+          qkv_ = attention.template allocate<real>(rows_at_once * shape.qkv_dim());
+          attended_ = attention.template allocate<real>(rows_at_once * shape.q_dim());
+          if (cache_type::tile_scratch > 0)
+            tile_scratch_ = attention.template allocate<real>(workers * cache_type::tile_scratch);
+          for (auto& ws : c_.attention)
+            ws = attention_workspace<real>::place(attention, c_.arch, larger(rows_at_once, group), false);
+        },
+        [&](auto& feed_forward) {
+          up_ = feed_forward.template allocate<real>(rows_at_once * shape.up_dim());
+          activated_ = feed_forward.template allocate<real>(rows_at_once * shape.d_ff);
+        });
+  }
+
+  /// A chunk of at most rows_at_once tokens through all blocks; x_ holds the result.
+  constexpr void forward(span<const token> tokens) {
+    const std::size_t rows = tokens.size();
+    check(position_ + rows <= shape.context, errc::context_full, "ctlm: the context is full", position_);
+    for (token t : tokens)
+      check(t >= 0 && static_cast<std::size_t>(t) < shape.vocab, errc::invalid_argument,
+            "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(t));
+    c_.exec = exec_.get();
+    using weight_format = typename M::weight_format;
+    embed(c_.arch, *c_.exec, weight_format{}, rows, tokens.data(), weights_.matrix_of(tensor_id::token_embedding), x_);
+    if constexpr (rotary) {
+      rope_angles(rows, shape.head_dim, position_, shape.rope_theta, cosine_, sine_);
+    } else {
+      add_positions(c_.arch, *c_.exec, weight_format{}, rows, rows, position_,
+                    weights_.matrix_of(tensor_id::position_embedding), x_, normed_);
+    }
+    block_state<real, typename M::norm::template statistics<real>> s;
+    s.x = s.mid = s.out = x_;
+    s.normed = normed_;
+    s.qkv = qkv_;
+    s.attended = attended_;
+    s.up = up_;
+    s.activated = activated_;
+    for (std::size_t layer = 0; layer < shape.layers; ++layer)
+      block_forward<M>(
+          c_, weights_, layer, rows, s, [&](real* qkv, real* out) { attend_cached(layer, rows, qkv, out); },
+          no_dropout{}, no_dropout{});
+    position_ += rows;
+  }
+
+  static constexpr std::size_t group = shape.heads / shape.kv_heads;
+
+  constexpr void attend_cached(std::size_t layer, std::size_t rows, real* qkv, real* out) {
+    constexpr std::size_t stride = shape.qkv_dim(), q_dim = shape.q_dim();
+    if constexpr (rotary)
+      rope(c_.arch, *c_.exec, rows, rows, shape.heads + shape.kv_heads, shape.head_dim, qkv, stride, cosine_, sine_,
+           real(1));
+    for (std::size_t r = 0; r < rows; ++r)
+      cache_.store(layer, position_ + r, qkv + r * stride + q_dim, qkv + r * stride + q_dim + shape.kv_dim());
+    // One token: the heads that share keys are the rows. Several: the tokens are, one head at a time.
+    const std::size_t work = shape.heads * rows * (position_ + rows) * shape.head_dim;
+    auto one_head = [&](std::size_t kv, std::size_t worker) {
+      auto tiles = [&](std::size_t first, std::size_t count) {
+        return cache_.tile(c_.arch, layer, kv, first, count, tile_scratch_ + worker * cache_type::tile_scratch);
+      };
+      const real scale = real(1) / math::sqrt(real(shape.head_dim));
+      const std::size_t column = kv * group * shape.head_dim;
+      auto run = [&](const query_rows<real>& q, real* y, std::size_t y_stride) {
+        attend(c_.arch, shape.head_dim, scale, q, tiles, y, y_stride, static_cast<real*>(nullptr), dropout_mask{},
+               c_.attention[worker]);
+      };
+      if (rows == 1) {
+        run({row_major<real>(qkv + column, shape.head_dim), group, position_ + 1, 0}, out + column, shape.head_dim);
+      } else {
+        for (std::size_t g = 0; g < group; ++g)
+          run({row_major<real>(qkv + column + g * shape.head_dim, stride), rows, position_ + 1, 1},
+              out + column + g * shape.head_dim, q_dim);
+      }
+    };
+    if (work < parallel_threshold)
+      for (std::size_t kv = 0; kv < shape.kv_heads; ++kv) one_head(kv, 0);
+    else
+      c_.exec->run(shape.kv_heads, one_head);
+  }
+
+  constexpr void compute_logits(std::size_t row) {
+    using norm = typename M::norm;
+    norm::forward(c_.arch, shape.d_model, static_cast<const real*>(x_) + row * shape.d_model,
+                  weights_.vector_of(tensor_id::norm_weight), weights_.vector_of(tensor_id::norm_bias), normed_,
+                  shape.norm_eps);
+    linear(c_.arch, *c_.exec, 1, static_cast<const real*>(normed_), weights_.head(),
+           static_cast<const real*>(nullptr), logits_, false, c_.linear);
+  }
+
+  typename M::const_weights weights_{};
+  [[no_unique_address]] executor_slot<executor_type> exec_{};
+  kernel_context<M> c_{};
+  cache_type cache_{};
+  std::size_t position_ = 0;
+  real* x_ = nullptr;
+  real* normed_ = nullptr;
+  real* logits_ = nullptr;
+  real* cosine_ = nullptr;
+  real* sine_ = nullptr;
+  real* qkv_ = nullptr;
+  real* attended_ = nullptr;
+  real* tile_scratch_ = nullptr;
+  real* up_ = nullptr;
+  real* activated_ = nullptr;
+};
+
+}  // namespace ctlm::inline CTLM_ABI

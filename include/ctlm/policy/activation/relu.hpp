@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// ctlm: ReLU, max(0, x). Its derivative at 0 is taken as 0.
+#pragma once
+
+#include "activation.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct relu {
+  static constexpr const char* name = "relu";
+  static constexpr bool gated = false;
+  template <class V>
+  static constexpr V value(const V& x) {
+    using math::max;
+    return max(x, constant<V>(0));
+  }
+  template <class V>
+  static constexpr V derivative(const V& x) {
+    using math::select;
+    return select(x > constant<V>(0), constant<V>(1), constant<V>(0));
+  }
+};
+static_assert(activation_function<relu>);
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the logistic function as an activation.
+#pragma once
+
+#include "activation.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct sigmoid {
+  static constexpr const char* name = "sigmoid";
+  static constexpr bool gated = false;
+  template <class V>
+  static constexpr V value(const V& x) {
+    return logistic(x);
+  }
+  template <class V>
+  static constexpr V derivative(const V& x) {
+    const V s = value(x);
+    return s * (constant<V>(1) - s);
+  }
+};
+static_assert(activation_function<sigmoid>);
+
+}  // namespace ctlm::inline CTLM_ABI

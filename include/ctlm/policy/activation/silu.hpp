@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// ctlm: SiLU, x * sigmoid(x), its generalisation Swish (Ramachandran et al. 2017), and SwiGLU.
+#pragma once
+
+#include "activation.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// x * sigmoid(beta x), beta = Numerator / Denominator.
+template <int Numerator, int Denominator = 1>
+struct swish {
+  static_assert(Denominator != 0, "ctlm: swish<Numerator, Denominator>: the denominator of beta is zero");
+  static constexpr const char* name = "swish";
+  static constexpr bool gated = false;
+  static constexpr double beta = static_cast<double>(Numerator) / Denominator;
+  template <class V>
+  static constexpr V value(const V& x) {
+    return x * logistic(constant<V>(beta) * x);
+  }
+  template <class V>
+  static constexpr V derivative(const V& x) {
+    const V s = logistic(constant<V>(beta) * x);
+    return s + constant<V>(beta) * x * s * (constant<V>(1) - s);
+  }
+};
+
+struct silu : swish<1> {
+  static constexpr const char* name = "silu";
+};
+struct swiglu : gated_form<silu> {
+  static constexpr const char* name = "swiglu";
+};
+static_assert(activation_function<silu> && swiglu::gated);
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the hyperbolic tangent as an activation.
+#pragma once
+
+#include "activation.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct tanh {
+  static constexpr const char* name = "tanh";
+  static constexpr bool gated = false;
+  template <class V>
+  static constexpr V value(const V& x) {
+    using math::tanh;
+    return tanh(x);
+  }
+  template <class V>
+  static constexpr V derivative(const V& x) {
+    const V t = value(x);
+    return constant<V>(1) - t * t;
+  }
+};
+static_assert(activation_function<tanh>);
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// ctlm: layer normalisation (Ba, Kiros, Hinton 2016): y = (x - mean) / deviation * weight + bias; bias may be absent.
+#pragma once
+
+#include "../../kernels/primitives.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct layer_norm {
+  static constexpr bool has_bias = true;
+
+  /// What the backward pass needs to know of a row.
+  template <class T>
+  struct statistics {
+    T mean;
+    T inverse;  // 1 / standard deviation
+  };
+
+  template <class Arch, class T>
+  static constexpr statistics<T> forward(Arch arch, std::size_t n, const T* x, const T* weight, const T* bias, T* y,
+                                         float epsilon) {
+    const T mean = sum(arch, n, [](const auto& v) { return v; }, x) / T(n);
+    const T squares = sum(arch, n, [=](const auto& v) { return (v - mean) * (v - mean); }, x);
+    const statistics<T> s{mean, T(1) / math::sqrt(squares / T(n) + T(epsilon))};
+    repeat(arch, n, x, weight, bias, y, s);
+    return s;
+  }
+
+  /// The forward pass again, from its statistics.
+  template <class Arch, class T>
+  static constexpr void repeat(Arch arch, std::size_t n, const T* x, const T* weight, const T* bias, T* y,
+                               const statistics<T>& s) {
+    const T mean = s.mean, inverse = s.inverse;
+    if (bias == nullptr) {
+      elementwise(arch, n, [=](auto& out, const auto& v, const auto& w) { out = (v - mean) * inverse * w; }, y, x, weight);
+    } else {
+      elementwise(
+          arch, n,
+          [=](auto& out, const auto& v, const auto& w, const auto& b) { out = (v - mean) * inverse * w + b; }, y, x,
+          weight, bias);
+    }
+  }
+
+  /// dx += the gradient of one row.
+  template <class Arch, class T>
+  static constexpr void backward_input(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
+                                       const statistics<T>& s) {
+    const T mean = s.mean, inverse = s.inverse;
+    const T total = sum(arch, n, [](const auto& w, const auto& d) { return w * d; }, weight, dy) / T(n);
+    const T along = sum(
+                        arch, n,
+                        [=](const auto& v, const auto& w, const auto& d) { return (v - mean) * inverse * w * d; }, x,
+                        weight, dy) /
+                    T(n);
+    elementwise(
+        arch, n,
+        [=](auto& out, const auto& v, const auto& w, const auto& d) {
+          out += (w * d - total - (v - mean) * inverse * along) * inverse;
+        },
+        dx, x, weight, dy);
+  }
+
+  /// dweight and dbias += the gradient of n columns of one row.
+  template <class Arch, class T>
+  static constexpr void backward_weight(Arch arch, std::size_t n, const T* x, const T* dy, T* dweight, T* dbias,
+                                        const statistics<T>& s) {
+    const T mean = s.mean, inverse = s.inverse;
+    elementwise(
+        arch, n, [=](auto& out, const auto& v, const auto& d) { out += (v - mean) * inverse * d; }, dweight, x, dy);
+    if (dbias != nullptr) elementwise(arch, n, [](auto& out, const auto& d) { out += d; }, dbias, dy);
+  }
+};
+
+}  // namespace ctlm::inline CTLM_ABI

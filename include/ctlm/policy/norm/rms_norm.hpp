@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// ctlm: root mean square normalisation (Zhang and Sennrich 2019): y = x / rms(x) * weight.
+#pragma once
+
+#include "../../kernels/primitives.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct rms_norm {
+  static constexpr bool has_bias = false;
+
+  /// What the backward pass needs to know of a row.
+  template <class T>
+  struct statistics {
+    T inverse;  // 1 / rms
+  };
+
+  template <class Arch, class T>
+  static constexpr statistics<T> forward(Arch arch, std::size_t n, const T* x, const T* weight, const T* /*bias*/, T* y,
+                                         float epsilon) {
+    const T squares = sum(arch, n, [](const auto& v) { return v * v; }, x);
+    const T inverse = T(1) / math::sqrt(squares / T(n) + T(epsilon));
+    apply(arch, n, x, weight, y, inverse);
+    return {inverse};
+  }
+
+  /// The forward pass again, from its statistics.
+  template <class Arch, class T>
+  static constexpr void repeat(Arch arch, std::size_t n, const T* x, const T* weight, const T* /*bias*/, T* y,
+                               const statistics<T>& s) {
+    apply(arch, n, x, weight, y, s.inverse);
+  }
+
+  /// dx += the gradient of one row.
+  template <class Arch, class T>
+  static constexpr void backward_input(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
+                                       const statistics<T>& s) {
+    const T inverse = s.inverse;
+    const T along = sum(arch, n, [](const auto& v, const auto& w, const auto& d) { return v * w * d; }, x, weight, dy);
+    const T pull = along * inverse * inverse * inverse / T(n);
+    elementwise(
+        arch, n,
+        [=](auto& out, const auto& v, const auto& w, const auto& d) { out += w * d * inverse - v * pull; }, dx, x,
+        weight, dy);
+  }
+
+  /// dweight += the gradient of n columns of one row.
+  template <class Arch, class T>
+  static constexpr void backward_weight(Arch arch, std::size_t n, const T* x, const T* dy, T* dweight, T* /*dbias*/,
+                                        const statistics<T>& s) {
+    const T inverse = s.inverse;
+    elementwise(arch, n, [=](auto& out, const auto& v, const auto& d) { out += v * d * inverse; }, dweight, x, dy);
+  }
+
+ private:
+  template <class Arch, class T>
+  static constexpr void apply(Arch arch, std::size_t n, const T* x, const T* weight, T* y, T inverse) {
+    elementwise(arch, n, [=](auto& out, const auto& v, const auto& w) { out = v * inverse * w; }, y, x, weight);
+  }
+};
+
+}  // namespace ctlm::inline CTLM_ABI

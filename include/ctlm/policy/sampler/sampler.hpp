@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the choice of the next token: greedy, or sampled at a temperature from the top k tokens and the top p of
+// probability (Holtzman et al. 2020). Works in place on the logits: no scratch, no sorting.
+#pragma once
+
+#include "../../core/rng.hpp"
+#include "../../core/span.hpp"
+#include "../../kernels/cross_entropy.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct sampler {
+  static constexpr token no_stop = -1;
+
+  float temperature = 0.0f;   // 0: greedy
+  std::size_t top_k = 0;      // keep the k most likely tokens (and any that tie with the k-th); 0: all
+  float top_p = 1.0f;         // keep the fewest tokens whose probabilities reach p; 1: all
+  std::uint64_t seed = 0;     // advances with every draw
+  token stop = no_stop;       // generation ends when this token is chosen
+
+  /// The chosen token. The logits become probabilities, unless the choice is greedy.
+  template <class Arch, class T>
+  constexpr token choose(Arch arch, span<T> logits) {
+    if (!(temperature > 0.0f)) return greedy(logits);
+    const std::size_t n = logits.size();
+    const T sharpness = T(1) / T(temperature);
+    elementwise(arch, n, [=](auto& x) { x *= sharpness; }, logits.data());
+    softmax(arch, n, logits.data());
+    if (top_k > 0 && top_k < n)
+      keep_from(logits, threshold(logits, [this](std::size_t count, T) { return count >= top_k; }));
+    if (top_p < 1.0f) {
+      const T enough = T(top_p) * total(logits);
+      keep_from(logits, threshold(logits, [=](std::size_t, T mass) { return mass >= enough; }));
+    }
+    return draw(logits);
+  }
+
+  template <class T>
+  static constexpr token greedy(span<T> logits) {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < logits.size(); ++i)
+      if (logits[i] > logits[best]) best = i;
+    return static_cast<token>(best);
+  }
+
+ private:
+  template <class T>
+  static constexpr T total(span<T> p) {
+    T mass = T(0);
+    for (T x : p) mass += x;
+    return mass;
+  }
+  template <class T>
+  static constexpr void keep_from(span<T> p, T least) {
+    for (T& x : p) x = x >= least ? x : T(0);
+  }
+
+  /// The largest t such that the tokens with probability >= t satisfy `enough(count, mass)`: bisection over bit patterns,
+  /// which for positive numbers are ordered as the numbers are.
+  template <class T, class Enough>
+  static constexpr T threshold(span<T> p, Enough enough) {
+    using bits = typename math::ieee<T>::bits;
+    bits low = 0, high = std::bit_cast<bits>(T(2));
+    while (high - low > 1) {
+      const bits middle = low + (high - low) / 2;
+      const T t = std::bit_cast<T>(middle);
+      std::size_t count = 0;
+      T mass = T(0);
+      for (T x : p)
+        if (x >= t) {
+          ++count;
+          mass += x;
+        }
+      if (enough(count, mass)) low = middle;
+      else high = middle;
+    }
+    return std::bit_cast<T>(low);
+  }
+
+  template <class T>
+  constexpr token draw(span<T> p) {
+    rng random{mix(seed)};
+    seed = random.next();
+    T left = static_cast<T>(random.uniform()) * total(p);
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      if (p[i] == T(0)) continue;
+      last = i;
+      if (left < p[i]) break;
+      left -= p[i];
+    }
+    return static_cast<token>(last);
+  }
+};
+
+}  // namespace ctlm::inline CTLM_ABI

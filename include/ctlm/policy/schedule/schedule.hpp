@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what a learning rate schedule is, and the constant one.
+#pragma once
+
+#include "../../core/math.hpp"
+#include "../slots.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// S::options holds run-time parameters; S::rate(options, lr, step) is the learning rate of a step, the first being 0.
+template <class S>
+concept schedule_policy = requires(const typename S::options& o) {
+  { S::rate(o, 1e-3, std::size_t{0}) } -> std::same_as<double>;
+};
+
+template <schedule_policy S>
+using schedule = slot<slot_kind::schedule, S>;
+
+struct constant_rate {
+  struct options {};
+  static constexpr double rate(const options&, double lr, std::size_t) { return lr; }
+};
+static_assert(schedule_policy<constant_rate>);
+
+}  // namespace ctlm::inline CTLM_ABI

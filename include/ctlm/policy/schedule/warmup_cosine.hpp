@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// ctlm: linear warm-up, then half a cosine down to a minimum (Loshchilov and Hutter 2017).
+#pragma once
+
+#include "schedule.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct warmup_cosine {
+  struct options {
+    std::size_t warmup = 0;  // steps
+    std::size_t total = 1;   // steps, after which the rate stays at its minimum
+    float min_lr = 0.0f;
+  };
+  static constexpr double rate(const options& o, double lr, std::size_t step) {
+    if (step < o.warmup) return lr * static_cast<double>(step + 1) / static_cast<double>(o.warmup);
+    const double least = static_cast<double>(o.min_lr);
+    if (step >= o.total) return least;
+    const double progress = static_cast<double>(step - o.warmup) / static_cast<double>(o.total - o.warmup);
+    return least + 0.5 * (1 + math::cos(math::pi * progress)) * (lr - least);
+  }
+};
+static_assert(schedule_policy<warmup_cosine>);
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the slots of a model: in any order, each at most once, each with a default.
+//
+//   weights<F>      storage format of the matrices          default f32
+//   kv_cache<F>     storage format of keys and values       default: the numbers that weights compute in
+//   activation<A>   of the feed-forward layers              default: the spec's
+//   compute<C>      decoded or dynamic_int8                 default: dynamic_int8 for integer weights
+//   arch<A>         portable or native                      default native
+//   threads<E>      serial or pool<N>                       default serial
+//   prefill<N>      tokens of a prompt taken at once        default 8
+#pragma once
+
+#include "../arch/native.hpp"
+#include "../core/executor.hpp"
+#include "../format/compute.hpp"
+#include "../format/f32.hpp"
+#include "../format/f64.hpp"
+#include "activation/activation.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+enum class slot_kind : std::uint8_t { weights, kv_cache, activation, compute, arch, threads, prefill, optimizer, schedule };
+
+template <slot_kind Kind, class T>
+struct slot {
+  static constexpr slot_kind kind = Kind;
+  using type = T;
+};
+
+template <std::size_t N>
+struct prefill_rows {
+  static_assert(N > 0, "ctlm: prefill<N> takes at least one token at a time");
+  static constexpr std::size_t value = N;
+};
+
+// Constrained here, so that an error lands on the line where the user names the policy.
+template <format F>
+using weights = slot<slot_kind::weights, F>;
+template <format F>
+using kv_cache = slot<slot_kind::kv_cache, F>;
+template <activation_function A>
+using activation = slot<slot_kind::activation, A>;
+template <compute_policy C>
+using compute = slot<slot_kind::compute, C>;
+template <std::derived_from<portable> A>
+using arch = slot<slot_kind::arch, A>;
+template <executor E>
+using threads = slot<slot_kind::threads, E>;
+template <std::size_t N>
+using prefill = slot<slot_kind::prefill, prefill_rows<N>>;
+
+template <class S>
+inline constexpr bool is_slot = false;
+template <slot_kind Kind, class T>
+inline constexpr bool is_slot<slot<Kind, T>> = true;
+
+template <slot_kind Kind, class S>
+constexpr bool slot_has_kind() {
+  if constexpr (is_slot<S>) return S::kind == Kind;
+  else return false;
+}
+template <slot_kind Kind, class... Slots>
+inline constexpr std::size_t slot_count = (std::size_t{0} + ... + (slot_has_kind<Kind, Slots>() ? 1 : 0));
+
+/// The policy given for a kind, or the default.
+template <slot_kind Kind, class Default, class... Slots>
+struct find_slot {
+  using type = Default;
+};
+template <slot_kind Kind, class Default, class First, class... Rest>
+struct find_slot<Kind, Default, First, Rest...> : find_slot<Kind, Default, Rest...> {};
+template <slot_kind Kind, class Default, class T, class... Rest>
+struct find_slot<Kind, Default, slot<Kind, T>, Rest...> {
+  using type = T;
+};
+template <slot_kind Kind, class Default, class... Slots>
+using slot_or = typename find_slot<Kind, Default, Slots...>::type;
+
+/// Refuses what is not a slot, slots of another class, and slots given twice, each in words.
+template <slot_kind First, slot_kind Last, class... Slots>
+struct check_slots {
+  template <class S>
+  static constexpr bool in_range() {
+    if constexpr (is_slot<S>) return S::kind >= First && S::kind <= Last;
+    else return true;
+  }
+  template <slot_kind Kind>
+  static constexpr bool once = slot_count<Kind, Slots...> <= 1;
+
+  static_assert((is_slot<Slots> && ...),
+                "ctlm: not a slot: write a policy inside its slot, such as weights<f32> or optimizer<adamw>");
+  static_assert((in_range<Slots>() && ...),
+                "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, arch, threads, "
+                "prefill; a trainer takes optimizer, schedule");
+  static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
+  static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
+  static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
+  static_assert(once<slot_kind::compute>, "ctlm: duplicate slot: compute<> is given twice");
+  static_assert(once<slot_kind::arch>, "ctlm: duplicate slot: arch<> is given twice");
+  static_assert(once<slot_kind::threads>, "ctlm: duplicate slot: threads<> is given twice");
+  static_assert(once<slot_kind::prefill>, "ctlm: duplicate slot: prefill<> is given twice");
+  static_assert(once<slot_kind::optimizer>, "ctlm: duplicate slot: optimizer<> is given twice");
+  static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");
+  static constexpr bool ok = true;
+};
+
+}  // namespace ctlm::inline CTLM_ABI

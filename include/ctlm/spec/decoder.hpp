@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what every spec comes down to: the shape of a decoder-only transformer. One block type reads it.
+#pragma once
+
+#include "../core/types.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+enum class norm_kind : std::uint8_t { layer, rms };
+enum class position_kind : std::uint8_t { learned, rope };
+
+struct decoder_shape {
+  std::size_t vocab = 0;
+  std::size_t d_model = 0;
+  std::size_t layers = 0;
+  std::size_t heads = 0;
+  std::size_t kv_heads = 0;
+  std::size_t head_dim = 0;
+  std::size_t d_ff = 0;
+  std::size_t context = 0;
+  bool bias = false;
+  bool tie_embeddings = false;
+  bool gated = false;
+  norm_kind norm = norm_kind::layer;
+  position_kind position = position_kind::learned;
+  float norm_eps = 1e-5f;
+  double rope_theta = 10000.0;
+
+  constexpr std::size_t q_dim() const { return heads * head_dim; }
+  constexpr std::size_t kv_dim() const { return kv_heads * head_dim; }
+  constexpr std::size_t qkv_dim() const { return q_dim() + 2 * kv_dim(); }
+  constexpr std::size_t up_dim() const { return gated ? 2 * d_ff : d_ff; }
+};
+
+/// The checks that every spec shares, each with its own words.
+/// Instantiated with a tag type (not with the numbers), so that a message names the user's model.
+template <class Tag, class Shape>
+struct check_decoder {
+  static constexpr decoder_shape s = Shape::value;
+  static_assert(s.vocab > 0, "ctlm: config.vocab must be at least 1");
+  static_assert(s.d_model > 0, "ctlm: config.d_model must be at least 1");
+  static_assert(s.layers > 0, "ctlm: config.layers must be at least 1");
+  static_assert(s.heads > 0, "ctlm: config.heads must be at least 1");
+  static_assert(s.context > 0, "ctlm: config.context must be at least 1");
+  static_assert(s.d_ff > 0, "ctlm: config.d_ff must be at least 1");
+  static_assert(s.d_model % larger(1, s.heads) == 0, "ctlm: config.heads must divide config.d_model");
+  static_assert(s.kv_heads > 0 && s.heads % larger(1, s.kv_heads) == 0, "ctlm: config.kv_heads must divide config.heads");
+  static_assert(s.position != position_kind::rope || s.head_dim % 2 == 0,
+                "ctlm: rotary positions need an even head size (config.d_model / config.heads)");
+  static_assert(s.norm_eps > 0, "ctlm: config.norm_eps must be positive");
+  static constexpr bool ok = true;
+};
+
+}  // namespace ctlm::inline CTLM_ABI

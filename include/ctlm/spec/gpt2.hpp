@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// ctlm: GPT-2 (Radford et al. 2019): LayerNorm before each sublayer, learned positions, GELU.
+#pragma once
+
+#include "../policy/activation/gelu.hpp"
+#include "decoder.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct gpt2_config {
+  std::size_t vocab;
+  std::size_t d_model;
+  std::size_t layers;
+  std::size_t heads;
+  std::size_t context;
+  std::size_t d_ff = 0;         // 0: 4 * d_model
+  bool bias = true;             // of projections and norms
+  bool tie_embeddings = true;   // the output head is the token embedding
+  float norm_eps = 1e-5f;
+
+  using default_activation = gelu_tanh;
+
+  constexpr decoder_shape shape(bool gated) const {
+    return {.vocab = vocab,
+            .d_model = d_model,
+            .layers = layers,
+            .heads = heads,
+            .kv_heads = heads,
+            .head_dim = d_model / larger(1, heads),
+            .d_ff = d_ff == 0 ? 4 * d_model : d_ff,
+            .context = context,
+            .bias = bias,
+            .tie_embeddings = tie_embeddings,
+            .gated = gated,
+            .norm = norm_kind::layer,
+            .position = position_kind::learned,
+            .norm_eps = norm_eps};
+  }
+};
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the backward pass of a transformer block.
+#pragma once
+
+#include "../model/block.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Scratch of the backward pass of a block, shared by all layers.
+template <class T>
+struct block_scratch {
+  T* normed = nullptr;     // [rows][d_model] a normalised input, recomputed
+  T* dnormed = nullptr;    // [rows][d_model]
+  T* activated = nullptr;  // [rows][d_ff] recomputed
+  T* dactivated = nullptr; // [rows][d_ff]
+  T* dattended = nullptr;  // [rows][q_dim]
+  T* dqkv = nullptr;       // [rows][qkv_dim]
+};
+
+/// The gradient that reaches a sublayer through its dropout: dx itself where there is none.
+template <class Context, class T>
+constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::size_t n, const T* dx, T* scratch) {
+  if (!mask.active()) return dx;
+  elementwise(c.arch, n, [](auto& to, const auto& from) { to = from; }, scratch, dx);
+  parallel_for(*c.exec, n, 16384, [&](std::size_t first, std::size_t count, std::size_t) {
+    apply_dropout(mask, count, scratch + first, first);
+  });
+  return scratch;
+}
+
+/// One linear layer of a block: weight and bias gradients, and the gradient of its input.
+template <class M, class Context, class W, class G, class T>
+constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows,
+                                tensor_id weight, tensor_id bias, const T* dy, const T* x, T* dx) {
+  const auto m = w.matrix_of(weight, layer);
+  linear_backward_weight(c.arch, *c.exec, rows, m.rows, m.cols, dy, x, g.matrix_of(weight, layer).data,
+                         g.vector_of(bias, layer), c.linear.panels);
+  linear_backward_input(c.arch, *c.exec, rows, m.rows, m.cols, dy, static_cast<const T*>(m.data), dx, false,
+                        c.linear.panels);
+}
+
+/// dx holds the gradient of the block's output and becomes that of its input; gradients of weights are added to g. The
+/// saved pre-activations in s.up are consumed. attend_backward(dattended, dqkv) is the caller's.
+template <class M, class Context, class W, class G, class S, class T, class Attend>
+constexpr void block_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const S& s,
+                              const block_scratch<T>& b, T* dx, Attend attend_backward, const dropout_mask& dropout1,
+                              const dropout_mask& dropout2) {
+  constexpr decoder_shape const& shape = M::shape;
+  constexpr std::size_t d = shape.d_model;
+  constexpr typename M::norm norm;
+  constexpr typename M::activation_policy activation;
+  using id = tensor_id;
+
+  const T* dbranch = through_dropout(c, dropout2, rows * d, dx, b.normed);
+  activation_forward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(s.up), b.activated);
+  project_backward<M>(c, w, g, layer, rows, id::down_weight, id::down_bias, dbranch,
+                      static_cast<const T*>(b.activated), b.dactivated);
+  activation_backward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(b.dactivated), s.up);
+  norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
+              w.vector_of(id::norm2_bias, layer), b.normed, s.norm2);
+  project_backward<M>(c, w, g, layer, rows, id::up_weight, id::up_bias, static_cast<const T*>(s.up),
+                      static_cast<const T*>(b.normed), b.dnormed);
+  norm_backward(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
+                static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm2_weight, layer),
+                g.vector_of(id::norm2_bias, layer), s.norm2);
+
+  dbranch = through_dropout(c, dropout1, rows * d, static_cast<const T*>(dx), b.normed);
+  project_backward<M>(c, w, g, layer, rows, id::out_weight, id::out_bias, dbranch, static_cast<const T*>(s.attended),
+                      b.dattended);
+  attend_backward(static_cast<const T*>(b.dattended), b.dqkv);
+  norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
+              w.vector_of(id::norm1_bias, layer), b.normed, s.norm1);
+  project_backward<M>(c, w, g, layer, rows, id::qkv_weight, id::qkv_bias, static_cast<const T*>(b.dqkv),
+                      static_cast<const T*>(b.normed), b.dnormed);
+  norm_backward(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
+                static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm1_weight, layer),
+                g.vector_of(id::norm1_bias, layer), s.norm1);
+}
+
+}  // namespace ctlm::inline CTLM_ABI
