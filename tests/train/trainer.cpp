@@ -1,0 +1,176 @@
+// Training: the same bits for any number of threads, accumulation, dropout, errors, and no allocation.
+#include "catch.hpp"
+
+#include "../model/models.hpp"
+
+#include <cmath>
+#include <cstring>
+
+using namespace ctlm;
+using namespace models;
+
+namespace {
+
+struct recipe {
+  static constexpr train_config config{.batch = 3, .sequence = 32, .accumulate = 2};
+};
+
+struct large {
+  static constexpr train_config config{.batch = 6, .sequence = 32, .accumulate = 1};
+};
+
+/// Wide enough that every kernel is shared among threads.
+struct wide {
+  static constexpr llama_config config{
+      .vocab = 300, .d_model = 96, .layers = 2, .heads = 6, .kv_heads = 3, .d_ff = 200, .context = 32};
+};
+
+struct run {
+  std::vector<float> losses;
+  std::vector<std::byte> weights;
+};
+
+template <class Trainer>
+run train(Trainer& t, int steps, std::size_t vocab) {
+  run r;
+  for (int s = 0; s < steps; ++s) {
+    const auto tokens = random_tokens(Trainer::step_tokens + 1, vocab, static_cast<std::uint64_t>(s + 1));
+    const span<const token> all = tokens;
+    r.losses.push_back(t.step(all.first(Trainer::step_tokens), all.subspan(1)).loss);
+  }
+  const auto w = t.weights().bytes();
+  r.weights.assign(w.begin(), w.end());
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("1, 2 and 4 threads give the same bits, and those of the serial policy", "[train][threads]") {
+  using threaded = trainer<causal_lm<wide, threads<pool<4>>>, recipe, optimizer<adamw>>;
+  using alone = trainer<causal_lm<wide>, recipe, optimizer<adamw>>;
+  heap_arena memory(alone::train_bytes);
+  alone reference(memory, {.dropout = 0.1f});
+  const run expected = train(reference, 6, 300);
+  for (std::size_t n : {1, 2, 4}) {
+    pool<4> workers(n);
+    CHECK(workers.workers() == n);
+    heap_arena own(threaded::train_bytes);
+    threaded t(own, {.dropout = 0.1f}, workers);
+    const run r = train(t, 6, 300);
+    CHECK(r.losses == expected.losses);
+    CHECK(r.weights == expected.weights);
+  }
+}
+
+TEST_CASE("sessions give the same bits for any number of threads", "[model][threads]") {
+  using M = causal_lm<wide, weights<int8<32>>, threads<pool<4>>>;
+  heap_arena weight_memory(M::weight_bytes);
+  M::weights w(weight_memory);
+  randomise<M>(w, 0.1);
+  std::vector<float> expected;
+  for (std::size_t n : {1, 2, 4}) {
+    pool<4> workers(n);
+    heap_arena memory(M::session_bytes);
+    M::session s(w, memory, workers);
+    const auto logits = s.prefill(random_tokens(20, 300));
+    std::vector<float> got(logits.begin(), logits.end());
+    if (expected.empty()) expected = got;
+    CHECK(got == expected);
+  }
+}
+
+TEST_CASE("accumulating micro-batches equals one large batch", "[train]") {
+  using M = causal_lm<tiny_llama, weights<f64>>;
+  using small_trainer = trainer<M, recipe, optimizer<sgd>>;
+  using large_trainer = trainer<M, large, optimizer<sgd>>;
+  heap_arena a(small_trainer::train_bytes), b(large_trainer::train_bytes);
+  small_trainer s(a, {});
+  large_trainer l(b, {});
+  auto tokens = random_tokens(6 * 32, 61);
+  auto targets = random_tokens(6 * 32, 61, 2);
+  for (std::size_t i = 0; i < 50; ++i) targets[i] = ignore_token;  // micro-batches of unequal weight
+  for (int i = 0; i < 3; ++i) {
+    const auto x = s.step(tokens, targets), y = l.step(tokens, targets);
+    CHECK(x.loss == Approx(y.loss).epsilon(1e-6));
+    CHECK(x.gradient_norm == Approx(y.gradient_norm).epsilon(1e-6));
+  }
+  const auto* p = s.weights().matrix_of(tensor_id::up_weight, 1).data;
+  const auto* q = l.weights().matrix_of(tensor_id::up_weight, 1).data;
+  for (std::size_t i = 0; i < 88 * 24; ++i) REQUIRE(p[i] == Approx(q[i]).epsilon(1e-12).margin(1e-14));
+}
+
+TEST_CASE("a model learns a repeating sequence, with and without dropout", "[train]") {
+  for (float dropout : {0.0f, 0.1f}) {
+    using T = trainer<causal_lm<tiny_gpt2>, recipe, optimizer<adamw>>;
+    heap_arena memory(T::train_bytes);
+    T t(memory, {.optimizer = {.lr = 5e-3f}, .dropout = dropout});
+    std::vector<token> tokens(T::step_tokens), targets(T::step_tokens);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      tokens[i] = static_cast<token>(i * i % 17);
+      targets[i] = static_cast<token>((i + 1) * (i + 1) % 17);
+    }
+    const float first = t.step(tokens, targets).loss;
+    CHECK(first == Approx(std::log(61.0)).margin(0.3));
+    for (int i = 0; i < 150; ++i) t.step(tokens, targets);
+    CHECK(t.evaluate(span<const token>(tokens).first(T::batch_tokens), span<const token>(targets).first(T::batch_tokens)) < 0.4);
+  }
+}
+
+TEST_CASE("clipping limits the update to the norm", "[train]") {
+  using T = trainer<causal_lm<tiny_gpt2, weights<f64>>, recipe, optimizer<sgd>>;
+  heap_arena memory(T::train_bytes);
+  T t(memory, {.optimizer = {.lr = 1.0f, .momentum = 0.0f}, .clip_norm = 0.01f});
+  std::vector<double> before;
+  for (const auto& i : T::model::tensors) {
+    const auto* p = i.kind == tensor_kind::matrix ? t.weights().raw_matrix(static_cast<std::size_t>(i.id)).data
+                                                  : t.weights().raw_vector(static_cast<std::size_t>(i.id));
+    before.insert(before.end(), p, p + i.size());
+  }
+  const auto r = t.step(random_tokens(T::step_tokens, 61), random_tokens(T::step_tokens, 61, 2));
+  REQUIRE(r.gradient_norm > 0.01f);
+  double moved = 0;
+  std::size_t n = 0;
+  for (const auto& i : T::model::tensors) {
+    const auto* p = i.kind == tensor_kind::matrix ? t.weights().raw_matrix(static_cast<std::size_t>(i.id)).data
+                                                  : t.weights().raw_vector(static_cast<std::size_t>(i.id));
+    for (std::size_t j = 0; j < i.size(); ++j, ++n) moved += (p[j] - before[n]) * (p[j] - before[n]);
+  }
+  CHECK(std::sqrt(moved) == Approx(0.01).epsilon(1e-3));
+}
+
+TEST_CASE("state handed out and put back resumes to the bit", "[train]") {
+  using T = trainer<causal_lm<tiny_llama>, recipe, optimizer<adamw>>;
+  heap_arena a(T::train_bytes), b(T::train_bytes);
+  T through(a, {.dropout = 0.2f}), resumed(b, {.seed = 1337, .dropout = 0.2f});
+  train(through, 4, 61);
+  std::vector<std::vector<std::byte>> saved;
+  through.for_each_state([&](const char*, void* data, std::size_t bytes) {
+    const auto* p = static_cast<const std::byte*>(data);
+    saved.emplace_back(p, p + bytes);
+  });
+  std::size_t i = 0;
+  resumed.for_each_state([&](const char*, void* data, std::size_t bytes) {
+    REQUIRE(saved[i].size() == bytes);
+    std::memcpy(data, saved[i++].data(), bytes);
+  });
+  const run x = train(through, 4, 61), y = train(resumed, 4, 61);
+  CHECK(x.losses == y.losses);
+  CHECK(x.weights == y.weights);
+}
+
+#if CTLM_EXCEPTIONS
+TEST_CASE("a trainer refuses what it cannot use, in words", "[train]") {
+  using T = trainer<causal_lm<tiny_gpt2>, recipe>;
+  heap_arena memory(T::train_bytes);
+  T t(memory, {});
+  auto tokens = random_tokens(T::step_tokens, 61), targets = tokens;
+  CHECK_THROWS_WITH(t.step(span<const token>(tokens).first(3), targets), Catch::Contains("accumulate * batch * sequence"));
+  targets[5] = 61;
+  CHECK_THROWS_WITH(t.step(tokens, targets), Catch::Contains("target is outside the vocabulary"));
+  targets[5] = 0;
+  tokens[7] = -1;
+  CHECK_THROWS_WITH(t.step(tokens, targets), Catch::Contains("token is outside the vocabulary"));
+  heap_arena small(T::train_bytes / 2);
+  CHECK_THROWS_WITH(T(small, {}), Catch::Contains("arena is too small"));
+}
+#endif
