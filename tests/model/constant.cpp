@@ -26,10 +26,10 @@ constexpr float loss_falls_by() {
   trainer_type t(memory, {.optimizer = {.lr = 0.05f}});
   const token inputs[] = {1, 2, 3}, targets[] = {2, 3, 4};
   const step_result first = t.step(inputs, targets);
-  const step_result second = t.step(inputs, targets);
-  return first.loss - second.loss;
+  t.step(inputs, targets);
+  return first.loss - static_cast<float>(t.evaluate(inputs, targets));
 }
-static_assert(loss_falls_by<seed_gpt2>() > 0.01f);
+static_assert(loss_falls_by<seed_gpt2>() > 0.1f);
 static_assert(loss_falls_by<seed_llama>() > 0.01f);
 
 /// Weights by formula, quantised, and one token through the model.

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# install, find_package(ctlm) and pkg-config.
+include(CMakePackageConfigHelpers)
+
+install(DIRECTORY include/ctlm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS ctlm ctlm_portable EXPORT ctlm)
+install(EXPORT ctlm NAMESPACE ctlm:: FILE ctlm-targets.cmake DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm)
+configure_package_config_file(cmake/ctlm-config.cmake.in ${PROJECT_BINARY_DIR}/ctlm-config.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/ctlm-config-version.cmake COMPATIBILITY SameMinorVersion
+  ARCH_INDEPENDENT)
+install(FILES ${PROJECT_BINARY_DIR}/ctlm-config.cmake ${PROJECT_BINARY_DIR}/ctlm-config-version.cmake
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm)
+
+# ctlm.pc is the portable library; with xsimd installed, ctlm-xsimd.pc asks for it.
+foreach(name ctlm ctlm-xsimd)
+  configure_file(cmake/${name}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+endforeach()

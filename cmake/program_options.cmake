@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# How this project's own programs are compiled: ctlm_options is linked by tests, benchmarks and examples alike.
+include(CheckCXXCompilerFlag)
+
+add_library(ctlm_options INTERFACE)
+target_link_libraries(ctlm_options INTERFACE Threads::Threads)
+target_compile_options(ctlm_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 takes its own AVX-512 intrinsics for uninitialised (GCC bug 105593).
+  target_compile_options(ctlm_options INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
+if(CTLM_WERROR)
+  target_compile_options(ctlm_options INTERFACE -Werror)
+endif()
+if(CTLM_NATIVE)
+  check_cxx_compiler_flag(-march=native ctlm_has_march_native)
+  if(ctlm_has_march_native)
+    target_compile_options(ctlm_options INTERFACE -march=native)
+  endif()
+endif()
+if(CTLM_SANITIZE)
+  target_compile_options(ctlm_options INTERFACE -fsanitize=${CTLM_SANITIZE} -fno-sanitize-recover=all -g)
+  target_link_options(ctlm_options INTERFACE -fsanitize=${CTLM_SANITIZE})
+endif()
+
+# The library that this build's programs use.
+if(CTLM_XSIMD)
+  set(ctlm_library ctlm::ctlm)
+else()
+  set(ctlm_library ctlm::portable)
+endif()

@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compiles each case twice: as it stands it must compile; with CTLM_EXPECT_FAIL it must fail, and the compiler's message
+must match every `// expect: REGEX` line. So a case cannot rot, and the words are part of the interface.
+
+  run.py COMPILER
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+compiler = sys.argv[1]
+
+
+def compile_case(case, *flags):
+    command = [compiler, "-std=c++20", "-fsyntax-only", f"-I{HERE.parents[1] / 'include'}", *flags, str(case)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def problems_of(case):
+    expected = re.findall(r"^// expect: (.*)$", case.read_text(), re.M)
+    if not expected:
+        return ["has no `// expect:` line"]
+    good = compile_case(case)
+    if good.returncode != 0:
+        return [f"does not compile without CTLM_EXPECT_FAIL:\n{good.stderr[:1000]}"]
+    bad = compile_case(case, "-DCTLM_EXPECT_FAIL")
+    if bad.returncode == 0:
+        return ["compiles although it must not"]
+    return [f"message does not match /{e}/:\n{bad.stderr[:1000]}" for e in expected if not re.search(e, bad.stderr)]
+
+
+cases = sorted(HERE.glob("*.cpp"))
+failures = [f"{c.name}: {p}" for c in cases for p in problems_of(c)]
+print("\n".join(failures) if failures else f"{len(cases)} messages match")
+sys.exit(1 if failures or not cases else 0)

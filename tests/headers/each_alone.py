@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compiles every header alone: hosted, freestanding, and with xsimd where a folder with xsimd is given.
+
+  each_alone.py COMPILER [XSIMD_INCLUDE]
+"""
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = ROOT / "include"
+compiler = sys.argv[1]
+xsimd = sys.argv[2] if len(sys.argv) > 2 else ""
+
+HOSTED_ROOMS = ("io/", "dist/", "serve/")
+HOSTED_FILES = ("memory/heap_arena.hpp", "policy/threads/pool.hpp", "train/data.hpp", "train/monitor.hpp",
+                "train/loss_curve.hpp")
+FREESTANDING = ["-ffreestanding", "-fno-exceptions", "-fno-rtti", "-DCTLM_FREESTANDING=1"]
+WITH_XSIMD = ["-DCTLM_XSIMD=1", "-march=native", "-idirafter", xsimd] if xsimd else None
+
+
+def variants(name):
+    """(label, flags) of each way in which a header has to compile."""
+    needs_xsimd = "xsimd" in name
+    if not needs_xsimd:
+        yield "hosted", []
+        yield "no exceptions", ["-fno-exceptions", "-fno-rtti"]
+        if not name.startswith(HOSTED_ROOMS) and name not in HOSTED_FILES:
+            yield "freestanding", FREESTANDING
+    if WITH_XSIMD and (needs_xsimd or name.split("/")[0] in ("arch", "kernels", "model") or name in ("ctlm.hpp", "fwd.hpp")):
+        yield "xsimd", WITH_XSIMD
+
+
+def compile_alone(job):
+    name, label, flags = job
+    with tempfile.NamedTemporaryFile("w", suffix=".cpp") as source:
+        source.write(f"#include <ctlm/{name}>\n#include <ctlm/{name}>\n")
+        source.flush()
+        command = [compiler, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}", *flags,
+                   source.name]
+        done = subprocess.run(command, capture_output=True, text=True)
+    return None if done.returncode == 0 else f"{name} ({label}):\n{done.stderr[:1500]}"
+
+
+names = sorted(p.relative_to(INCLUDE / "ctlm").as_posix() for p in (INCLUDE / "ctlm").rglob("*.hpp"))
+isa = ("avx2/",)  # compiled only where the processor has it, through kernels/primitives.hpp
+jobs = [(n, label, flags) for n in names if not any(i in n for i in isa) for label, flags in variants(n)]
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    failures = [f for f in pool.map(compile_alone, jobs) if f]
+print("\n".join(failures[:5]) if failures else f"{len(jobs)} compilations of {len(names)} headers")
+sys.exit(1 if failures or not jobs else 0)

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Proves the order of the rooms of include/ctlm.
+
+- A room includes only itself and the rooms above it.
+- Rooms down to `model`, and the core of `train`, include only cheap freestanding system headers.
+- Only arch/xsimd.hpp includes xsimd; only core/config.hpp tests what the compiler defines.
+- Every header is reachable from ctlm.hpp or fwd.hpp, starts with its licence and says what it is.
+"""
+import pathlib
+import re
+import sys
+
+INCLUDE = pathlib.Path(__file__).resolve().parent.parent / "include" / "ctlm"
+ROOMS = ["core", "memory", "tensor", "format", "arch", "kernels", "policy", "spec", "model", "train", "io", "dist", "serve"]
+FREESTANDING = {"cstddef", "cstdint", "type_traits", "concepts", "limits", "bit", "utility"}
+# Hosted files in rooms that are freestanding otherwise: ctlm.hpp includes them only where there is an operating system.
+HOSTED = {"memory/heap_arena.hpp", "policy/threads/pool.hpp", "train/data.hpp", "train/monitor.hpp",
+          "train/loss_curve.hpp"}
+EXCEPTIONS = {("core/result.hpp", "exception")}  # only where exceptions exist
+COMPILER_MACRO = re.compile(r"^\s*#.*\b(__GNUC__|__clang__|_MSC_VER|__AVX\w*|__SSE\w*|__ARM\w*|__F16C__|__FMA__|"
+                            r"__FAST_MATH__|__cpp_exceptions|__linux__|__APPLE__|_WIN32)")
+INCLUDES = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
+
+problems = []
+
+
+def complain(name, what):
+    problems.append(f"include/ctlm/{name}: {what}")
+
+
+def room_of(name):
+    return name.split("/")[0]
+
+
+def check_include(path, name, kind, target):
+    room = room_of(name)
+    if kind == "<":
+        if target.startswith("xsimd") and name != "arch/xsimd.hpp":
+            complain(name, f"includes <{target}>: only arch/xsimd.hpp may")
+        elif (ROOMS.index(room) <= ROOMS.index("train") and name not in HOSTED and not target.startswith("xsimd")
+              and target not in FREESTANDING and (name, target) not in EXCEPTIONS):
+            complain(name, f"includes <{target}>, which is not a cheap freestanding header")
+        return None
+    resolved = (path.parent / target).resolve()
+    if not resolved.exists():
+        complain(name, f"includes {target}, which does not exist")
+        return None
+    other = resolved.relative_to(INCLUDE).as_posix()
+    if ROOMS.index(room_of(other)) > ROOMS.index(room):
+        complain(name, f"includes {other}: {room_of(other)} lies below {room}")
+    return other
+
+
+def check_file(path):
+    name = path.relative_to(INCLUDE).as_posix()
+    text = path.read_text()
+    if not text.startswith("// SPDX-License-Identifier: MIT\n// ctlm: "):
+        complain(name, "does not start with its licence and a line that says what it is")
+    if name != "core/config.hpp":
+        for line in text.splitlines():
+            if COMPILER_MACRO.match(line):
+                complain(name, f"asks the compiler ({line.strip()}): only core/config.hpp may")
+    included = set()
+    for kind, target in INCLUDES.findall(text):
+        if "/" not in name:  # the umbrella and fwd.hpp may include everything
+            included.add((path.parent / target).resolve().relative_to(INCLUDE).as_posix())
+        elif room_of(name) not in ROOMS:
+            complain(name, "is in no room of the list")
+        else:
+            other = check_include(path, name, kind, target)
+            if other:
+                included.add(other)
+    return name, included
+
+
+def main():
+    graph = dict(check_file(p) for p in sorted(INCLUDE.rglob("*.hpp")))
+    reached, todo = set(), [n for n in graph if "/" not in n]
+    while todo:
+        name = todo.pop()
+        if name not in reached:
+            reached.add(name)
+            todo.extend(graph[name])
+    for name in sorted(set(graph) - reached):
+        complain(name, "is not reachable from ctlm.hpp")
+    print("\n".join(problems) if problems else f"{len(graph)} headers keep the order of the rooms")
+    sys.exit(1 if problems else 0)
+
+
+main()
