@@ -53,5 +53,15 @@
 
 #if !CTLM_FREESTANDING
 #include "memory/heap_arena.hpp"
+
 #include "policy/threads/pool.hpp"
+
+#include "train/data.hpp"
+#include "train/loss_curve.hpp"
+#include "train/monitor.hpp"
+
+#include "io/bpe.hpp"
+#include "io/checkpoint.hpp"
+#include "io/file.hpp"
+#include "io/llama2c.hpp"
 #endif

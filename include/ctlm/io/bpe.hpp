@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+// ctlm: byte-level byte pair encoding (Sennrich, Haddow, Birch 2016), trained on the spot.
+//
+// Text is first cut into words: a run of letters, of digits or of other visible characters, with one space before it if
+// there is one; or a run of white space. Bytes above 127 count as letters, so that UTF-8 stays together. Merges never
+// cross words. Tokens 0..255 are the bytes, token 256 + i is merge i; every string survives a round trip.
+#pragma once
+
+#include "../core/result.hpp"
+#include "../core/span.hpp"
+
+#include <algorithm>
+#include <queue>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace ctlm::inline CTLM_ABI {
+
+class bpe {
+ public:
+  struct merge {
+    token left;
+    token right;
+    friend bool operator==(const merge&, const merge&) = default;
+  };
+
+  bpe() = default;
+  /// A merge may only refer to tokens before it.
+  static result<bpe> from_merges(span<const merge> merges) {
+    bpe b;
+    for (const merge& m : merges) {
+      const auto limit = static_cast<token>(256 + b.merges_.size());
+      if (m.left < 0 || m.right < 0 || m.left >= limit || m.right >= limit)
+        return failure{errc::corrupt, "ctlm: a merge of this tokenizer refers to a token after it", b.merges_.size()};
+      b.append(m);
+    }
+    return b;
+  }
+
+  /// Learns at most vocab - 256 merges; fewer if no pair occurs twice. Deterministic: ties go to the smaller pair.
+  static bpe train(std::string_view text, std::size_t vocab) { return trainer(text).run(vocab); }
+
+  std::size_t vocab() const { return 256 + merges_.size(); }
+  const std::vector<merge>& merges() const { return merges_; }
+
+  std::vector<token> encode(std::string_view text) const {
+    std::vector<token> out;
+    std::unordered_map<std::string_view, std::vector<token>> known;
+    for_each_word(text, [&](std::string_view word) {
+      auto [entry, is_new] = known.try_emplace(word);
+      if (is_new) entry->second = encode_word(word);
+      out.insert(out.end(), entry->second.begin(), entry->second.end());
+    });
+    return out;
+  }
+
+  /// The bytes of a token; empty for a token that does not exist.
+  std::string_view bytes_of(token t) const {
+    if (t < 0 || static_cast<std::size_t>(t) >= vocab()) return {};
+    return t < 256 ? std::string_view(single_bytes() + t, 1) : std::string_view(strings_[static_cast<std::size_t>(t) - 256]);
+  }
+  std::string decode(span<const token> tokens) const {
+    std::string text;
+    for (token t : tokens) text += bytes_of(t);
+    return text;
+  }
+
+  template <class F>
+  static void for_each_word(std::string_view text, F f) {
+    for (std::size_t i = 0; i < text.size();) {
+      const std::size_t first = i;
+      if (text[i] == ' ' && i + 1 < text.size() && kind_of(text[i + 1]) != white) ++i;
+      const kind k = kind_of(text[i]);
+      while (i < text.size() && kind_of(text[i]) == k) {
+        // The last space of a run belongs to the word after it.
+        if (k == white && i > first && text[i] == ' ' && i + 1 < text.size() && kind_of(text[i + 1]) != white) break;
+        ++i;
+      }
+      f(text.substr(first, i - first));
+    }
+  }
+
+ private:
+  enum kind { letter, digit, white, other };
+
+  static kind kind_of(char c) {
+    const auto u = static_cast<unsigned char>(c);
+    if ((u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || u >= 128) return letter;
+    if (u >= '0' && u <= '9') return digit;
+    return u == ' ' || (u >= 9 && u <= 13) ? white : other;
+  }
+  static const char* single_bytes() {
+    static constexpr auto table = [] {
+      struct {
+        char c[256];
+      } t{};
+      for (int i = 0; i < 256; ++i) t.c[i] = static_cast<char>(i);
+      return t;
+    }();
+    return table.c;
+  }
+  static std::uint64_t key(token left, token right) {
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+  }
+
+  void append(merge m) {
+    ranks_.try_emplace(key(m.left, m.right), static_cast<token>(merges_.size()));
+    strings_.push_back(std::string(bytes_of(m.left)) + std::string(bytes_of(m.right)));
+    merges_.push_back(m);
+  }
+
+  /// Merges by rank with a heap over a linked list: n log n, whatever the word.
+  std::vector<token> encode_word(std::string_view word) const {
+    struct node {
+      token t;
+      int previous, next;
+    };
+    struct candidate {
+      token rank;
+      int left;
+      token left_token, right_token;
+      bool operator<(const candidate& o) const { return rank != o.rank ? rank > o.rank : left > o.left; }
+    };
+    const int n = static_cast<int>(word.size());
+    std::vector<node> nodes(word.size());
+    for (int i = 0; i < n; ++i)
+      nodes[static_cast<std::size_t>(i)] = {static_cast<unsigned char>(word[static_cast<std::size_t>(i)]), i - 1,
+                                            i + 1 < n ? i + 1 : -1};
+    auto at = [&](int i) -> node& { return nodes[static_cast<std::size_t>(i)]; };
+    std::priority_queue<candidate> heap;
+    auto offer = [&](int left) {
+      if (left < 0 || at(left).next < 0) return;
+      const token a = at(left).t, b = at(at(left).next).t;
+      if (const auto found = ranks_.find(key(a, b)); found != ranks_.end()) heap.push({found->second, left, a, b});
+    };
+    for (int i = 0; i + 1 < n; ++i) offer(i);
+    while (!heap.empty()) {
+      const candidate c = heap.top();
+      heap.pop();
+      node& left = at(c.left);
+      if (left.t != c.left_token || left.next < 0 || at(left.next).t != c.right_token) continue;  // overtaken
+      node& right = at(left.next);
+      left.t = 256 + c.rank;
+      right.t = -1;
+      left.next = right.next;
+      if (left.next >= 0) at(left.next).previous = c.left;
+      offer(c.left);
+      offer(left.previous);
+    }
+    std::vector<token> out;
+    for (int i = n > 0 ? 0 : -1; i >= 0; i = at(i).next) out.push_back(at(i).t);
+    return out;
+  }
+
+  /// Counts of pairs are kept up to date as merges happen; only the words that hold a pair are visited.
+  class trainer {
+   public:
+    explicit trainer(std::string_view text) {
+      std::unordered_map<std::string_view, std::size_t> index;
+      for_each_word(text, [&](std::string_view letters) {
+        const auto [known, is_new] = index.try_emplace(letters, words_.size());
+        if (is_new) words_.push_back({{letters.begin(), letters.end()}, 0});
+        ++words_[known->second].count;
+      });
+      for (word& w : words_)
+        for (token& t : w.tokens) t &= 0xFF;
+      for (std::size_t i = 0; i < words_.size(); ++i) count_pairs(i, +1);
+      for (const auto& [pair, p] : pairs_) heap_.push({p.count, pair});
+    }
+
+    bpe run(std::size_t vocab) {
+      bpe b;
+      while (b.vocab() < vocab && !heap_.empty()) {
+        const auto [count, pair] = heap_.top();
+        heap_.pop();
+        if (const long now = pairs_[pair].count; now != count) {
+          if (now > 1) heap_.push({now, pair});
+          continue;
+        }
+        if (count < 2) break;
+        const merge m{static_cast<token>(pair >> 32), static_cast<token>(pair & 0xFFFFFFFFu)};
+        apply(m, static_cast<token>(b.vocab()));
+        b.append(m);
+      }
+      return b;
+    }
+
+   private:
+    struct word {
+      std::vector<token> tokens;
+      long count;
+    };
+    struct pair_info {
+      long count = 0;
+      std::vector<std::size_t> words;  // that hold it or once did
+    };
+    struct entry {
+      long count;
+      std::uint64_t pair;
+      bool operator<(const entry& o) const { return count != o.count ? count < o.count : pair > o.pair; }
+    };
+
+    void count_pairs(std::size_t i, long sign) {
+      const word& w = words_[i];
+      for (std::size_t j = 0; j + 1 < w.tokens.size(); ++j) {
+        pair_info& p = pairs_[key(w.tokens[j], w.tokens[j + 1])];
+        p.count += sign * w.count;
+        if (sign > 0 && (p.words.empty() || p.words.back() != i)) p.words.push_back(i);
+      }
+    }
+    void apply(merge m, token merged) {
+      const std::vector<std::size_t> holders = std::move(pairs_[key(m.left, m.right)].words);
+      std::vector<std::uint64_t> changed;
+      for (std::size_t i : holders) {
+        count_pairs(i, -1);
+        replace(words_[i].tokens, m, merged);
+        count_pairs(i, +1);
+        const auto& t = words_[i].tokens;
+        for (std::size_t j = 0; j + 1 < t.size(); ++j)
+          if (t[j] == merged || t[j + 1] == merged) changed.push_back(key(t[j], t[j + 1]));
+      }
+      pairs_.erase(key(m.left, m.right));
+      std::sort(changed.begin(), changed.end());
+      changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+      for (std::uint64_t pair : changed) heap_.push({pairs_[pair].count, pair});
+    }
+    static void replace(std::vector<token>& t, merge m, token merged) {
+      std::size_t to = 0;
+      for (std::size_t i = 0; i < t.size(); ++i) {
+        const bool hit = i + 1 < t.size() && t[i] == m.left && t[i + 1] == m.right;
+        t[to++] = hit ? merged : t[i];
+        if (hit) ++i;
+      }
+      t.resize(to);
+    }
+
+    std::vector<word> words_;
+    std::unordered_map<std::uint64_t, pair_info> pairs_;
+    std::priority_queue<entry> heap_;
+  };
+
+  std::vector<merge> merges_;
+  std::vector<std::string> strings_;
+  std::unordered_map<std::uint64_t, token> ranks_;
+};
+
+}  // namespace ctlm::inline CTLM_ABI

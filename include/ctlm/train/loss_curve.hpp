@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the loss curve as a picture (SVG).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "../core/types.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+struct loss_point {
+  std::size_t step;
+  float loss;
+};
+
+/// Draws training loss (each step, pale; smoothed, strong) and validation loss (dots on a line).
+class loss_curve {
+ public:
+  std::vector<loss_point> training;
+  std::vector<loss_point> validation;
+
+  std::string svg(const std::string& title) const {
+    std::string s =
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 450\" font-family=\"sans-serif\" font-size=\"13\">\n"
+        "<rect width=\"800\" height=\"450\" fill=\"white\"/>\n";
+    const frame f = measure();
+    s += text(400, 26, "middle", "font-size=\"16\" font-weight=\"bold\"", escaped(title));
+    grid(s, f);
+    s += path(training, f, "#9ecae1", 1);
+    s += path(smoothed(), f, "#1f77b4", 2.2);
+    s += path(validation, f, "#d62728", 1.6);
+    for (const loss_point& p : validation)
+      s += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\" fill=\"#d62728\"/>\n", f.x(p), f.y(p));
+    legend(s, 600, 70, "#1f77b4", "training loss");
+    legend(s, 600, 92, "#d62728", "validation loss");
+    return s + "</svg>\n";
+  }
+
+ private:
+  static constexpr double left = 70, right = 770, top = 45, bottom = 400;
+
+  struct frame {
+    double steps = 1, low = 0, high = 1;
+    double x(const loss_point& p) const { return left + (right - left) * static_cast<double>(p.step) / steps; }
+    double y(const loss_point& p) const { return y(static_cast<double>(p.loss)); }
+    double y(double loss) const { return bottom - (bottom - top) * (loss - low) / (high - low); }
+  };
+
+  frame measure() const {
+    frame f;
+    double low = 1e30, high = -1e30;
+    for (const auto* points : {&training, &validation})
+      for (const loss_point& p : *points) {
+        if (!std::isfinite(p.loss)) continue;
+        f.steps = std::max(f.steps, static_cast<double>(p.step));
+        low = std::min(low, static_cast<double>(p.loss));
+        high = std::max(high, static_cast<double>(p.loss));
+      }
+    if (low > high) return f;
+    f.low = std::max(0.0, low - 0.08 * (high - low) - 0.01);
+    f.high = high + 0.05 * (high - low) + 0.01;
+    return f;
+  }
+
+  /// 1, 2 or 5 times a power of ten, about `count` of them in `range`.
+  static double tick(double range, double count) {
+    const double power = std::pow(10.0, std::floor(std::log10(range / count)));
+    const double lead = range / count / power;
+    return (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10) * power;
+  }
+
+  static void grid(std::string& s, const frame& f) {
+    const double dy = tick(f.high - f.low, 6), dx = tick(f.steps, 8);
+    for (double v = std::ceil(f.low / dy) * dy; v <= f.high; v += dy) {
+      s += format("<path d=\"M%.0f %.1fH%.0f\" stroke=\"#e5e5e5\"/>\n", left, f.y(v), right);
+      s += text(left - 8, f.y(v) + 4, "end", "fill=\"#444\"", format("%g", std::round(v * 1e6) / 1e6));
+    }
+    for (double v = 0; v <= f.steps * 1.0001; v += dx) {
+      const double x = left + (right - left) * v / f.steps;
+      s += format("<path d=\"M%.1f %.0fv5\" stroke=\"#444\"/>\n", x, bottom);
+      s += text(x, bottom + 20, "middle", "fill=\"#444\"", format("%g", v));
+    }
+    s += format("<path d=\"M%.0f %.0fV%.0fH%.0f\" fill=\"none\" stroke=\"#444\"/>\n", left, top, bottom, right);
+    s += text((left + right) / 2, bottom + 42, "middle", "fill=\"#444\"", "step");
+    s += format("<text x=\"22\" y=\"%.0f\" text-anchor=\"middle\" fill=\"#444\" transform=\"rotate(-90 22 %.0f)\">loss"
+                " (nats per token)</text>\n",
+                (top + bottom) / 2, (top + bottom) / 2);
+  }
+
+  std::vector<loss_point> smoothed() const {
+    std::vector<loss_point> s;
+    float mean = 0;
+    for (const loss_point& p : training) {
+      mean = s.empty() ? p.loss : 0.95f * mean + 0.05f * p.loss;
+      s.push_back({p.step, mean});
+    }
+    return s;
+  }
+  static std::string path(const std::vector<loss_point>& points, const frame& f, const char* colour, double width) {
+    std::string d;
+    for (const loss_point& p : points)
+      if (std::isfinite(p.loss)) d += format("%c%.1f %.1f", d.empty() ? 'M' : 'L', f.x(p), f.y(p));
+    return "<path d=\"" + d + "\" fill=\"none\" stroke=\"" + colour + format("\" stroke-width=\"%.1f\"/>\n", width);
+  }
+  static void legend(std::string& s, double x, double y, const char* colour, const char* label) {
+    s += format("<path d=\"M%.0f %.0fh24\" stroke=\"", x, y) + colour + "\" stroke-width=\"2.5\"/>\n";
+    s += text(x + 32, y + 4, "start", "fill=\"#222\"", label);
+  }
+  static std::string text(double x, double y, const char* anchor, const char* style, const std::string& content) {
+    return format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"", x, y) + anchor + "\" " + style + ">" + content + "</text>\n";
+  }
+  static std::string escaped(const std::string& s) {
+    std::string out;
+    for (char c : s) out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
+    return out;
+  }
+  template <class... T>
+  static std::string format(const char* pattern, T... values) {
+    char buffer[256];
+    std::snprintf(buffer, sizeof buffer, pattern, values...);
+    return buffer;
+  }
+};
+
+}  // namespace ctlm::inline CTLM_ABI

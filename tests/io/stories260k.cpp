@@ -1,0 +1,165 @@
+// A real trained model, stories260K, against the results of llama2.c: logits, greedy tokens, text, and what quantisation
+// costs it.
+#include "data.hpp"
+
+#include <ctlm/ctlm.hpp>
+
+#include <cmath>
+#include <cstring>
+#include <sstream>
+
+namespace {
+
+using namespace ctlm;
+
+struct stories {
+  static constexpr llama_config config{.vocab = 512,
+                                       .d_model = 64,
+                                       .layers = 5,
+                                       .heads = 8,
+                                       .kv_heads = 4,
+                                       .d_ff = 172,
+                                       .context = 512,
+                                       .tie_embeddings = true};
+};
+using full = causal_lm<stories>;
+
+template <class M>
+struct loaded {
+  heap_arena weight_memory{M::weight_bytes}, session_memory{M::session_bytes};
+  typename M::weights weights{weight_memory};
+  typename M::session session{weights, session_memory};
+
+  loaded() { load_llama2c<M>(data::path("stories260K.bin").c_str(), weights).value(); }
+};
+
+std::vector<token> golden_tokens() {
+  std::istringstream in(data::read(data::path("stories260K_greedy64_tokens.txt")));
+  return {std::istream_iterator<token>(in), {}};
+}
+
+template <class M>
+std::vector<token> greedy(loaded<M>& m, std::size_t n) {
+  std::vector<token> tokens{llama2c_tokenizer::bos};
+  sampler how;
+  m.session.reset();
+  generate(m.session, span<const token>(tokens.data(), 1), how, n - 1, [&](token t) { tokens.push_back(t); });
+  return tokens;
+}
+
+/// Stories that the full model tells at temperature 1: text of the kind it was trained on.
+std::vector<token> sampled_stories() {
+  loaded<full> m;
+  std::vector<token> tokens;
+  const token bos = llama2c_tokenizer::bos;
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    sampler how{.temperature = 1.0f, .seed = seed};
+    m.session.reset();
+    tokens.push_back(bos);
+    generate(m.session, span<const token>(&bos, 1), how, 255, [&](token t) { tokens.push_back(t); });
+  }
+  return tokens;
+}
+
+template <class M>
+double perplexity(const std::vector<token>& tokens) {
+  loaded<M> m;
+  return std::exp(mean_nll(m.session, tokens, 256));
+}
+
+bool available() { return data::present("stories260K.bin") && data::present("tok512.bin"); }
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("stories260K: logits and greedy tokens of llama2.c", "[io]", full, (causal_lm<stories, arch<portable>>),
+                   (causal_lm<stories, prefill<1>>)) {
+  if (!available()) return;
+  loaded<TestType> m;
+  const auto tokens = golden_tokens();
+  REQUIRE(tokens.size() == 64);
+  const std::string bytes = data::read(data::path("stories260K_logits_greedy64_f32.bin"));
+  REQUIRE(bytes.size() == 64 * 512 * sizeof(float));
+  std::vector<float> expected(64 * 512);
+  std::memcpy(expected.data(), bytes.data(), bytes.size());
+  double worst = 0;
+  m.session.score(tokens, [&](std::size_t i, auto logits) {
+    for (std::size_t j = 0; j < 512; ++j)
+      worst = std::fmax(worst, std::fabs(static_cast<double>(logits[j]) - static_cast<double>(expected[i * 512 + j])));
+  });
+  CHECK(worst < 1e-4);
+  CHECK(greedy(m, 64) == tokens);
+}
+
+TEST_CASE("stories260K: 200 greedy steps tell the golden story", "[io]") {
+  if (!available()) return;
+  loaded<full> m;
+  const auto tokenizer = llama2c_tokenizer::load(data::path("tok512.bin").c_str(), 512).value();
+  const auto tokens = greedy(m, 201);
+  std::string golden = data::read(data::path("stories260K_golden_T0_n200.txt"));
+  golden.erase(golden.find_last_not_of('\n') + 1);  // newlines that llama2.c and the shell added
+  CHECK(tokenizer.decode(tokens) == golden);
+}
+
+TEST_CASE("stories260K: the tokenizer encodes what it decodes", "[io]") {
+  if (!available()) return;
+  const auto tokenizer = llama2c_tokenizer::load(data::path("tok512.bin").c_str(), 512).value();
+  for (const char* text : {"Once upon a time", "Lily's dog, Max.", "caf\xC3\xA9 \xE4\xB8\xAD\n", "", "a"})
+    CHECK(tokenizer.decode(tokenizer.encode(text)) == text);
+  const auto golden = golden_tokens();
+  CHECK(tokenizer.encode(tokenizer.decode(span<const token>(golden).first(20))) ==
+        std::vector<token>(golden.begin(), golden.begin() + 20));
+}
+
+TEST_CASE("stories260K: int8 tells the same 32 tokens", "[io]") {
+  if (!available()) return;
+  const auto tokens = golden_tokens();
+  loaded<causal_lm<stories, weights<int8<32>>>> grouped;
+  CHECK(greedy(grouped, 32) == std::vector<token>(tokens.begin(), tokens.begin() + 32));
+  loaded<causal_lm<stories, weights<int8<32>>, arch<portable>>> portable_;
+  CHECK(greedy(portable_, 32) == std::vector<token>(tokens.begin(), tokens.begin() + 32));
+}
+
+TEST_CASE("stories260K: perplexity lost by quantisation", "[io]") {
+  if (!available()) return;
+  const auto text = sampled_stories();
+  const double base = perplexity<full>(text);
+  CHECK(base < 5);
+  auto loss = [&](double p) { return (p / base - 1) * 100; };
+  const double int8_loss = loss(perplexity<causal_lm<stories, weights<int8<32>>>>(text));
+  const double int4_loss = loss(perplexity<causal_lm<stories, weights<int4<32>>>>(text));
+  const double int2_loss = loss(perplexity<causal_lm<stories, weights<int2<32>>>>(text));
+  const double cache_loss = loss(perplexity<causal_lm<stories, kv_cache<int8<>>>>(text));
+  CAPTURE(base, int8_loss, int4_loss, int2_loss, cache_loss);
+  CHECK(int4_loss < 15);
+  CHECK(int2_loss > int4_loss);
+  CHECK(cache_loss <= 0.5);
+  CHECK(int8_loss <= 0.1);
+}
+
+TEST_CASE("stories260K: another model, a damaged file and a missing one are refused", "[io]") {
+  if (!available()) return;
+  struct scratch {
+    std::string path = "stories260k_damaged.bin";
+    ~scratch() { std::remove(path.c_str()); }
+  } file;
+  heap_arena memory(full::weight_bytes);
+  full::weights w(memory);
+  const std::string good = data::read(data::path("stories260K.bin"));
+  auto code_of = [&](const std::string& bytes) {
+    std::ofstream(file.path, std::ios::binary) << bytes;
+    return load_llama2c<full>(file.path.c_str(), w).error().code;
+  };
+  CHECK(code_of(good) == errc::ok);
+  CHECK(code_of(good.substr(0, good.size() - 1)) == errc::truncated);
+  CHECK(code_of(good.substr(0, 10)) == errc::truncated);
+  CHECK(code_of("") == errc::truncated);
+  CHECK(code_of(good + "x") == errc::corrupt);
+  for (std::size_t i = 0; i < 6; ++i) {
+    std::string other = good;
+    other[4 * i] = static_cast<char>(other[4 * i] ^ 1);
+    CHECK(code_of(other) == errc::wrong_model);
+  }
+  CHECK(load_llama2c<full>("no such file", w).error().code == errc::not_found);
+  CHECK(load_llama2c<full>("/", w).error().code == errc::io_error);
+  CHECK(llama2c_tokenizer::load(file.path.c_str(), 512).error().code != errc::ok);
+}
