@@ -115,6 +115,7 @@ inline result<std::string> read_file(const char* path) {
 /// Makes `path` hold what `write(descriptor)` writes, or leaves it as it was: a temporary file beside it is written,
 /// flushed to the disk and renamed.
 template <class Write>
+  requires std::is_invocable_v<Write, int>
 result<void> replace_file(const char* path, Write&& write) {
   const std::string temporary = std::string(path) + ".tmp";
   file_handle f(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

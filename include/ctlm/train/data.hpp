@@ -19,9 +19,10 @@ namespace ctlm::inline CTLM_ABI {
 /// No NUL byte among the first few thousand: what text files have in common.
 inline bool looks_like_text(std::string_view s) { return s.substr(0, 8192).find('\0') == std::string_view::npos; }
 
-/// Appends a file, or every text file of a folder and its subfolders in the order of their names; hidden files and
-/// folders are passed over. A path that does not exist, cannot be read, or holds no text is an error.
-inline result<std::string> read_text(const std::string& path) {
+/// A file, or every text file of a folder and its subfolders in the order of their names; hidden files and folders are
+/// passed over. With `extensions` (such as ".cpp"), only those files of a folder count. A path that does not exist,
+/// cannot be read, or holds no text is an error.
+inline result<std::string> read_text(const std::string& path, span<const std::string_view> extensions = {}) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return failure{errc::not_found, "no such file or folder"};
@@ -42,7 +43,8 @@ inline result<std::string> read_text(const std::string& path) {
        i != fs::recursive_directory_iterator(); i.increment(ignored)) {
     if (i->path().filename().string().starts_with('.')) {
       if (i->is_directory(ignored)) i.disable_recursion_pending();
-    } else if (i->is_regular_file(ignored)) {
+    } else if (i->is_regular_file(ignored) && (extensions.empty() || std::find(extensions.begin(), extensions.end(),
+                                                                               i->path().extension()) != extensions.end())) {
       files.push_back(i->path());
     }
   }

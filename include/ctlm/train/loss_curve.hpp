@@ -14,7 +14,7 @@
 namespace ctlm::inline CTLM_ABI {
 
 struct loss_point {
-  std::size_t step;
+  std::uint32_t step;
   float loss;
 };
 
