@@ -59,7 +59,8 @@ class bpe {
   /// The bytes of a token; empty for a token that does not exist.
   std::string_view bytes_of(token t) const {
     if (t < 0 || static_cast<std::size_t>(t) >= vocab()) return {};
-    return t < 256 ? std::string_view(single_bytes() + t, 1) : std::string_view(strings_[static_cast<std::size_t>(t) - 256]);
+    return t < 256 ? std::string_view(single_bytes() + t, 1)
+                   : std::string_view(strings_[static_cast<std::size_t>(t) - 256]);
   }
   std::string decode(span<const token> tokens) const {
     std::string text;
@@ -154,19 +155,17 @@ class bpe {
     return out;
   }
 
-  /// Counts of pairs are kept up to date as merges happen; only the words that hold a pair are visited.
+  /// Every distinct word is a linked list of tokens. A pair knows how often it occurs and where, so that a merge visits
+  /// only its own occurrences: n log n whatever the words, one of a million letters or a text without spaces included.
   class trainer {
    public:
     explicit trainer(std::string_view text) {
-      std::unordered_map<std::string_view, std::size_t> index;
-      for_each_word(text, [&](std::string_view letters) {
-        const auto [known, is_new] = index.try_emplace(letters, words_.size());
-        if (is_new) words_.push_back({{letters.begin(), letters.end()}, 0});
-        ++words_[known->second].count;
+      std::unordered_map<std::string_view, long> counts;
+      std::vector<std::string_view> words;  // in the order of the text: the same on every machine
+      for_each_word(text, [&](std::string_view word) {
+        if (++counts[word] == 1) words.push_back(word);
       });
-      for (word& w : words_)
-        for (token& t : w.tokens) t &= 0xFF;
-      for (std::size_t i = 0; i < words_.size(); ++i) count_pairs(i, +1);
+      for (std::string_view word : words) add_word(word, counts[word]);
       for (const auto& [pair, p] : pairs_) heap_.push({p.count, pair});
     }
 
@@ -175,7 +174,9 @@ class bpe {
       while (b.vocab() < vocab && !heap_.empty()) {
         const auto [count, pair] = heap_.top();
         heap_.pop();
-        if (const long now = pairs_[pair].count; now != count) {
+        const auto found = pairs_.find(pair);
+        const long now = found == pairs_.end() ? 0 : found->second.count;
+        if (now != count) {  // occurrences were lost to other merges since it was offered
           if (now > 1) heap_.push({now, pair});
           continue;
         }
@@ -188,13 +189,15 @@ class bpe {
     }
 
    private:
-    struct word {
-      std::vector<token> tokens;
-      long count;
+    static constexpr std::size_t none = ~std::size_t{0};
+    struct node {
+      token t;
+      std::size_t previous, next;
+      long count;  // how often the text has this word
     };
     struct pair_info {
       long count = 0;
-      std::vector<std::size_t> words;  // that hold it or once did
+      std::vector<std::size_t> places;  // of the left token, ascending; some may be gone
     };
     struct entry {
       long count;
@@ -202,41 +205,45 @@ class bpe {
       bool operator<(const entry& o) const { return count != o.count ? count < o.count : pair > o.pair; }
     };
 
-    void count_pairs(std::size_t i, long sign) {
-      const word& w = words_[i];
-      for (std::size_t j = 0; j + 1 < w.tokens.size(); ++j) {
-        pair_info& p = pairs_[key(w.tokens[j], w.tokens[j + 1])];
-        p.count += sign * w.count;
-        if (sign > 0 && (p.words.empty() || p.words.back() != i)) p.words.push_back(i);
-      }
+    void add_word(std::string_view word, long count) {
+      const std::size_t first = nodes_.size(), end = first + word.size();
+      for (std::size_t i = first; i < end; ++i)
+        nodes_.push_back({static_cast<unsigned char>(word[i - first]), i == first ? none : i - 1,
+                          i + 1 == end ? none : i + 1, count});
+      for (std::size_t i = first; i + 1 < end; ++i) gain(i);
     }
+    pair_info& pair_at(std::size_t left) { return pairs_[key(nodes_[left].t, nodes_[nodes_[left].next].t)]; }
+    std::uint64_t gain(std::size_t left) {
+      pair_info& p = pair_at(left);
+      p.count += nodes_[left].count;
+      p.places.push_back(left);
+      return key(nodes_[left].t, nodes_[nodes_[left].next].t);
+    }
+    void lose(std::size_t left) { pair_at(left).count -= nodes_[left].count; }
+
     void apply(merge m, token merged) {
-      const std::vector<std::size_t> holders = std::move(pairs_[key(m.left, m.right)].words);
-      std::vector<std::uint64_t> changed;
-      for (std::size_t i : holders) {
-        count_pairs(i, -1);
-        replace(words_[i].tokens, m, merged);
-        count_pairs(i, +1);
-        const auto& t = words_[i].tokens;
-        for (std::size_t j = 0; j + 1 < t.size(); ++j)
-          if (t[j] == merged || t[j + 1] == merged) changed.push_back(key(t[j], t[j + 1]));
+      const std::vector<std::size_t> places = std::move(pairs_[key(m.left, m.right)].places);
+      std::vector<std::uint64_t> gained;
+      for (std::size_t i : places) {
+        node& left = nodes_[i];
+        if (left.t != m.left || left.next == none || nodes_[left.next].t != m.right) continue;  // gone
+        node& right = nodes_[left.next];
+        if (left.previous != none) lose(left.previous);
+        if (right.next != none) lose(left.next);
+        left.t = merged;
+        left.next = right.next;
+        right = {-1, none, none, 0};
+        if (left.next != none) nodes_[left.next].previous = i;
+        if (left.previous != none) gained.push_back(gain(left.previous));
+        if (left.next != none) gained.push_back(gain(i));
       }
       pairs_.erase(key(m.left, m.right));
-      std::sort(changed.begin(), changed.end());
-      changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
-      for (std::uint64_t pair : changed) heap_.push({pairs_[pair].count, pair});
-    }
-    static void replace(std::vector<token>& t, merge m, token merged) {
-      std::size_t to = 0;
-      for (std::size_t i = 0; i < t.size(); ++i) {
-        const bool hit = i + 1 < t.size() && t[i] == m.left && t[i + 1] == m.right;
-        t[to++] = hit ? merged : t[i];
-        if (hit) ++i;
-      }
-      t.resize(to);
+      std::sort(gained.begin(), gained.end());
+      gained.erase(std::unique(gained.begin(), gained.end()), gained.end());
+      for (std::uint64_t pair : gained) heap_.push({pairs_[pair].count, pair});
     }
 
-    std::vector<word> words_;
+    std::vector<node> nodes_;
     std::unordered_map<std::uint64_t, pair_info> pairs_;
     std::priority_queue<entry> heap_;
   };
