@@ -1,5 +1,5 @@
-// nanoGPT's CPU recipe on tinyshakespeare: 4 layers, 4 heads, width 128, context 64, batch 12, 2000 iterations, dropout 0,
-// no biases. The peer is bench/nanogpt_cpu.py; bench/versus_torch.py runs the two in turn.
+// nanoGPT's CPU recipe on tinyshakespeare: 4 layers, 4 heads, width 128, context 64, batch 12, 2000 iterations, dropout
+// 0, no biases. The peer is bench/nanogpt_cpu.py; bench/versus_torch.py runs the two in turn.
 //
 //   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--json]
 //
@@ -41,8 +41,10 @@ struct options {
 };
 
 [[noreturn]] void usage(const char* wrong) {
-  std::fprintf(stderr, "nanogpt_cpu: %s\nusage: nanogpt_cpu TEXT [--threads N] [--iterations N] [--total N] [--seed N] [--json]\n",
-               wrong);
+  std::fprintf(
+      stderr,
+      "nanogpt_cpu: %s\nusage: nanogpt_cpu TEXT [--threads N] [--iterations N] [--total N] [--seed N] [--json]\n",
+      wrong);
   std::exit(2);
 }
 
@@ -57,13 +59,20 @@ options parse(int count, char** arguments) {
       if (*end != '\0' || end == arguments[i]) usage((name + " needs a number").c_str());
       return static_cast<std::size_t>(n);
     };
-    if (name == "--threads") o.threads = number();
-    else if (name == "--iterations") o.iterations = number();
-    else if (name == "--total") o.total = number();
-    else if (name == "--seed") o.seed = number();
-    else if (name == "--json") o.json = true;
-    else if (name[0] == '-' || o.data != nullptr) usage(("what is " + name + "?").c_str());
-    else o.data = arguments[i];
+    if (name == "--threads")
+      o.threads = number();
+    else if (name == "--iterations")
+      o.iterations = number();
+    else if (name == "--total")
+      o.total = number();
+    else if (name == "--seed")
+      o.seed = number();
+    else if (name == "--json")
+      o.json = true;
+    else if (name[0] == '-' || o.data != nullptr)
+      usage(("what is " + name + "?").c_str());
+    else
+      o.data = arguments[i];
   }
   if (o.data == nullptr) usage("which text?");
   return o;
@@ -74,7 +83,8 @@ std::vector<token> read_characters(const char* path) {
   std::ifstream in(path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   const std::set<char> alphabet(text.begin(), text.end());
-  if (alphabet.size() != baby_gpt::config.vocab) usage("this text does not have the 65 different characters of tinyshakespeare");
+  if (alphabet.size() != baby_gpt::config.vocab)
+    usage("this text does not have the 65 different characters of tinyshakespeare");
   token id_of[256]{};
   token next = 0;
   for (char c : alphabet) id_of[static_cast<unsigned char>(c)] = next++;
@@ -134,7 +144,8 @@ int main(int count, char** arguments) {
   const auto start = clock::now();
   for (double& ms : times) {
     const auto before = clock::now();
-    for (std::size_t r = 0; r < trainer_type::batch; ++r) b.row(r, train, random.below(train.size() - trainer_type::sequence));
+    for (std::size_t r = 0; r < trainer_type::batch; ++r)
+      b.row(r, train, random.below(train.size() - trainer_type::sequence));
     last = t.step(b.inputs, b.targets);
     ms = std::chrono::duration<double, std::milli>(clock::now() - before).count();
   }
@@ -145,16 +156,17 @@ int main(int count, char** arguments) {
   const double validation_loss = evaluate(t, validation);
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
-  const char* format = o.json ? "{\"library\": \"ctlm\", \"threads\": %zu, \"iterations\": %zu, \"train_seconds\": %.4f, "
-                                "\"ms_per_iteration\": %.4f, \"median_ms\": %.4f, \"tokens_per_second\": %.0f, "
-                                "\"train_loss\": %.4f, \"validation_loss\": %.4f, \"train_mib\": %.2f, "
-                                "\"peak_memory_mib\": %.2f}\n"
-                              : "library            ctlm\nthreads            %zu\niterations         %zu\n"
-                                "train_seconds      %.4f\nms_per_iteration   %.4f\nmedian_ms          %.4f\n"
-                                "tokens_per_second  %.0f\ntrain_loss         %.4f\nvalidation_loss    %.4f\n"
-                                "train_mib          %.2f\npeak_memory_mib    %.2f\n";
+  const char* format = o.json
+                           ? "{\"library\": \"ctlm\", \"threads\": %zu, \"iterations\": %zu, \"train_seconds\": %.4f, "
+                             "\"ms_per_iteration\": %.4f, \"median_ms\": %.4f, \"tokens_per_second\": %.0f, "
+                             "\"train_loss\": %.4f, \"validation_loss\": %.4f, \"train_mib\": %.2f, "
+                             "\"peak_memory_mib\": %.2f}\n"
+                           : "library            ctlm\nthreads            %zu\niterations         %zu\n"
+                             "train_seconds      %.4f\nms_per_iteration   %.4f\nmedian_ms          %.4f\n"
+                             "tokens_per_second  %.0f\ntrain_loss         %.4f\nvalidation_loss    %.4f\n"
+                             "train_mib          %.2f\npeak_memory_mib    %.2f\n";
   std::printf(format, workers.workers(), o.iterations, seconds, 1e3 * seconds / iterations,
               times.empty() ? 0.0 : times[times.size() / 2], iterations * trainer_type::batch_tokens / seconds,
-              static_cast<double>(last.loss), validation_loss, static_cast<double>(trainer_type::train_bytes) / (1 << 20),
-              static_cast<double>(used.ru_maxrss) / 1024);
+              static_cast<double>(last.loss), validation_loss,
+              static_cast<double>(trainer_type::train_bytes) / (1 << 20), static_cast<double>(used.ru_maxrss) / 1024);
 }

@@ -19,7 +19,8 @@ int main() {
     for (std::size_t row = 0; row < tensor.layers * tensor.rows; ++row) {
       float numbers[256];
       for (std::size_t i = 0; i < tensor.cols; ++i) numbers[i] = static_cast<float>(random.normal() * 0.1);
-      if (tensor.kind == ctlm::tensor_kind::matrix) lm::weight_format::encode(weights.raw_matrix(id), row, numbers);
+      if (tensor.kind == ctlm::tensor_kind::matrix)
+        lm::weight_format::encode(weights.raw_matrix(id), row, numbers);
       else
         for (std::size_t i = 0; i < tensor.cols; ++i) weights.raw_vector(id)[row * tensor.cols + i] = 1.0f;
     }
@@ -30,6 +31,7 @@ int main() {
   const ctlm::token prompt[] = {'h', 'e', 'l', 'l', 'o'};
   std::printf("%zu parameters, %zu bytes of weights, %zu bytes of session; tokens:", lm::parameters, lm::weight_bytes,
               lm::session_bytes);
-  ctlm::generate(session, ctlm::span<const ctlm::token>(prompt), sampler, 16, [](ctlm::token t) { std::printf(" %d", t); });
+  ctlm::generate(session, ctlm::span<const ctlm::token>(prompt), sampler, 16,
+                 [](ctlm::token t) { std::printf(" %d", t); });
   std::printf("\n");
 }

@@ -59,7 +59,8 @@ std::string gather_text(const demo::options& o) {
   for (const std::string& path : o.data) add(path, {});
   constexpr std::size_t least = 16 * 1024;
   if (text.size() < least)
-    demo::fail("the text has " + std::to_string(text.size()) + " bytes; training needs at least " + std::to_string(least));
+    demo::fail("the text has " + std::to_string(text.size()) + " bytes; training needs at least " +
+               std::to_string(least));
   return text;
 }
 
@@ -112,10 +113,12 @@ struct run {
   }
   void add(const step_result& r) {
     const std::size_t stride = ceil_div(state.steps, max_points);
-    if (r.step % stride == 0 && state.points < max_points) training[state.points++] = {static_cast<std::uint32_t>(r.step), r.loss};
+    if (r.step % stride == 0 && state.points < max_points)
+      training[state.points++] = {static_cast<std::uint32_t>(r.step), r.loss};
   }
   void add_validation(std::size_t step, double loss) {
-    if (validations < max_points) validation[validations++] = {static_cast<std::uint32_t>(step), static_cast<float>(loss)};
+    if (validations < max_points)
+      validation[validations++] = {static_cast<std::uint32_t>(step), static_cast<float>(loss)};
   }
   loss_curve curve() const {
     return {{training.begin(), training.begin() + static_cast<std::ptrdiff_t>(state.points)},
@@ -177,7 +180,8 @@ void train(demo_trainer& t, run& r, const corpus& c, const demo::options& o) {
       const double loss = validate(t, c);
       r.add_validation(t.steps(), loss);
       char text[100];
-      std::snprintf(text, sizeof text, "step %5zu  validation loss %.4f  perplexity %.2f", t.steps(), loss, std::exp(loss));
+      std::snprintf(text, sizeof text, "step %5zu  validation loss %.4f  perplexity %.2f", t.steps(), loss,
+                    std::exp(loss));
       monitor.note(text);
       save();
     }
@@ -229,13 +233,15 @@ row measure_format(const typename M::const_weights& w, const corpus& c, const bp
     session.reset();
     const auto start = clock::now();
     for (std::size_t i = 0; i < lm::shape.context; ++i) session.decode(text[i]);
-    best = std::fmax(best, static_cast<double>(lm::shape.context) / std::chrono::duration<double>(clock::now() - start).count());
+    best = std::fmax(
+        best, static_cast<double>(lm::shape.context) / std::chrono::duration<double>(clock::now() - start).count());
   }
   return {M::weight_format::name, M::weight_bytes, M::session_bytes, loss, best, complete(session, tokenizer, prompt)};
 }
 
 template <class M>
-row quantised_row(const demo_trainer& t, const corpus& c, const bpe& tokenizer, const std::string& prompt, workers& exec) {
+row quantised_row(const demo_trainer& t, const corpus& c, const bpe& tokenizer, const std::string& prompt,
+                  workers& exec) {
   heap_arena memory(M::weight_bytes);
   typename M::weights w(memory);
   quantise(t.weights(), w);
@@ -247,8 +253,8 @@ void print_table(const std::vector<row>& rows) {
               "tokens/s", "memory to generate");
   for (const row& r : rows)
     std::printf("%-7s %10zu %7.2fx %16.4f %12.2f %10.0f %19.0f KB\n", r.format, r.weight_bytes,
-                static_cast<double>(rows[0].weight_bytes) / static_cast<double>(r.weight_bytes), r.loss, std::exp(r.loss),
-                r.tokens_per_second, static_cast<double>(r.weight_bytes + r.session_bytes) / 1024);
+                static_cast<double>(rows[0].weight_bytes) / static_cast<double>(r.weight_bytes), r.loss,
+                std::exp(r.loss), r.tokens_per_second, static_cast<double>(r.weight_bytes + r.session_bytes) / 1024);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
 #if defined(__APPLE__)
@@ -256,9 +262,10 @@ void print_table(const std::vector<row>& rows) {
 #else
   const double peak = static_cast<double>(usage.ru_maxrss) / 1024;
 #endif
-  std::printf("memory to generate is exact and known when compiling: weights and session; the peak of this whole run, with\n"
-              "text, tokenizer and training (train_bytes %.1f MB), was %.0f MB\n\n",
-              static_cast<double>(demo_trainer::train_bytes) / 1048576, peak);
+  std::printf(
+      "memory to generate is exact and known when compiling: weights and session; the peak of this whole run, with\n"
+      "text, tokenizer and training (train_bytes %.1f MB), was %.0f MB\n\n",
+      static_cast<double>(demo_trainer::train_bytes) / 1048576, peak);
   for (const row& r : rows) std::printf("%-5s  %s\n", r.format, r.completion.c_str());
 }
 
@@ -300,13 +307,14 @@ int main(int argc, char** argv) try {
   }
 
   const corpus c = tokenise(tokenizer, text);
-  std::printf("%zu KB of text, %zu tokens of %zu; GPT-2 with %.2f million parameters, %zu threads, %s\n", text.size() / 1024,
-              c.size(), tokenizer.vocab(), static_cast<double>(lm::parameters) / 1e6, exec.workers(),
-              lm::arch_policy::name);
+  std::printf("%zu KB of text, %zu tokens of %zu; GPT-2 with %.2f million parameters, %zu threads, %s\n",
+              text.size() / 1024, c.size(), tokenizer.vocab(), static_cast<double>(lm::parameters) / 1e6,
+              exec.workers(), lm::arch_policy::name);
   if (t.steps() > 0) std::printf("going on after step %zu\n", t.steps());
   train(t, r, c, o);
   const std::string picture = o.out + "/loss.svg";
-  must(replace_file(picture.c_str(), r.curve().svg("Loss of a GPT of " + std::to_string(lm::parameters) + " parameters")),
+  must(replace_file(picture.c_str(),
+                    r.curve().svg("Loss of a GPT of " + std::to_string(lm::parameters) + " parameters")),
        picture);
   std::printf("checkpoint: %s   loss curve: %s\n", checkpoint.c_str(), picture.c_str());
 
@@ -315,7 +323,8 @@ int main(int argc, char** argv) try {
   rows.push_back(quantised_row<lm_int4>(t, c, tokenizer, o.prompt, exec));
   rows.push_back(quantised_row<lm_int2>(t, c, tokenizer, o.prompt, exec));
   print_table(rows);
-  std::printf("\n%.0f seconds in all\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  std::printf("\n%.0f seconds in all\n",
+              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 } catch (const std::exception& e) {
   demo::fail(e.what());
 }

@@ -34,8 +34,8 @@ std::uint64_t number(const std::string& name, const std::string& text, std::uint
   char* end = nullptr;
   const unsigned long long n = std::strtoull(text.c_str(), &end, 10);
   if (text.empty() || text[0] < '0' || text[0] > '9' || *end != '\0' || n < least || n > most)
-    usage_error(name + " needs a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ", not \"" +
-                text + "\"");
+    usage_error(name + " needs a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
+                ", not \"" + text + "\"");
   return n;
 }
 

@@ -5,6 +5,8 @@ must match every `// expect: REGEX` line. So a case cannot rot, and the words ar
 
   run.py COMPILER
 """
+import concurrent.futures
+import os
 import pathlib
 import re
 import subprocess
@@ -33,6 +35,7 @@ def problems_of(case):
 
 
 cases = sorted(HERE.glob("*.cpp"))
-failures = [f"{c.name}: {p}" for c in cases for p in problems_of(c)]
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    failures = [f"{c.name}: {p}" for c, problems in zip(cases, pool.map(problems_of, cases)) for p in problems]
 print("\n".join(failures) if failures else f"{len(cases)} messages match")
 sys.exit(1 if failures or not cases else 0)

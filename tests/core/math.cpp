@@ -25,12 +25,18 @@ double worst(double low, double high, F ours, G theirs) {
 template <class T>
 void check_accuracy(double limit) {
   auto at = [](double (*f)(double)) { return [f](double x) { return f(x); }; };
-  CHECK(worst<T>(-80, 80, [](T x) { return math::exp(x); }, at(std::exp)) < limit);
-  CHECK(worst<T>(1e-6, 1e-3, [](T x) { return math::log(x); }, at(std::log)) < limit);
-  CHECK(worst<T>(1.001, 1e6, [](T x) { return math::log(x); }, at(std::log)) < 4 * limit);
-  CHECK(worst<T>(0, 1e6, [](T x) { return math::sqrt(x); }, at(std::sqrt)) < limit);
-  CHECK(worst<T>(-9, 9, [](T x) { return math::tanh(x); }, at(std::tanh)) < 4 * limit);
-  CHECK(worst<T>(-4, 4, [](T x) { return math::erf(x); }, at(std::erf)) < 12 * limit);
+  CHECK(worst<T>(
+            -80, 80, [](T x) { return math::exp(x); }, at(std::exp)) < limit);
+  CHECK(worst<T>(
+            1e-6, 1e-3, [](T x) { return math::log(x); }, at(std::log)) < limit);
+  CHECK(worst<T>(
+            1.001, 1e6, [](T x) { return math::log(x); }, at(std::log)) < 4 * limit);
+  CHECK(worst<T>(
+            0, 1e6, [](T x) { return math::sqrt(x); }, at(std::sqrt)) < limit);
+  CHECK(worst<T>(
+            -9, 9, [](T x) { return math::tanh(x); }, at(std::tanh)) < 4 * limit);
+  CHECK(worst<T>(
+            -4, 4, [](T x) { return math::erf(x); }, at(std::erf)) < 12 * limit);
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ TEST_CASE("every half precision pattern survives a round trip", "[format]") {
 }
 
 TEST_CASE("half precision rounds to nearest, ties to even", "[format]") {
-  CHECK(ctlm::float_to_half(1.0f + 0x1p-11f) == 0x3C00);   // half way: down to even
+  CHECK(ctlm::float_to_half(1.0f + 0x1p-11f) == 0x3C00);  // half way: down to even
   CHECK(ctlm::float_to_half(1.0f + 3 * 0x1p-11f) == 0x3C02);
   CHECK(ctlm::float_to_half(65519.0f) == 0x7BFF);
   CHECK(ctlm::float_to_half(65520.0f) == 0x7C00);

@@ -1,5 +1,5 @@
-// A real trained model, stories260K, against the results of llama2.c: logits, greedy tokens, text, and what quantisation
-// costs it.
+// A real trained model, stories260K, against the results of llama2.c: logits, greedy tokens, text, and what
+// quantisation costs it.
 #include "data.hpp"
 
 #include <ctlm/ctlm.hpp>
@@ -52,7 +52,7 @@ std::vector<token> sampled_stories() {
   loaded<full> m;
   std::vector<token> tokens;
   const token bos = llama2c_tokenizer::bos;
-  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+  for (std::uint64_t seed = 0; seed < 48; ++seed) {
     sampler how{.temperature = 1.0f, .seed = seed};
     m.session.reset();
     tokens.push_back(bos);
@@ -69,10 +69,19 @@ double perplexity(const std::vector<token>& tokens) {
 
 bool available() { return data::present("stories260K.bin") && data::present("tok512.bin"); }
 
+/// By how many percent the perplexity of M exceeds that of the full model, on 12,000 tokens: a sample of a quarter of
+/// that does not resolve a tenth of a percent.
+template <class M>
+double percent_lost() {
+  static const std::vector<token> text = sampled_stories();
+  static const double base = perplexity<full>(text);
+  return (perplexity<M>(text) / base - 1) * 100;
+}
+
 }  // namespace
 
-TEMPLATE_TEST_CASE("stories260K: logits and greedy tokens of llama2.c", "[io]", full, (causal_lm<stories, arch<portable>>),
-                   (causal_lm<stories, prefill<1>>)) {
+TEMPLATE_TEST_CASE("stories260K: logits and greedy tokens of llama2.c", "[io]", full,
+                   (causal_lm<stories, arch<portable>>), (causal_lm<stories, prefill<1>>)) {
   if (!available()) return;
   loaded<TestType> m;
   const auto tokens = golden_tokens();
@@ -121,19 +130,17 @@ TEST_CASE("stories260K: int8 tells the same 32 tokens", "[io]") {
 
 TEST_CASE("stories260K: perplexity lost by quantisation", "[io]") {
   if (!available()) return;
-  const auto text = sampled_stories();
-  const double base = perplexity<full>(text);
-  CHECK(base < 5);
-  auto loss = [&](double p) { return (p / base - 1) * 100; };
-  const double int8_loss = loss(perplexity<causal_lm<stories, weights<int8<32>>>>(text));
-  const double int4_loss = loss(perplexity<causal_lm<stories, weights<int4<32>>>>(text));
-  const double int2_loss = loss(perplexity<causal_lm<stories, weights<int2<32>>>>(text));
-  const double cache_loss = loss(perplexity<causal_lm<stories, kv_cache<int8<>>>>(text));
-  CAPTURE(base, int8_loss, int4_loss, int2_loss, cache_loss);
-  CHECK(int4_loss < 15);
-  CHECK(int2_loss > int4_loss);
-  CHECK(cache_loss <= 0.5);
-  CHECK(int8_loss <= 0.1);
+  CHECK(percent_lost<causal_lm<stories, weights<int8<32>>>>() <= 0.1);
+  CHECK(percent_lost<causal_lm<stories, weights<int8<32>>, compute<decoded>>>() <= 0.1);
+  CHECK(percent_lost<causal_lm<stories, weights<f16>>>() <= 0.02);
+  CHECK(percent_lost<causal_lm<stories, kv_cache<int8<>>>>() <= 0.5);
+  CHECK(percent_lost<causal_lm<stories, weights<int2<32>>>>() > percent_lost<causal_lm<stories, weights<int4<32>>>>());
+}
+
+TEST_CASE("stories260K: int4 loses at most 3 % (the target; rounding to nearest does not reach it)",
+          "[io][!shouldfail]") {
+  if (!available()) FAIL("needs the model");
+  CHECK(percent_lost<causal_lm<stories, weights<int4<32>>>>() <= 3.0);
 }
 
 TEST_CASE("stories260K: another model, a damaged file and a missing one are refused", "[io]") {

@@ -35,7 +35,8 @@ std::vector<double> textbook(const ctlm::attention_shape& s, const std::vector<d
           total += p[j] = std::exp(dot / std::sqrt(static_cast<double>(s.head_dim)));
         }
         for (std::size_t j = 0; j <= t; ++j) {
-          const double* v = &qkv[(b * s.length + j) * s.qkv_dim() + s.q_dim() + s.kv_dim() + h / s.group() * s.head_dim];
+          const double* v =
+              &qkv[(b * s.length + j) * s.qkv_dim() + s.q_dim() + s.kv_dim() + h / s.group() * s.head_dim];
           const double keep =
               mask.active() ? mask.factor<double>(((b * s.heads + h) * s.length + t) * s.length + j) : 1.0;
           for (std::size_t i = 0; i < s.head_dim; ++i)
@@ -58,8 +59,11 @@ std::vector<T> forward(const ctlm::attention_shape& s, const std::vector<T>& qkv
 
 TEST_CASE("attention equals the textbook formula", "[kernels]") {
   workspace w;
-  for (const ctlm::attention_shape s : {ctlm::attention_shape{1, 1, 1, 1, 4}, {2, 5, 3, 3, 6}, {1, 33, 4, 2, 8},
-                                        {1, 64, 2, 1, 16}, {2, 131, 6, 2, 5}}) {
+  for (const ctlm::attention_shape s : {ctlm::attention_shape{1, 1, 1, 1, 4},
+                                        {2, 5, 3, 3, 6},
+                                        {1, 33, 4, 2, 8},
+                                        {1, 64, 2, 1, 16},
+                                        {2, 131, 6, 2, 5}}) {
     for (double rate : {0.0, 0.3}) {
       INFO("length " << s.length << " heads " << s.heads << "/" << s.kv_heads << " dropout " << rate);
       const ctlm::dropout_mask mask = rate > 0 ? ctlm::dropout_mask{99, rate} : ctlm::dropout_mask{};
@@ -110,8 +114,8 @@ TEST_CASE("gradients of attention", "[kernels][gradient]") {
       const auto expected = gradient(qkv, [&] { return project(forward(s, qkv, log_sum, mask, w.ws), dout); });
       const auto out = forward(s, qkv, log_sum, mask, w.ws);
       std::vector<double> dqkv(qkv.size(), 1e300);  // every element must be written
-      ctlm::attention_backward(ctlm::native{}, exec, s, qkv.data(), out.data(), dout.data(), log_sum.data(), dqkv.data(),
-                               mask, &w.ws);
+      ctlm::attention_backward(ctlm::native{}, exec, s, qkv.data(), out.data(), dout.data(), log_sum.data(),
+                               dqkv.data(), mask, &w.ws);
       CHECK(difference(expected, dqkv) < 1e-7);
     }
   }

@@ -51,7 +51,8 @@ TEMPLATE_TEST_CASE("normalisation", "[kernels][gradient]", ctlm::rms_norm, ctlm:
                        stats.data());
     return project(y, dy);
   };
-  const auto expected_x = gradient(x, loss), expected_weight = gradient(weight, loss), expected_bias = gradient(bias, loss);
+  const auto expected_x = gradient(x, loss), expected_weight = gradient(weight, loss),
+             expected_bias = gradient(bias, loss);
   loss();
   std::vector<double> dx(rows * n), dweight(n), dbias(n);
   ctlm::norm_backward(N{}, ctlm::native{}, exec, rows, n, x.data(), weight.data(), dy.data(), dx.data(), dweight.data(),
@@ -70,8 +71,8 @@ TEST_CASE("linear layers", "[kernels][gradient]") {
     ctlm::heap_arena memory(1 << 20);
     auto ws = ctlm::linear_workspace<ctlm::native, ctlm::f64, ctlm::decoded>::place(memory, m, k, 1);
     std::vector<double> y(m * n);
-    ctlm::linear(ctlm::native{}, exec, m, x.data(), ctlm::matrix<const ctlm::f64>{w.data(), n, k}, bias.data(), y.data(),
-                 false, ws);
+    ctlm::linear(ctlm::native{}, exec, m, x.data(), ctlm::matrix<const ctlm::f64>{w.data(), n, k}, bias.data(),
+                 y.data(), false, ws);
     return project(y, dy);
   };
   const auto ex = gradient(x, loss), ew = gradient(w, loss), eb = gradient(bias, loss);
@@ -125,7 +126,8 @@ TEST_CASE("embeddings scatter their gradients, repeated tokens add up", "[kernel
   auto loss = [&] {
     std::vector<double> x(rows * n), scratch(n);
     ctlm::embed(ctlm::native{}, exec, ctlm::f64{}, rows, tokens, {table.data(), vocab, n}, x.data());
-    ctlm::add_positions(ctlm::native{}, exec, ctlm::f64{}, rows, 3, 0, {positions.data(), 3, n}, x.data(), scratch.data());
+    ctlm::add_positions(ctlm::native{}, exec, ctlm::f64{}, rows, 3, 0, {positions.data(), 3, n}, x.data(),
+                        scratch.data());
     return project(x, dy);
   };
   const auto et = gradient(table, loss), ep = gradient(positions, loss);

@@ -4,6 +4,8 @@
 
 #include "reference.hpp"
 
+#include <limits>
+
 using reference::difference;
 using reference::random;
 
@@ -32,7 +34,7 @@ TEMPLATE_TEST_CASE("matrix products agree, in every layout and size", "[kernels]
     auto portable = c;
     ctlm::gemm(ctlm::native{}, m, n, k, left, right, c.data(), n, accumulate, panel);
     ctlm::gemm(ctlm::portable{}, m, n, k, left, right, portable.data(), n, accumulate, static_cast<T*>(nullptr));
-    const double limit = std::is_same_v<T, float> ? 2e-6 : 2e-15;
+    const double limit = static_cast<double>(std::numeric_limits<T>::epsilon()) * (8 + static_cast<double>(k) / 8);
     CHECK(difference(expected, c) < limit);
     CHECK(difference(expected, portable) < limit);
   }
@@ -102,7 +104,8 @@ TEMPLATE_TEST_CASE("integer dot products agree with each other and with decoded 
     double exact = 0, size = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const double rounded = static_cast<double>(codes[i]) * static_cast<double>(scales[i / F::group_size(n)]);
-      REQUIRE(std::fabs(rounded - static_cast<double>(x[i])) <= 0.501 * static_cast<double>(scales[i / F::group_size(n)]));
+      REQUIRE(std::fabs(rounded - static_cast<double>(x[i])) <=
+              0.501 * static_cast<double>(scales[i / F::group_size(n)]));
       exact += rounded * static_cast<double>(decoded[i]);
       size += std::fabs(rounded * static_cast<double>(decoded[i]));
     }

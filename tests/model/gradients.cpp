@@ -12,13 +12,26 @@ namespace {
 
 template <bool Bias, bool Tied>
 struct gpt2 {
-  static constexpr gpt2_config config{
-      .vocab = 23, .d_model = 12, .layers = 2, .heads = 3, .context = 9, .d_ff = 20, .bias = Bias, .tie_embeddings = Tied};
+  static constexpr gpt2_config config{.vocab = 23,
+                                      .d_model = 12,
+                                      .layers = 2,
+                                      .heads = 3,
+                                      .context = 9,
+                                      .d_ff = 20,
+                                      .bias = Bias,
+                                      .tie_embeddings = Tied};
 };
 template <bool Bias, bool Tied>
 struct llama {
-  static constexpr llama_config config{.vocab = 23, .d_model = 24, .layers = 2, .heads = 6, .kv_heads = 2, .d_ff = 20,
-                                       .context = 9, .tie_embeddings = Tied, .bias = Bias};
+  static constexpr llama_config config{.vocab = 23,
+                                       .d_model = 24,
+                                       .layers = 2,
+                                       .heads = 6,
+                                       .kv_heads = 2,
+                                       .d_ff = 20,
+                                       .context = 9,
+                                       .tie_embeddings = Tied,
+                                       .bias = Bias};
 };
 struct recipe {
   static constexpr train_config config{.batch = 2};
@@ -84,10 +97,10 @@ void check_all_tensors(float dropout) {
   for (const tensor_info& info : T::model::tensors) {
     t.forward_backward(inputs, targets);
     // A dropout mask depends on the step alone, so the loss is a smooth function of the weights with it, too.
-    const comparison c = compare(t, info, [&] {
-      return dropout > 0 ? t.forward_backward(inputs, targets) : t.evaluate(inputs, targets);
-    });
-    INFO(c.name << ": " << c.looked_at << " elements, largest gradient " << c.largest << ", worst difference " << c.worst);
+    const comparison c = compare(
+        t, info, [&] { return dropout > 0 ? t.forward_backward(inputs, targets) : t.evaluate(inputs, targets); });
+    INFO(c.name << ": " << c.looked_at << " elements, largest gradient " << c.largest << ", worst difference "
+                << c.worst);
     // The key bias shifts all scores of a query alike, which the softmax does not feel: some gradients are truly 0.
     CHECK(c.largest > 1e-4);
     CHECK(c.worst < 1e-6 * c.largest);
@@ -96,9 +109,10 @@ void check_all_tensors(float dropout) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("gradients of a whole model equal central differences", "[model][gradient]", (trainer_of<gpt2<true, true>>),
-                   (trainer_of<gpt2<false, true>>), (trainer_of<gpt2<true, false>>), (trainer_of<gpt2<false, false>>),
-                   (trainer_of<llama<false, false>>), (trainer_of<llama<false, true>>), (trainer_of<llama<true, false>>),
+TEMPLATE_TEST_CASE("gradients of a whole model equal central differences", "[model][gradient]",
+                   (trainer_of<gpt2<true, true>>), (trainer_of<gpt2<false, true>>), (trainer_of<gpt2<true, false>>),
+                   (trainer_of<gpt2<false, false>>), (trainer_of<llama<false, false>>),
+                   (trainer_of<llama<false, true>>), (trainer_of<llama<true, false>>),
                    (trainer_of<gpt2<true, true>, activation<geglu>>)) {
   check_all_tensors<TestType>(0.0f);
 }

@@ -23,7 +23,8 @@ void randomise(const typename M::weights& w, double scale = 0.25) {
     const auto i = static_cast<std::size_t>(t.id);
     std::vector<typename M::real> row(t.cols);
     for (std::size_t j = 0; j < t.layers * t.rows; ++j) {
-      for (auto& x : row) x = static_cast<typename M::real>((t.kind == ctlm::tensor_kind::vector ? 0.7 : 0.0) + scale * r.normal());
+      for (auto& x : row)
+        x = static_cast<typename M::real>((t.kind == ctlm::tensor_kind::vector ? 0.7 : 0.0) + scale * r.normal());
       if (t.kind == ctlm::tensor_kind::matrix) {
         M::weight_format::encode(w.raw_matrix(i), j, row.data());
       } else {

@@ -40,9 +40,11 @@ struct recipe {
 }  // namespace
 
 TEMPLATE_TEST_CASE("arenas of the promised bytes are filled to the last one", "[model]", (causal_lm<tiny_llama>),
-                   (causal_lm<tiny_gpt2, weights<int8<>>>), (causal_lm<tiny_llama, weights<int4<32>>, kv_cache<int8<32>>>),
+                   (causal_lm<tiny_gpt2, weights<int8<>>>),
+                   (causal_lm<tiny_llama, weights<int4<32>>, kv_cache<int8<32>>>),
                    (causal_lm<tiny_gpt2, weights<int2<>>, kv_cache<f16>, prefill<1>>),
-                   (causal_lm<tiny_llama, weights<f16>, arch<portable>>), (causal_lm<tiny_gpt2, weights<bf16>, compute<decoded>>)) {
+                   (causal_lm<tiny_llama, weights<f16>, arch<portable>>),
+                   (causal_lm<tiny_gpt2, weights<bf16>, compute<decoded>>)) {
   running<TestType> r;
   CHECK(r.weight_memory.remaining() == 0);
   CHECK(r.session_memory.remaining() <= 4096);  // what overlays leave is part of the promise

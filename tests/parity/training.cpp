@@ -63,7 +63,8 @@ reference read_reference(const char* name) {
 }
 
 bool ends_with(const std::string& text, const char* end) {
-  return text.size() >= std::string(end).size() && text.compare(text.size() - std::string(end).size(), text.npos, end) == 0;
+  return text.size() >= std::string(end).size() &&
+         text.compare(text.size() - std::string(end).size(), text.npos, end) == 0;
 }
 
 /// Matrices from a hash of (tensor, element), norms 1, biases 0.

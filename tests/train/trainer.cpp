@@ -112,7 +112,8 @@ TEST_CASE("a model learns a repeating sequence, with and without dropout", "[tra
     const float first = t.step(tokens, targets).loss;
     CHECK(first == Approx(std::log(61.0)).margin(0.3));
     for (int i = 0; i < 150; ++i) t.step(tokens, targets);
-    CHECK(t.evaluate(span<const token>(tokens).first(T::batch_tokens), span<const token>(targets).first(T::batch_tokens)) < 0.4);
+    CHECK(t.evaluate(span<const token>(tokens).first(T::batch_tokens),
+                     span<const token>(targets).first(T::batch_tokens)) < 0.4);
   }
 }
 
@@ -164,7 +165,8 @@ TEST_CASE("a trainer refuses what it cannot use, in words", "[train]") {
   heap_arena memory(T::train_bytes);
   T t(memory, {});
   auto tokens = random_tokens(T::step_tokens, 61), targets = tokens;
-  CHECK_THROWS_WITH(t.step(span<const token>(tokens).first(3), targets), Catch::Contains("accumulate * batch * sequence"));
+  CHECK_THROWS_WITH(t.step(span<const token>(tokens).first(3), targets),
+                    Catch::Contains("accumulate * batch * sequence"));
   targets[5] = 61;
   CHECK_THROWS_WITH(t.step(tokens, targets), Catch::Contains("target is outside the vocabulary"));
   targets[5] = 0;

@@ -97,7 +97,7 @@
 #define CTLM_ABI_EXPAND(major, minor, isa, simd, host, math) CTLM_ABI_PASTE(major, minor, isa, simd, host, math)
 
 /// Name of the inline namespace around everything in ctlm.
-#define CTLM_ABI                                                                                                       \
+#define CTLM_ABI \
   CTLM_ABI_EXPAND(CTLM_VERSION_MAJOR, CTLM_VERSION_MINOR, CTLM_ABI_ISA, CTLM_ABI_SIMD, CTLM_ABI_HOST, CTLM_ABI_MATH)
 
 /// The one thing that the hot loops ask of the optimiser. Inlining decides whether accumulators live in registers.

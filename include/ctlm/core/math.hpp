@@ -106,8 +106,8 @@ constexpr T log(T x) {
   }
   const bits b = std::bit_cast<bits>(x);
   e += static_cast<int>(b >> ieee<T>::mantissa) - ieee<T>::bias;
-  T m = std::bit_cast<T>(static_cast<bits>((b & ((bits(1) << ieee<T>::mantissa) - 1)) |
-                                           (bits(ieee<T>::bias) << ieee<T>::mantissa)));
+  T m = std::bit_cast<T>(
+      static_cast<bits>((b & ((bits(1) << ieee<T>::mantissa) - 1)) | (bits(ieee<T>::bias) << ieee<T>::mantissa)));
   if (m > T(1.4142135623730951)) {
     m *= T(0.5);
     ++e;
@@ -125,8 +125,10 @@ template <real T>
 constexpr T sqrt(T x) {
 #if !CTLM_FREESTANDING
   if (!std::is_constant_evaluated()) {
-    if constexpr (std::is_same_v<T, float>) return __builtin_sqrtf(x);
-    else return __builtin_sqrt(x);
+    if constexpr (std::is_same_v<T, float>)
+      return __builtin_sqrtf(x);
+    else
+      return __builtin_sqrt(x);
   }
 #endif
   if (x == T(0) || x == std::numeric_limits<T>::infinity()) return x;
@@ -173,7 +175,8 @@ struct quadrant {
 };
 constexpr quadrant reduce_angle(double x) {
   const int n = round_to_int(x * 0.6366197723675814);
-  const double r = ((x - n * 1.57079632673412561417e+00) - n * 6.07710050630396597660e-11) - n * 2.02226624879595063154e-21;
+  const double r =
+      ((x - n * 1.57079632673412561417e+00) - n * 6.07710050630396597660e-11) - n * 2.02226624879595063154e-21;
   return {r, n & 3};
 }
 constexpr double sin_reduced(double r) {

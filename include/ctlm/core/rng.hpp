@@ -16,7 +16,9 @@ constexpr std::uint64_t mix(std::uint64_t x) {
 }
 
 /// Stateless: the n-th number of a stream, so that any thread can ask for any element (dropout masks, batch order).
-constexpr std::uint64_t mix(std::uint64_t stream, std::uint64_t n) { return mix(mix(stream) ^ (n * 0xD1342543DE82EF95u)); }
+constexpr std::uint64_t mix(std::uint64_t stream, std::uint64_t n) {
+  return mix(mix(stream) ^ (n * 0xD1342543DE82EF95u));
+}
 
 /// A stream of random numbers; its whole state is one integer, which a checkpoint can hold.
 struct rng {

@@ -18,10 +18,10 @@ class span {
   template <std::size_t N>
   constexpr span(T (&array)[N]) : data_(array), size_(N) {}
   template <class Range>
-    requires requires(Range&& r) {
-      { r.data() } -> std::convertible_to<T*>;
-      r.size();
-    }
+  requires requires(Range&& r) {
+    { r.data() } -> std::convertible_to<T*>;
+    r.size();
+  }
   constexpr span(Range&& r) : data_(r.data()), size_(r.size()) {}
 
   constexpr T* data() const { return data_; }

@@ -22,7 +22,7 @@ struct scalar_of {
   using type = V;
 };
 template <class V>
-  requires requires { typename V::value_type; }
+requires requires { typename V::value_type; }
 struct scalar_of<V> {
   using type = typename V::value_type;
 };

@@ -34,7 +34,9 @@ concept format = requires(measuring_arena& a, matrix<F> m, matrix<const F> c, ty
 
 /// Formats whose codes are integers with a scale per group.
 template <class F>
-concept quantised_format = format<F> && requires { F::group; };
+concept quantised_format = format<F> && requires {
+  F::group;
+};
 
 /// Formats whose elements are the numbers themselves.
 template <class F>

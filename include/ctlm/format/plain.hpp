@@ -19,11 +19,7 @@ struct plain {
     std::size_t rows = 0;
     std::size_t cols = 0;
 
-    constexpr operator view<true>() const
-      requires(!read_only)
-    {
-      return {data, rows, cols};
-    }
+    constexpr operator view<true>() const requires(!read_only) { return {data, rows, cols}; }
     constexpr view slice(std::size_t first, std::size_t count) const { return {data + first * cols, count, cols}; }
   };
 

@@ -47,17 +47,13 @@ struct quantised {
   struct view {
     template <class T>
     using pointer = std::conditional_t<read_only, const T*, T*>;
-    pointer<Code> codes = nullptr;             // [rows][row_codes]
-    pointer<std::uint16_t> scales = nullptr;   // [rows][groups], half precision
-    pointer<std::uint16_t> minima = nullptr;   // [rows][groups], half precision; asymmetric only
+    pointer<Code> codes = nullptr;            // [rows][row_codes]
+    pointer<std::uint16_t> scales = nullptr;  // [rows][groups], half precision
+    pointer<std::uint16_t> minima = nullptr;  // [rows][groups], half precision; asymmetric only
     std::size_t rows = 0;
     std::size_t cols = 0;
 
-    constexpr operator view<true>() const
-      requires(!read_only)
-    {
-      return {codes, scales, minima, rows, cols};
-    }
+    constexpr operator view<true>() const requires(!read_only) { return {codes, scales, minima, rows, cols}; }
     constexpr view slice(std::size_t first, std::size_t count) const {
       const std::size_t g = first * groups(cols);
       return {codes + first * row_codes(cols), scales + g, has_min ? minima + g : minima, count, cols};
@@ -148,7 +144,8 @@ struct quantised {
       if constexpr (!has_min) {  // the range of codes has one more step below zero: let the extreme weight use it
         const float extreme = -low > high ? low : high;
         for (int i = 0; i < F::clips; ++i)
-          offer(affine((1.0f - 0.05f * static_cast<float>(i)) * extreme / (static_cast<float>(F::lowest) - F::zero), 0));
+          offer(
+              affine((1.0f - 0.05f * static_cast<float>(i)) * extreme / (static_cast<float>(F::lowest) - F::zero), 0));
       }
     }
     return best;

@@ -46,7 +46,8 @@ struct section_header {
   std::uint64_t bytes;
 };
 
-/// A running 64-bit checksum: each step is a bijection of the state, so that any single changed word changes the result.
+/// A running 64-bit checksum: each step is a bijection of the state, so that any single changed word changes the
+/// result.
 class checksum {
  public:
   void add(const void* data, std::size_t n) {
@@ -104,7 +105,8 @@ inline result<void> verify(int descriptor, std::size_t size) {
   }
   std::uint64_t stored = 0;
   if (const auto r = read_exactly(descriptor, &stored, 8, offset); !r) return r;
-  if (stored != sum.value()) return failure{errc::corrupt, "ctlm: this checkpoint is damaged: its checksum does not match"};
+  if (stored != sum.value())
+    return failure{errc::corrupt, "ctlm: this checkpoint is damaged: its checksum does not match"};
   return {};
 }
 
@@ -171,7 +173,8 @@ inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span
   std::vector<section_header> found(h.sections);
   std::size_t expected = sizeof h + found.size() * sizeof(section_header) + 8;
   if (*size < expected) return failure{errc::truncated, "ctlm: this checkpoint is cut off", *size};
-  if (const auto r = read_exactly(f->get(), found.data(), found.size() * sizeof(section_header), sizeof h); !r) return r;
+  if (const auto r = read_exactly(f->get(), found.data(), found.size() * sizeof(section_header), sizeof h); !r)
+    return r;
   for (const section_header& s : found) {
     if (s.bytes > *size) return failure{errc::truncated, "ctlm: this checkpoint is cut off", *size};
     expected += s.bytes;

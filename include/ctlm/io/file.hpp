@@ -4,10 +4,10 @@
 
 #include "../core/result.hpp"
 
+#include <sys/stat.h>
 #include <cerrno>
 #include <cstdio>
 #include <string>
-#include <sys/stat.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -51,14 +51,20 @@ inline failure system_failure(const char* what) {
   switch (errno) {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return {errc::disk_full, "ctlm: the disk is full (or the file size limit is reached)"};
-    case ENOENT: return {errc::not_found, "ctlm: no such file or folder"};
-    case ENOTDIR: return {errc::not_found, "ctlm: a part of the path is not a folder"};
-    case EISDIR: return {errc::io_error, "ctlm: this is a folder, not a file"};
+    case EFBIG:
+      return {errc::disk_full, "ctlm: the disk is full (or the file size limit is reached)"};
+    case ENOENT:
+      return {errc::not_found, "ctlm: no such file or folder"};
+    case ENOTDIR:
+      return {errc::not_found, "ctlm: a part of the path is not a folder"};
+    case EISDIR:
+      return {errc::io_error, "ctlm: this is a folder, not a file"};
     case EACCES:
     case EPERM:
-    case EROFS: return {errc::io_error, "ctlm: permission denied"};
-    default: return {errc::io_error, what};
+    case EROFS:
+      return {errc::io_error, "ctlm: permission denied"};
+    default:
+      return {errc::io_error, what};
   }
 }
 
@@ -115,8 +121,7 @@ inline result<std::string> read_file(const char* path) {
 /// Makes `path` hold what `write(descriptor)` writes, or leaves it as it was: a temporary file beside it is written,
 /// flushed to the disk and renamed.
 template <class Write>
-  requires std::is_invocable_v<Write, int>
-result<void> replace_file(const char* path, Write&& write) {
+requires std::is_invocable_v<Write, int> result<void> replace_file(const char* path, Write&& write) {
   const std::string temporary = std::string(path) + ".tmp";
   file_handle f(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!f) return system_failure("ctlm: the file could not be created");

@@ -27,7 +27,8 @@ result<void> load_llama2c(const char* path, const typename M::weights& w) {
   std::int32_t header[7];  // dim, hidden_dim, layers, heads, kv_heads, vocab (negative: untied head), context
   std::memcpy(header, file->data(), header_bytes);
   const std::int32_t vocab = header[5] < 0 ? -header[5] : header[5];
-  const std::size_t expected[7] = {s.d_model, s.d_ff, s.layers, s.heads, s.kv_heads, s.vocab, static_cast<std::size_t>(header[6])};
+  const std::size_t expected[7] = {
+      s.d_model, s.d_ff, s.layers, s.heads, s.kv_heads, s.vocab, static_cast<std::size_t>(header[6])};
   const std::int32_t found[7] = {header[0], header[1], header[2], header[3], header[4], vocab, header[6]};
   for (std::size_t i = 0; i < 7; ++i)
     if (found[i] < 1 || static_cast<std::size_t>(found[i]) != expected[i])
@@ -55,7 +56,8 @@ result<void> load_llama2c(const char* path, const typename M::weights& w) {
     return head * s.head_dim + (i % 2 == 0 ? i / 2 : s.head_dim / 2 + i / 2);
   };
   auto same = [](std::size_t r) { return r; };
-  auto matrices = [&](tensor_id id, std::size_t layers, std::size_t first, std::size_t rows, std::size_t cols, auto order) {
+  auto matrices = [&](tensor_id id, std::size_t layers, std::size_t first, std::size_t rows, std::size_t cols,
+                      auto order) {
     for (std::size_t layer = 0; layer < layers; ++layer)
       for (std::size_t r = 0; r < rows; ++r) {
         next_row(cols);
@@ -165,7 +167,8 @@ class llama2c_tokenizer {
       std::size_t best = 0;
       token merged = -1;
       for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-        const auto found = index_.find(pieces_[static_cast<std::size_t>(tokens[i])] + pieces_[static_cast<std::size_t>(tokens[i + 1])]);
+        const auto found = index_.find(pieces_[static_cast<std::size_t>(tokens[i])] +
+                                       pieces_[static_cast<std::size_t>(tokens[i + 1])]);
         if (found != index_.end() && scores_[static_cast<std::size_t>(found->second)] > best_score) {
           best_score = scores_[static_cast<std::size_t>(found->second)];
           best = i;

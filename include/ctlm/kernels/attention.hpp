@@ -50,7 +50,8 @@ struct query_rows {
 
 /// Keys that row r sees within [first, first + count).
 template <class T>
-constexpr std::size_t visible_in_tile(const query_rows<T>& queries, std::size_t r, std::size_t first, std::size_t count) {
+constexpr std::size_t visible_in_tile(const query_rows<T>& queries, std::size_t r, std::size_t first,
+                                      std::size_t count) {
   const std::size_t seen = queries.sees(r);
   return seen <= first ? 0 : smaller(seen - first, count);
 }
@@ -75,7 +76,9 @@ constexpr void absorb_row(Arch arch, std::size_t seen, std::size_t count, std::s
                                    return s;
                                  },
                                  scores);
-    if (shrink != T(1)) elementwise(arch, head_dim, [=](auto& o) { o *= shrink; }, out);
+    if (shrink != T(1))
+      elementwise(
+          arch, head_dim, [=](auto& o) { o *= shrink; }, out);
     peak = highest;
   }
   clear(count - seen, scores + seen);
@@ -106,7 +109,8 @@ constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows
   }
   for (std::size_t r = 0; r < queries.rows; ++r) {
     const T inverse = T(1) / ws.total[r];
-    elementwise(arch, head_dim, [=](auto& o) { o *= inverse; }, out + r * out_stride);
+    elementwise(
+        arch, head_dim, [=](auto& o) { o *= inverse; }, out + r * out_stride);
     if (log_sum != nullptr) log_sum[r] = ws.peak[r] + math::log(ws.total[r]);
   }
 }

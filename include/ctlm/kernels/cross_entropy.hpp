@@ -21,7 +21,8 @@ constexpr T softmax(Arch arch, std::size_t n, T* x) {
       },
       x);
   const T inverse = T(1) / total;
-  elementwise(arch, n, [=](auto& v) { v *= inverse; }, x);
+  elementwise(
+      arch, n, [=](auto& v) { v *= inverse; }, x);
   return peak + math::log(total);
 }
 
@@ -39,7 +40,8 @@ constexpr T negative_log_likelihood(Arch arch, std::size_t n, const T* logits, s
   return peak + math::log(total) - logits[target];
 }
 
-/// Losses of `rows` rows of logits, which become the gradients scale * (softmax - one hot), or zero for ignored targets.
+/// Losses of `rows` rows of logits, which become the gradients scale * (softmax - one hot), or zero for ignored
+/// targets.
 template <class Arch, executor E, class T>
 constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n, T* logits, const token* targets,
                              T scale, T* losses) {
@@ -48,13 +50,15 @@ constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n
       T* x = logits + r * n;
       if (targets[r] == ignore_token) {
         losses[r] = T(0);
-        elementwise(arch, n, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, x);
+        elementwise(
+            arch, n, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, x);
         continue;
       }
       const auto target = static_cast<std::size_t>(targets[r]);
       const T logit = x[target];
       losses[r] = softmax(arch, n, x) - logit;
-      elementwise(arch, n, [=](auto& v) { v *= scale; }, x);
+      elementwise(
+          arch, n, [=](auto& v) { v *= scale; }, x);
       x[target] -= scale;
     }
   });

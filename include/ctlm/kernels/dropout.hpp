@@ -8,9 +8,9 @@
 namespace ctlm::inline CTLM_ABI {
 
 struct dropout_mask {
-  std::uint64_t stream = 0;      // seed, step, layer and place, mixed
-  std::uint32_t threshold = 0;   // drop where the hash's upper half is below it: rate * 2^32
-  double scale = 1;              // 1 / (1 - rate), so that expectations stay what they were
+  std::uint64_t stream = 0;     // seed, step, layer and place, mixed
+  std::uint32_t threshold = 0;  // drop where the hash's upper half is below it: rate * 2^32
+  double scale = 1;             // 1 / (1 - rate), so that expectations stay what they were
 
   constexpr dropout_mask() = default;
   constexpr dropout_mask(std::uint64_t s, double rate)

@@ -43,7 +43,8 @@ constexpr void add_positions(Arch arch, E& exec, F, std::size_t rows, std::size_
   } else {
     for (std::size_t r = 0; r < rows; ++r) {
       decode_row(arch, F{}, positions, first + r % period, scratch);
-      elementwise(arch, n, [](auto& out, const auto& p) { out += p; }, x + r * n, static_cast<const T*>(scratch));
+      elementwise(
+          arch, n, [](auto& out, const auto& p) { out += p; }, x + r * n, static_cast<const T*>(scratch));
     }
   }
 }

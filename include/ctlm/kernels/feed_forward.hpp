@@ -16,7 +16,8 @@ constexpr void activation_forward(F, Arch arch, E& exec, std::size_t rows, std::
             arch, n, [](auto& out, const auto& gate, const auto& up) { out = F::value(gate) * up; }, y + i * n,
             x + i * 2 * n, x + i * 2 * n + n);
       } else {
-        elementwise(arch, n, [](auto& out, const auto& v) { out = F::value(v); }, y + i * n, x + i * n);
+        elementwise(
+            arch, n, [](auto& out, const auto& v) { out = F::value(v); }, y + i * n, x + i * n);
       }
     }
   });
@@ -38,7 +39,8 @@ constexpr void activation_backward(F, Arch arch, E& exec, std::size_t rows, std:
             },
             x + i * 2 * n, x + i * 2 * n + n, dy + i * n);
       } else {
-        elementwise(arch, n, [](auto& v, const auto& d) { v = d * F::derivative(v); }, x + i * n, dy + i * n);
+        elementwise(
+            arch, n, [](auto& v, const auto& d) { v = d * F::derivative(v); }, x + i * n, dy + i * n);
       }
     }
   });

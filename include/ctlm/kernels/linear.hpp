@@ -12,11 +12,11 @@ template <class Arch, format F, compute_policy C>
 struct linear_workspace {
   using real = typename F::compute;
 
-  real* panels = nullptr;  // [workers] packed panels of the matrix product
-  real* decoded = nullptr; // [workers][block][max_inputs] rows of W, where the format has to be decoded
+  real* panels = nullptr;   // [workers] packed panels of the matrix product
+  real* decoded = nullptr;  // [workers][block][max_inputs] rows of W, where the format has to be decoded
   std::size_t decoded_stride = 0;
-  std::size_t block = 1;            // rows of W decoded at once
-  quantised_vector activations{};   // [max_rows] quantised activations
+  std::size_t block = 1;           // rows of W decoded at once
+  quantised_vector activations{};  // [max_rows] quantised activations
   std::size_t activation_groups = 0;
 
   static constexpr bool integer = std::same_as<C, dynamic_int8>;
@@ -46,7 +46,8 @@ constexpr void add_bias(Arch arch, std::size_t m, std::size_t n, std::size_t fir
                         T* y) {
   if (bias == nullptr) return;
   for (std::size_t i = 0; i < m; ++i)
-    elementwise(arch, count, [](auto& out, const auto& b) { out += b; }, y + i * n + first, bias + first);
+    elementwise(
+        arch, count, [](auto& out, const auto& b) { out += b; }, y + i * n + first, bias + first);
 }
 
 template <class T>
@@ -92,37 +93,37 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
   for (std::size_t i = 0; i < m; ++i) quantise_vector(arch, F{}, k, x + i * k, activation(i));
   parallel_for(exec, n, rows_per_task(k, m), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t j = first; j < first + count; ++j)
-      for (std::size_t i = 0; i < m; ++i)
-        put(y[i * n + j], quantised_dot(arch, F{}, w, j, activation(i)), accumulate);
+      for (std::size_t i = 0; i < m; ++i) put(y[i * n + j], quantised_dot(arch, F{}, w, j, activation(i)), accumulate);
     add_bias(arch, m, n, first, count, bias, y);
   });
 }
 
 /// Everything else: rows of W are decoded first, a block at a time.
 template <class Arch, executor E, format F, class T = typename F::compute>
-  requires(!native_format<F>)
-constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::type_identity_t<matrix<const F>>& w,
-                      const T* bias, T* y, bool accumulate, linear_workspace<Arch, F, decoded>& ws) {
+requires(!native_format<F>) constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x,
+                                                  const std::type_identity_t<matrix<const F>>& w, const T* bias, T* y,
+                                                  bool accumulate, linear_workspace<Arch, F, decoded>& ws) {
   const std::size_t n = w.rows, k = w.cols;
   const std::size_t block = m < ws.few_rows ? 1 : ws.block;
-  parallel_for(exec, n, round_up(rows_per_task(k, m), block), [&](std::size_t first, std::size_t count, std::size_t worker) {
-    T* rows = ws.decoded + worker * ws.decoded_stride;
-    T* panel = ws.panels + worker * gemm_workspace<T>(arch);
-    for (std::size_t j = first; j < first + count; j += block) {
-      const std::size_t size = smaller(block, first + count - j);
-      for (std::size_t r = 0; r < size; ++r) decode_row(arch, F{}, w, j + r, rows + r * k);
-      if (block > 1) {
-        gemm(arch, m, size, k, row_major(x, k), row_major<T>(rows, k).transposed(), y + j, n, accumulate, panel);
-      } else {
-        for (std::size_t i = 0; i < m; ++i) {
-          T dot{};
-          dot_rows(arch, 1, k, rows, k, x + i * k, &dot);
-          put(y[i * n + j], dot, accumulate);
+  parallel_for(
+      exec, n, round_up(rows_per_task(k, m), block), [&](std::size_t first, std::size_t count, std::size_t worker) {
+        T* rows = ws.decoded + worker * ws.decoded_stride;
+        T* panel = ws.panels + worker * gemm_workspace<T>(arch);
+        for (std::size_t j = first; j < first + count; j += block) {
+          const std::size_t size = smaller(block, first + count - j);
+          for (std::size_t r = 0; r < size; ++r) decode_row(arch, F{}, w, j + r, rows + r * k);
+          if (block > 1) {
+            gemm(arch, m, size, k, row_major(x, k), row_major<T>(rows, k).transposed(), y + j, n, accumulate, panel);
+          } else {
+            for (std::size_t i = 0; i < m; ++i) {
+              T dot{};
+              dot_rows(arch, 1, k, rows, k, x + i * k, &dot);
+              put(y[i * n + j], dot, accumulate);
+            }
+          }
         }
-      }
-    }
-    add_bias(arch, m, n, first, count, bias, y);
-  });
+        add_bias(arch, m, n, first, count, bias, y);
+      });
 }
 
 /// dx = dy W (or +=), dW += dy^T x, dbias += column sums of dy. Native formats only: those are the ones trained.
@@ -138,7 +139,8 @@ constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::si
   if (dbias == nullptr) return;
   parallel_for(exec, n, 256, [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = 0; i < m; ++i)
-      elementwise(arch, count, [](auto& sum, const auto& d) { sum += d; }, dbias + first, dy + i * n + first);
+      elementwise(
+          arch, count, [](auto& sum, const auto& d) { sum += d; }, dbias + first, dy + i * n + first);
   });
 }
 

@@ -11,7 +11,8 @@ namespace ctlm::inline CTLM_ABI {
 /// Fills cosine and sine [rows][head_dim/2] for positions first, first + 1, ... Angles are rounded to T as every
 /// framework does, so that results agree with theirs.
 template <class T>
-constexpr void rope_angles(std::size_t rows, std::size_t head_dim, std::size_t first, double theta, T* cosine, T* sine) {
+constexpr void rope_angles(std::size_t rows, std::size_t head_dim, std::size_t first, double theta, T* cosine,
+                           T* sine) {
   const std::size_t half = head_dim / 2;
   for (std::size_t i = 0; i < half; ++i) {
     const T frequency = static_cast<T>(math::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim)));
@@ -44,12 +45,13 @@ constexpr void rotate_heads(Arch arch, std::size_t heads, std::size_t head_dim, 
 template <class Arch, executor E, class T>
 constexpr void rope(Arch arch, E& exec, std::size_t rows, std::size_t period, std::size_t heads, std::size_t head_dim,
                     T* x, std::size_t stride, const T* cosine, const T* sine, T direction) {
-  parallel_for(exec, rows, larger(1, 8192 / (heads * head_dim)), [&](std::size_t first, std::size_t count, std::size_t) {
-    for (std::size_t r = first; r < first + count; ++r) {
-      const std::size_t angle = r % period * (head_dim / 2);
-      rotate_heads(arch, heads, head_dim, x + r * stride, cosine + angle, sine + angle, direction);
-    }
-  });
+  parallel_for(exec, rows, larger(1, 8192 / (heads * head_dim)),
+               [&](std::size_t first, std::size_t count, std::size_t) {
+                 for (std::size_t r = first; r < first + count; ++r) {
+                   const std::size_t angle = r % period * (head_dim / 2);
+                   rotate_heads(arch, heads, head_dim, x + r * stride, cosine + angle, sine + angle, direction);
+                 }
+               });
 }
 
 }  // namespace ctlm::inline CTLM_ABI

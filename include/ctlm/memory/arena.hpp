@@ -65,11 +65,13 @@ constexpr std::size_t measure(Layout layout) {
 template <std::size_t needed, arena A>
 constexpr void require_room(const A& a) {
   if constexpr (fixed_arena<A>) {
-    static_assert(A::capacity >= needed,
-                  "ctlm: the arena is too small: give static_arena<> at least session_bytes, weight_bytes or train_bytes");
+    static_assert(
+        A::capacity >= needed,
+        "ctlm: the arena is too small: give static_arena<> at least session_bytes, weight_bytes or train_bytes");
   }
   if constexpr (requires { a.remaining(); }) {
-    check(a.remaining() >= needed, errc::out_of_memory, "ctlm: the arena is too small for what is placed in it", needed);
+    check(a.remaining() >= needed, errc::out_of_memory, "ctlm: the arena is too small for what is placed in it",
+          needed);
   }
 }
 

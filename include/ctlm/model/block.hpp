@@ -10,18 +10,18 @@
 
 namespace ctlm::inline CTLM_ABI {
 
-/// Where the intermediate results of one block lie. Buffers that hold the same thing in sequence may be the same memory;
-/// mid and out may be x itself (inference), or separate, to be kept for the backward pass.
+/// Where the intermediate results of one block lie. Buffers that hold the same thing in sequence may be the same
+/// memory; mid and out may be x itself (inference), or separate, to be kept for the backward pass.
 template <class T, class Statistics>
 struct block_state {
-  T* x = nullptr;            // [rows][d_model] input
-  T* normed = nullptr;       // [rows][d_model] scratch
-  T* qkv = nullptr;          // [rows][qkv_dim]
-  T* attended = nullptr;     // [rows][q_dim]
-  T* mid = nullptr;          // [rows][d_model] after attention
-  T* up = nullptr;           // [rows][up_dim] before the activation
-  T* activated = nullptr;    // [rows][d_ff] scratch
-  T* out = nullptr;          // [rows][d_model]
+  T* x = nullptr;               // [rows][d_model] input
+  T* normed = nullptr;          // [rows][d_model] scratch
+  T* qkv = nullptr;             // [rows][qkv_dim]
+  T* attended = nullptr;        // [rows][q_dim]
+  T* mid = nullptr;             // [rows][d_model] after attention
+  T* up = nullptr;              // [rows][up_dim] before the activation
+  T* activated = nullptr;       // [rows][d_ff] scratch
+  T* out = nullptr;             // [rows][d_model]
   Statistics* norm1 = nullptr;  // [rows], or nullptr
   Statistics* norm2 = nullptr;
 };
@@ -50,8 +50,8 @@ constexpr void add_residual(Context& c, std::size_t rows, const typename M::real
   }
 }
 
-/// One block over `rows` tokens. `attend(qkv, attended)` is the caller's: over a batch of sequences, or over a KV cache.
-/// Dropout1 and dropout2 act on what attention and the feed-forward layer add.
+/// One block over `rows` tokens. `attend(qkv, attended)` is the caller's: over a batch of sequences, or over a KV
+/// cache. Dropout1 and dropout2 act on what attention and the feed-forward layer add.
 template <class M, class Context, class W, class S, class Attend, class Dropout>
 constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s, Attend attend,
                              const Dropout& dropout1, const Dropout& dropout2) {
@@ -76,8 +76,7 @@ constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::siz
   activation_forward(typename M::activation_policy{}, c.arch, *c.exec, rows, shape.d_ff, s.up, s.activated);
   add_residual<M>(
       c, rows, s.mid, s.out, s.normed,
-      [&](auto* y, bool accumulate) { project(s.activated, id::down_weight, id::down_bias, y, accumulate); },
-      dropout2);
+      [&](auto* y, bool accumulate) { project(s.activated, id::down_weight, id::down_bias, y, accumulate); }, dropout2);
 }
 
 }  // namespace ctlm::inline CTLM_ABI

@@ -11,7 +11,8 @@ namespace ctlm::inline CTLM_ABI {
 /// ends generation by returning false. Ends early at the stop token (which is not handed on) or when the context is
 /// full. Returns the number of tokens handed on.
 template <class Session, class F>
-constexpr std::size_t generate(Session& session, span<const token> prompt, sampler& how, std::size_t count, F&& on_token) {
+constexpr std::size_t generate(Session& session, span<const token> prompt, sampler& how, std::size_t count,
+                               F&& on_token) {
   if (count == 0) return 0;
   const typename Session::model::arch_policy arch{};
   auto logits = session.prefill(prompt);
@@ -19,8 +20,10 @@ constexpr std::size_t generate(Session& session, span<const token> prompt, sampl
     const token next = how.choose(arch, logits);
     if (next == how.stop) return made;
     bool more = true;
-    if constexpr (std::same_as<decltype(on_token(next)), bool>) more = on_token(next);
-    else on_token(next);
+    if constexpr (std::same_as<decltype(on_token(next)), bool>)
+      more = on_token(next);
+    else
+      on_token(next);
     if (++made == count || !more || session.position() == Session::shape.context) return made;
     logits = session.decode(next);
   }

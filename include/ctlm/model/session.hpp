@@ -25,7 +25,7 @@ struct executor_slot {
   E* exec = nullptr;
 };
 template <class E>
-  requires std::is_empty_v<E>
+requires std::is_empty_v<E>
 struct executor_slot<E> {
   constexpr executor_slot() = default;
   constexpr explicit executor_slot(E&) {}
@@ -41,10 +41,10 @@ class basic_session {
   using executor_type = typename M::executor_policy;
   static constexpr decoder_shape shape = M::shape;
 
-  /// The weights and the arena's memory must outlive the session. Throws ctlm::error, or calls ctlm::fatal, when an arena
-  /// of run-time size is too small; one of compile-time size does not compile.
+  /// The weights and the arena's memory must outlive the session. Throws ctlm::error, or calls ctlm::fatal, when an
+  /// arena of run-time size is too small; one of compile-time size does not compile.
   template <arena A>
-    requires std::is_empty_v<executor_type>
+  requires std::is_empty_v<executor_type>
   constexpr basic_session(const typename M::const_weights& w, A& a) : weights_(w) {
     require_room<bytes_needed()>(a);
     place(a);
@@ -201,8 +201,8 @@ class basic_session {
     norm::forward(c_.arch, shape.d_model, static_cast<const real*>(x_) + row * shape.d_model,
                   weights_.vector_of(tensor_id::norm_weight), weights_.vector_of(tensor_id::norm_bias), normed_,
                   shape.norm_eps);
-    linear(c_.arch, *c_.exec, 1, static_cast<const real*>(normed_), weights_.head(),
-           static_cast<const real*>(nullptr), logits_, false, c_.linear);
+    linear(c_.arch, *c_.exec, 1, static_cast<const real*>(normed_), weights_.head(), static_cast<const real*>(nullptr),
+           logits_, false, c_.linear);
   }
 
   typename M::const_weights weights_{};

@@ -31,7 +31,8 @@ class weight_views {
   /// Weights that are already there: in flash, in a mapped file, in another weight_views' bytes().
   static result<weight_views> bind(span<byte> blob) {
     if (blob.size() != bytes_needed())
-      return failure{errc::wrong_model, "ctlm: these bytes are not the weights of this model: the size differs", blob.size()};
+      return failure{errc::wrong_model, "ctlm: these bytes are not the weights of this model: the size differs",
+                     blob.size()};
     if (reinterpret_cast<std::uintptr_t>(blob.data()) % memory_alignment != 0)
       return failure{errc::invalid_argument, "ctlm: weights must be aligned to ctlm::memory_alignment"};
     weight_views w;
@@ -40,9 +41,7 @@ class weight_views {
     return w;
   }
 
-  constexpr weight_views(const weight_views<Shape, format>& other)
-    requires read_only
-  {
+  constexpr weight_views(const weight_views<Shape, format>& other) requires read_only {
     for (std::size_t i = 0; i < tensor_count; ++i) {
       matrices_[i] = other.raw_matrix(i);
       vectors_[i] = other.raw_vector(i);
@@ -84,8 +83,10 @@ class weight_views {
   constexpr void place(A& a) {
     for (const tensor_info& t : tensors) {
       const auto i = static_cast<std::size_t>(t.id);
-      if (t.kind == tensor_kind::matrix) matrices_[i] = format::place(a, t.layers * t.rows, t.cols);
-      else vectors_[i] = a.template allocate<std::remove_const_t<real>>(t.size());
+      if (t.kind == tensor_kind::matrix)
+        matrices_[i] = format::place(a, t.layers * t.rows, t.cols);
+      else
+        vectors_[i] = a.template allocate<std::remove_const_t<real>>(t.size());
     }
   }
 
@@ -98,8 +99,10 @@ class weight_views {
   static constexpr std::size_t rows_of(tensor_id id) { return info(id).rows; }
   static constexpr std::size_t cols_of(tensor_id id) { return info(id).cols; }
   auto* first_tensor() const {
-    if constexpr (quantised_format<format>) return matrices_[0].codes;
-    else return matrices_[0].data;
+    if constexpr (quantised_format<format>)
+      return matrices_[0].codes;
+    else
+      return matrices_[0].data;
   }
 
   matrix<F> matrices_[tensor_count]{};

@@ -19,7 +19,17 @@
 
 namespace ctlm::inline CTLM_ABI {
 
-enum class slot_kind : std::uint8_t { weights, kv_cache, activation, compute, arch, threads, prefill, optimizer, schedule };
+enum class slot_kind : std::uint8_t {
+  weights,
+  kv_cache,
+  activation,
+  compute,
+  arch,
+  threads,
+  prefill,
+  optimizer,
+  schedule
+};
 
 template <slot_kind Kind, class T>
 struct slot {
@@ -56,8 +66,10 @@ inline constexpr bool is_slot<slot<Kind, T>> = true;
 
 template <slot_kind Kind, class S>
 constexpr bool slot_has_kind() {
-  if constexpr (is_slot<S>) return S::kind == Kind;
-  else return false;
+  if constexpr (is_slot<S>)
+    return S::kind == Kind;
+  else
+    return false;
 }
 template <slot_kind Kind, class... Slots>
 inline constexpr std::size_t slot_count = (std::size_t{0} + ... + (slot_has_kind<Kind, Slots>() ? 1 : 0));
@@ -81,17 +93,20 @@ template <slot_kind First, slot_kind Last, class... Slots>
 struct check_slots {
   template <class S>
   static constexpr bool in_range() {
-    if constexpr (is_slot<S>) return S::kind >= First && S::kind <= Last;
-    else return true;
+    if constexpr (is_slot<S>)
+      return S::kind >= First && S::kind <= Last;
+    else
+      return true;
   }
   template <slot_kind Kind>
   static constexpr bool once = slot_count<Kind, Slots...> <= 1;
 
   static_assert((is_slot<Slots> && ...),
                 "ctlm: not a slot: write a policy inside its slot, such as weights<f32> or optimizer<adamw>");
-  static_assert((in_range<Slots>() && ...),
-                "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, arch, threads, "
-                "prefill; a trainer takes optimizer, schedule");
+  static_assert(
+      (in_range<Slots>() && ...),
+      "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, arch, threads, "
+      "prefill; a trainer takes optimizer, schedule");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");

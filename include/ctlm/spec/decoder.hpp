@@ -44,7 +44,8 @@ struct check_decoder {
   static_assert(s.context > 0, "ctlm: config.context must be at least 1");
   static_assert(s.d_ff > 0, "ctlm: config.d_ff must be at least 1");
   static_assert(s.d_model % larger(1, s.heads) == 0, "ctlm: config.heads must divide config.d_model");
-  static_assert(s.kv_heads > 0 && s.heads % larger(1, s.kv_heads) == 0, "ctlm: config.kv_heads must divide config.heads");
+  static_assert(s.kv_heads > 0 && s.heads % larger(1, s.kv_heads) == 0,
+                "ctlm: config.kv_heads must divide config.heads");
   static_assert(s.position != position_kind::rope || s.head_dim % 2 == 0,
                 "ctlm: rotary positions need an even head size (config.d_model / config.heads)");
   static_assert(s.norm_eps > 0, "ctlm: config.norm_eps must be positive");

@@ -13,9 +13,9 @@ struct gpt2_config {
   std::size_t layers;
   std::size_t heads;
   std::size_t context;
-  std::size_t d_ff = 0;         // 0: 4 * d_model
-  bool bias = true;             // of projections and norms
-  bool tie_embeddings = true;   // the output head is the token embedding
+  std::size_t d_ff = 0;        // 0: 4 * d_model
+  bool bias = true;            // of projections and norms
+  bool tie_embeddings = true;  // the output head is the token embedding
   float norm_eps = 1e-5f;
 
   using default_activation = gelu_tanh;

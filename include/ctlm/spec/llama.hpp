@@ -12,11 +12,11 @@ struct llama_config {
   std::size_t d_model;
   std::size_t layers;
   std::size_t heads;
-  std::size_t kv_heads = 0;      // 0: as many as heads
+  std::size_t kv_heads = 0;  // 0: as many as heads
   std::size_t d_ff;
   std::size_t context;
-  bool tie_embeddings = false;   // the output head is the token embedding
-  bool bias = false;             // of projections
+  bool tie_embeddings = false;  // the output head is the token embedding
+  bool bias = false;            // of projections
   float norm_eps = 1e-5f;
   double rope_theta = 10000.0;
 

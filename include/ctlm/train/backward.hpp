@@ -9,19 +9,20 @@ namespace ctlm::inline CTLM_ABI {
 /// Scratch of the backward pass of a block, shared by all layers.
 template <class T>
 struct block_scratch {
-  T* normed = nullptr;     // [rows][d_model] a normalised input, recomputed
-  T* dnormed = nullptr;    // [rows][d_model]
-  T* activated = nullptr;  // [rows][d_ff] recomputed
-  T* dactivated = nullptr; // [rows][d_ff]
-  T* dattended = nullptr;  // [rows][q_dim]
-  T* dqkv = nullptr;       // [rows][qkv_dim]
+  T* normed = nullptr;      // [rows][d_model] a normalised input, recomputed
+  T* dnormed = nullptr;     // [rows][d_model]
+  T* activated = nullptr;   // [rows][d_ff] recomputed
+  T* dactivated = nullptr;  // [rows][d_ff]
+  T* dattended = nullptr;   // [rows][q_dim]
+  T* dqkv = nullptr;        // [rows][qkv_dim]
 };
 
 /// The gradient that reaches a sublayer through its dropout: dx itself where there is none.
 template <class Context, class T>
 constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::size_t n, const T* dx, T* scratch) {
   if (!mask.active()) return dx;
-  elementwise(c.arch, n, [](auto& to, const auto& from) { to = from; }, scratch, dx);
+  elementwise(
+      c.arch, n, [](auto& to, const auto& from) { to = from; }, scratch, dx);
   parallel_for(*c.exec, n, 16384, [&](std::size_t first, std::size_t count, std::size_t) {
     apply_dropout(mask, count, scratch + first, first);
   });
@@ -53,8 +54,8 @@ constexpr void block_backward(Context& c, const W& w, const G& g, std::size_t la
 
   const T* dbranch = through_dropout(c, dropout2, rows * d, dx, b.normed);
   activation_forward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(s.up), b.activated);
-  project_backward<M>(c, w, g, layer, rows, id::down_weight, id::down_bias, dbranch,
-                      static_cast<const T*>(b.activated), b.dactivated);
+  project_backward<M>(c, w, g, layer, rows, id::down_weight, id::down_bias, dbranch, static_cast<const T*>(b.activated),
+                      b.dactivated);
   activation_backward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(b.dactivated), s.up);
   norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
               w.vector_of(id::norm2_bias, layer), b.normed, s.norm2);

@@ -7,51 +7,80 @@
 #include "../core/span.hpp"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace ctlm::inline CTLM_ABI {
 
 /// No NUL byte among the first few thousand: what text files have in common.
 inline bool looks_like_text(std::string_view s) { return s.substr(0, 8192).find('\0') == std::string_view::npos; }
 
+namespace text_detail {
+
+inline bool read_file(const std::string& path, std::string& to) {
+  std::FILE* f = std::fopen(path.c_str(), "rb");
+  if (f == nullptr) return false;
+  to.clear();
+  char buffer[1 << 14];
+  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, f)) > 0;) to.append(buffer, n);
+  const bool whole = std::ferror(f) == 0;
+  std::fclose(f);
+  return whole;
+}
+
+inline bool is_folder(const std::string& path) {
+  struct stat s {};
+  return ::stat(path.c_str(), &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+/// Paths of the files below a folder, hidden ones left out; links to folders are not followed.
+inline void list_files(const std::string& folder, std::vector<std::string>& files) {
+  DIR* d = ::opendir(folder.c_str());
+  if (d == nullptr) return;
+  while (const dirent* entry = ::readdir(d)) {
+    if (entry->d_name[0] == '.') continue;
+    const std::string path = folder + "/" + entry->d_name;
+    struct stat s {};
+    if (::lstat(path.c_str(), &s) != 0) continue;
+    if (S_ISDIR(s.st_mode)) list_files(path, files);
+    if (S_ISREG(s.st_mode)) files.push_back(path);
+  }
+  ::closedir(d);
+}
+
+inline bool has_extension(std::string_view path, span<const std::string_view> extensions) {
+  for (std::string_view e : extensions)
+    if (path.ends_with(e)) return true;
+  return extensions.empty();
+}
+
+}  // namespace text_detail
+
 /// A file, or every text file of a folder and its subfolders in the order of their names; hidden files and folders are
 /// passed over. With `extensions` (such as ".cpp"), only those files of a folder count. A path that does not exist,
 /// cannot be read, or holds no text is an error.
 inline result<std::string> read_text(const std::string& path, span<const std::string_view> extensions = {}) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return failure{errc::not_found, "no such file or folder"};
-  auto read = [](const fs::path& p, std::string& to) {
-    std::ifstream in(p, std::ios::binary);
-    to.assign(std::istreambuf_iterator<char>(in), {});
-    return static_cast<bool>(in);
-  };
+  using namespace text_detail;
+  if (::access(path.c_str(), F_OK) != 0) return failure{errc::not_found, "no such file or folder"};
   std::string text;
-  if (!fs::is_directory(path, ignored)) {
-    if (!read(path, text)) return failure{errc::io_error, "the file cannot be read"};
+  if (!is_folder(path)) {
+    if (!text_detail::read_file(path, text)) return failure{errc::io_error, "the file cannot be read"};
     if (text.empty()) return failure{errc::invalid_argument, "the file is empty"};
     if (!looks_like_text(text)) return failure{errc::invalid_argument, "the file is not text"};
     return text;
   }
-  std::vector<fs::path> files;
-  for (auto i = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, ignored);
-       i != fs::recursive_directory_iterator(); i.increment(ignored)) {
-    if (i->path().filename().string().starts_with('.')) {
-      if (i->is_directory(ignored)) i.disable_recursion_pending();
-    } else if (i->is_regular_file(ignored) && (extensions.empty() || std::find(extensions.begin(), extensions.end(),
-                                                                               i->path().extension()) != extensions.end())) {
-      files.push_back(i->path());
-    }
-  }
+  std::vector<std::string> files;
+  list_files(path, files);
   std::sort(files.begin(), files.end());
   std::string one;
-  for (const auto& f : files)
-    if (read(f, one) && looks_like_text(one)) text += one;
+  for (const std::string& f : files)
+    if (has_extension(f, extensions) && text_detail::read_file(f, one) && looks_like_text(one)) text += one;
   if (text.empty()) return failure{errc::invalid_argument, "the folder holds no text"};
   return text;
 }
@@ -62,7 +91,8 @@ class batch_sampler {
   /// The stream must hold at least sequence + 1 tokens.
   batch_sampler(span<const token> tokens, std::size_t sequence, std::uint64_t seed)
       : tokens_(tokens), sequence_(sequence), seed_(seed) {
-    check(tokens.size() > sequence, errc::invalid_argument, "ctlm: the text is shorter than one sequence", tokens.size());
+    check(tokens.size() > sequence, errc::invalid_argument, "ctlm: the text is shorter than one sequence",
+          tokens.size());
   }
 
   /// Fills inputs with whole sequences and targets with the tokens after them.

@@ -26,7 +26,8 @@ class loss_curve {
 
   std::string svg(const std::string& title) const {
     std::string s =
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 450\" font-family=\"sans-serif\" font-size=\"13\">\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 450\" font-family=\"sans-serif\" "
+        "font-size=\"13\">\n"
         "<rect width=\"800\" height=\"450\" fill=\"white\"/>\n";
     const frame f = measure();
     s += text(400, 26, "middle", "font-size=\"16\" font-weight=\"bold\"", escaped(title));
@@ -87,9 +88,10 @@ class loss_curve {
     }
     s += format("<path d=\"M%.0f %.0fV%.0fH%.0f\" fill=\"none\" stroke=\"#444\"/>\n", left, top, bottom, right);
     s += text((left + right) / 2, bottom + 42, "middle", "fill=\"#444\"", "step");
-    s += format("<text x=\"22\" y=\"%.0f\" text-anchor=\"middle\" fill=\"#444\" transform=\"rotate(-90 22 %.0f)\">loss"
-                " (nats per token)</text>\n",
-                (top + bottom) / 2, (top + bottom) / 2);
+    s += format(
+        "<text x=\"22\" y=\"%.0f\" text-anchor=\"middle\" fill=\"#444\" transform=\"rotate(-90 22 %.0f)\">loss"
+        " (nats per token)</text>\n",
+        (top + bottom) / 2, (top + bottom) / 2);
   }
 
   std::vector<loss_point> smoothed() const {
@@ -112,7 +114,8 @@ class loss_curve {
     s += text(x + 32, y + 4, "start", "fill=\"#222\"", label);
   }
   static std::string text(double x, double y, const char* anchor, const char* style, const std::string& content) {
-    return format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"", x, y) + anchor + "\" " + style + ">" + content + "</text>\n";
+    return format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"", x, y) + anchor + "\" " + style + ">" + content +
+           "</text>\n";
   }
   static std::string escaped(const std::string& s) {
     std::string out;

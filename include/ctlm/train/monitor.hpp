@@ -4,10 +4,10 @@
 
 #include "trainer.hpp"
 
-#include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <string>
+
+#include <time.h>
 #include <unistd.h>
 
 namespace ctlm::inline CTLM_ABI {
@@ -19,15 +19,17 @@ class progress_monitor {
 
   /// Once per step. Prints a few times a second on a terminal, and every `every`-th step elsewhere.
   void step(const step_result& r, std::size_t every = 50) {
-    const auto now = clock::now();
+    const double now = seconds();
     if (counted_ == 0) start_ = now;  // the first step warms up
     ++counted_;
     smoothed_ = counted_ == 1 ? r.loss : 0.95f * smoothed_ + 0.05f * r.loss;
     const bool last = r.step + 1 == total_;
-    if (terminal_ ? !last && now - printed_ < std::chrono::milliseconds(200) : !last && r.step % every != 0) return;
+    if (terminal_ ? !last && now - printed_ < 0.2 : !last && r.step % every != 0) return;
     printed_ = now;
-    std::fprintf(out_, "%s%s%s", terminal_ ? "\r" : "", line(r, seconds(now - start_)).c_str(),
-                 terminal_ && !last ? "\033[K" : terminal_ ? "\033[K\n" : "\n");
+    std::fprintf(out_, "%s%s%s", terminal_ ? "\r" : "", line(r, now - start_).c_str(),
+                 terminal_ && !last ? "\033[K"
+                 : terminal_        ? "\033[K\n"
+                                    : "\n");
     std::fflush(out_);
   }
   /// A line of its own between progress lines.
@@ -37,23 +39,28 @@ class progress_monitor {
   }
 
   double tokens_per_second() const {
-    const double s = seconds(clock::now() - start_);
+    const double s = seconds() - start_;
     return counted_ > 1 && s > 0 ? static_cast<double>((counted_ - 1) * tokens_per_step_) / s : 0;
   }
 
  private:
-  using clock = std::chrono::steady_clock;
-  static double seconds(clock::duration d) { return std::chrono::duration<double>(d).count(); }
+  /// Of a clock that only goes forward.
+  static double seconds() {
+    timespec t{};
+    ::clock_gettime(CLOCK_MONOTONIC, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+  }
 
   std::string line(const step_result& r, double elapsed) const {
     const double per_step = counted_ > 1 ? elapsed / static_cast<double>(counted_ - 1) : 0;
     const double rate = per_step > 0 ? static_cast<double>(tokens_per_step_) / per_step : 0;
     const auto eta = static_cast<long>(per_step * static_cast<double>(total_ - r.step - 1));
     char text[200];
-    std::snprintf(text, sizeof text,
-                  "step %5zu/%zu  loss %.4f  perplexity %8.2f  lr %.2e  gradient norm %6.3f  %7.0f tokens/s  ETA %ld:%02ld",
-                  r.step + 1, total_, static_cast<double>(smoothed_), std::exp(static_cast<double>(smoothed_)),
-                  static_cast<double>(r.lr), static_cast<double>(r.gradient_norm), rate, eta / 60, eta % 60);
+    std::snprintf(
+        text, sizeof text,
+        "step %5zu/%zu  loss %.4f  perplexity %8.2f  lr %.2e  gradient norm %6.3f  %7.0f tokens/s  ETA %ld:%02ld",
+        r.step + 1, total_, static_cast<double>(smoothed_), math::exp(static_cast<double>(smoothed_)),
+        static_cast<double>(r.lr), static_cast<double>(r.gradient_norm), rate, eta / 60, eta % 60);
     return text;
   }
 
@@ -63,8 +70,8 @@ class progress_monitor {
   std::size_t tokens_per_step_;
   std::size_t counted_ = 0;
   float smoothed_ = 0;
-  clock::time_point start_{};
-  clock::time_point printed_{};
+  double start_ = 0;
+  double printed_ = 0;
 };
 
 /// One step's metrics as a line of JSON.

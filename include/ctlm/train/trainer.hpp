@@ -15,7 +15,7 @@ struct step_result {
   float loss = 0;           // mean over the step's tokens, before the update
   float gradient_norm = 0;  // before clipping
   float lr = 0;
-  std::size_t step = 0;     // number of this step, the first being 0
+  std::size_t step = 0;  // number of this step, the first being 0
 };
 
 /// M is a causal_lm with weights<f32> (or f64), Recipe a tag with `static constexpr train_config config`.
@@ -39,8 +39,8 @@ class trainer {
   static constexpr std::size_t batch = config.batch;
   static constexpr std::size_t sequence = config.sequence == 0 ? shape.context : config.sequence;
   static constexpr std::size_t accumulate = config.accumulate;
-  static constexpr std::size_t batch_tokens = batch * sequence;            // of a micro-batch
-  static constexpr std::size_t step_tokens = accumulate * batch_tokens;   // of a step
+  static constexpr std::size_t batch_tokens = batch * sequence;          // of a micro-batch
+  static constexpr std::size_t step_tokens = accumulate * batch_tokens;  // of a step
   static_assert(batch > 0 && accumulate > 0, "ctlm: config.batch and config.accumulate must be at least 1");
   static_assert(sequence <= shape.context, "ctlm: config.sequence is longer than the model's context");
 
@@ -54,10 +54,8 @@ class trainer {
 
   /// Weights are drawn from `seed`: normal with deviation 0.02, residual projections smaller by sqrt(2 layers) (GPT-2).
   template <arena A>
-    requires std::is_empty_v<executor_type>
-  constexpr trainer(A& a, const options& o) : options_(o) {
-    start(a);
-  }
+  requires std::is_empty_v<executor_type>
+  constexpr trainer(A& a, const options& o) : options_(o) { start(a); }
   template <arena A>
   constexpr trainer(A& a, const options& o, executor_type& exec) : options_(o), exec_(exec) {
     start(a);
@@ -116,9 +114,7 @@ class trainer {
   static constexpr std::size_t bytes_needed() {
     return measure([](auto& a) { trainer().place(a); });
   }
-  static constexpr std::size_t train_bytes = [] {
-    return measure([](auto& a) { trainer().place(a); });
-  }();
+  static constexpr std::size_t train_bytes = [] { return measure([](auto& a) { trainer().place(a); }); }();
 
  private:
   static constexpr std::size_t rows = batch_tokens;
@@ -213,9 +209,11 @@ class trainer {
       if (t.kind == tensor_kind::matrix) {
         const bool into_residual = t.id == tensor_id::out_weight || t.id == tensor_id::down_weight;
         real* w = weights_.raw_matrix(i).data;
-        for (std::size_t j = 0; j < t.size(); ++j) w[j] = static_cast<real>(random.normal() * (into_residual ? residual : 0.02));
+        for (std::size_t j = 0; j < t.size(); ++j)
+          w[j] = static_cast<real>(random.normal() * (into_residual ? residual : 0.02));
       } else {
-        const bool gain = t.id == tensor_id::norm1_weight || t.id == tensor_id::norm2_weight || t.id == tensor_id::norm_weight;
+        const bool gain =
+            t.id == tensor_id::norm1_weight || t.id == tensor_id::norm2_weight || t.id == tensor_id::norm_weight;
         for (std::size_t j = 0; j < t.size(); ++j) weights_.raw_vector(i)[j] = gain ? real(1) : real(0);
       }
     }
@@ -299,7 +297,8 @@ class trainer {
                      static_cast<double>(options_.dropout)};
     forward(inputs.data(), drop);
     const double loss = head<true>(targets.data(), real(1) / static_cast<real>(larger(1, counted)));
-    elementwise(c_.arch, rows * d, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, dx_);
+    elementwise(
+        c_.arch, rows * d, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, dx_);
     norm_backward(typename M::norm{}, c_.arch, *c_.exec, rows, d, static_cast<const real*>(final_),
                   weight_vector(tensor_id::norm_weight), static_cast<const real*>(scratch_.dnormed), dx_,
                   gradients_.vector_of(tensor_id::norm_weight), gradients_.vector_of(tensor_id::norm_bias),
@@ -347,7 +346,8 @@ class trainer {
     c_.exec = exec_.get();
     for (const tensor_info& t : M::tensors) {
       real* g = data_of(gradients_, t);
-      parallel_for(*c_.exec, t.size(), chunk, [&](std::size_t first, std::size_t n, std::size_t) { clear(n, g + first); });
+      parallel_for(*c_.exec, t.size(), chunk,
+                   [&](std::size_t first, std::size_t n, std::size_t) { clear(n, g + first); });
     }
   }
 
@@ -358,7 +358,8 @@ class trainer {
       const real* g = data_of(gradients_, t);
       parallel_for(*c_.exec, t.size(), chunk, [&](std::size_t first, std::size_t n, std::size_t) {
         for (std::size_t i = 0; i < n; i += chunk) {
-          const real s = sum(c_.arch, smaller(chunk, n - i), [](const auto& v) { return v * v; }, g + first + i);
+          const real s = sum(
+              c_.arch, smaller(chunk, n - i), [](const auto& v) { return v * v; }, g + first + i);
           partials_[base + (first + i) / chunk] = static_cast<double>(s);
         }
       });

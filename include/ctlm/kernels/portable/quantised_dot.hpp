@@ -45,8 +45,10 @@ constexpr float quantised_dot(portable, F, const matrix<const F>& w, std::size_t
     for (std::size_t i = g * size; i < smaller((g + 1) * size, n); ++i) products += F::get(codes, i) * q.codes[i];
     const float scale = half_to_float(w.scales[row * groups + g]);
     total += scale * q.scales[g] * static_cast<float>(products);
-    if constexpr (F::has_min) total += half_to_float(w.minima[row * groups + g]) * q.sums[g];
-    else if constexpr (F::zero != 0) total -= F::zero * scale * q.sums[g];
+    if constexpr (F::has_min)
+      total += half_to_float(w.minima[row * groups + g]) * q.sums[g];
+    else if constexpr (F::zero != 0)
+      total -= F::zero * scale * q.sums[g];
   }
   return total;
 }

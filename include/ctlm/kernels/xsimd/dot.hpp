@@ -26,8 +26,7 @@ CTLM_INLINE void dot_block(std::index_sequence<R...>, std::size_t n, const T* w,
 template <class T, class A>
 void dot_rows(simd<A>, std::size_t rows, std::size_t n, const T* w, std::size_t stride, const T* x, T* y) {
   std::size_t r = 0;
-  for (; r + 4 <= rows; r += 4)
-    dot_block<4, T, A>(std::make_index_sequence<4>{}, n, w + r * stride, stride, x, y + r);
+  for (; r + 4 <= rows; r += 4) dot_block<4, T, A>(std::make_index_sequence<4>{}, n, w + r * stride, stride, x, y + r);
   for (; r < rows; ++r) dot_block<1, T, A>(std::make_index_sequence<1>{}, n, w + r * stride, stride, x, y + r);
 }
 

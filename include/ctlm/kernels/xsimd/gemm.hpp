@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // ctlm: matrix product over xsimd batches.
 //
-// One panel of b (panel_depth x panel_width) is packed into the workspace, where it stays in the first cache level while
-// all rows of a pass by; a tile of c lives in registers. a is read in place: its elements are broadcast one at a time.
+// One panel of b (panel_depth x panel_width) is packed into the workspace, where it stays in the first cache level
+// while all rows of a pass by; a tile of c lives in registers. a is read in place: its elements are broadcast one at a
+// time.
 #pragma once
 
 #include "../../arch/xsimd.hpp"
@@ -14,8 +15,8 @@ namespace ctlm::inline CTLM_ABI {
 
 template <class T, class A>
 struct gemm_shape {
-  static constexpr std::size_t vectors = 2;                                     // registers across a tile of c
-  static constexpr std::size_t rows = vector_registers<A> == 32 ? 12 : 6;       // rows of a tile of c
+  static constexpr std::size_t vectors = 2;                                // registers across a tile of c
+  static constexpr std::size_t rows = vector_registers<A> == 32 ? 12 : 6;  // rows of a tile of c
   static constexpr std::size_t panel_width = vectors * lanes<T, A>;
   static constexpr std::size_t panel_depth = 256;
 };

@@ -19,8 +19,11 @@ struct layer_norm {
   template <class Arch, class T>
   static constexpr statistics<T> forward(Arch arch, std::size_t n, const T* x, const T* weight, const T* bias, T* y,
                                          float epsilon) {
-    const T mean = sum(arch, n, [](const auto& v) { return v; }, x) / T(n);
-    const T squares = sum(arch, n, [=](const auto& v) { return (v - mean) * (v - mean); }, x);
+    const T mean = sum(
+                       arch, n, [](const auto& v) { return v; }, x) /
+                   T(n);
+    const T squares = sum(
+        arch, n, [=](const auto& v) { return (v - mean) * (v - mean); }, x);
     const statistics<T> s{mean, T(1) / math::sqrt(squares / T(n) + T(epsilon))};
     repeat(arch, n, x, weight, bias, y, s);
     return s;
@@ -32,12 +35,12 @@ struct layer_norm {
                                const statistics<T>& s) {
     const T mean = s.mean, inverse = s.inverse;
     if (bias == nullptr) {
-      elementwise(arch, n, [=](auto& out, const auto& v, const auto& w) { out = (v - mean) * inverse * w; }, y, x, weight);
+      elementwise(
+          arch, n, [=](auto& out, const auto& v, const auto& w) { out = (v - mean) * inverse * w; }, y, x, weight);
     } else {
       elementwise(
-          arch, n,
-          [=](auto& out, const auto& v, const auto& w, const auto& b) { out = (v - mean) * inverse * w + b; }, y, x,
-          weight, bias);
+          arch, n, [=](auto& out, const auto& v, const auto& w, const auto& b) { out = (v - mean) * inverse * w + b; },
+          y, x, weight, bias);
     }
   }
 
@@ -46,12 +49,14 @@ struct layer_norm {
   static constexpr void backward_input(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
                                        const statistics<T>& s) {
     const T mean = s.mean, inverse = s.inverse;
-    const T total = sum(arch, n, [](const auto& w, const auto& d) { return w * d; }, weight, dy) / T(n);
-    const T along = sum(
-                        arch, n,
-                        [=](const auto& v, const auto& w, const auto& d) { return (v - mean) * inverse * w * d; }, x,
-                        weight, dy) /
+    const T total = sum(
+                        arch, n, [](const auto& w, const auto& d) { return w * d; }, weight, dy) /
                     T(n);
+    const T along =
+        sum(
+            arch, n, [=](const auto& v, const auto& w, const auto& d) { return (v - mean) * inverse * w * d; }, x,
+            weight, dy) /
+        T(n);
     elementwise(
         arch, n,
         [=](auto& out, const auto& v, const auto& w, const auto& d) {
@@ -67,7 +72,9 @@ struct layer_norm {
     const T mean = s.mean, inverse = s.inverse;
     elementwise(
         arch, n, [=](auto& out, const auto& v, const auto& d) { out += (v - mean) * inverse * d; }, dweight, x, dy);
-    if (dbias != nullptr) elementwise(arch, n, [](auto& out, const auto& d) { out += d; }, dbias, dy);
+    if (dbias != nullptr)
+      elementwise(
+          arch, n, [](auto& out, const auto& d) { out += d; }, dbias, dy);
   }
 };
 

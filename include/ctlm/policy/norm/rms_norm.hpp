@@ -18,7 +18,8 @@ struct rms_norm {
   template <class Arch, class T>
   static constexpr statistics<T> forward(Arch arch, std::size_t n, const T* x, const T* weight, const T* /*bias*/, T* y,
                                          float epsilon) {
-    const T squares = sum(arch, n, [](const auto& v) { return v * v; }, x);
+    const T squares = sum(
+        arch, n, [](const auto& v) { return v * v; }, x);
     const T inverse = T(1) / math::sqrt(squares / T(n) + T(epsilon));
     apply(arch, n, x, weight, y, inverse);
     return {inverse};
@@ -36,12 +37,12 @@ struct rms_norm {
   static constexpr void backward_input(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
                                        const statistics<T>& s) {
     const T inverse = s.inverse;
-    const T along = sum(arch, n, [](const auto& v, const auto& w, const auto& d) { return v * w * d; }, x, weight, dy);
+    const T along = sum(
+        arch, n, [](const auto& v, const auto& w, const auto& d) { return v * w * d; }, x, weight, dy);
     const T pull = along * inverse * inverse * inverse / T(n);
     elementwise(
-        arch, n,
-        [=](auto& out, const auto& v, const auto& w, const auto& d) { out += w * d * inverse - v * pull; }, dx, x,
-        weight, dy);
+        arch, n, [=](auto& out, const auto& v, const auto& w, const auto& d) { out += w * d * inverse - v * pull; }, dx,
+        x, weight, dy);
   }
 
   /// dweight += the gradient of n columns of one row.
@@ -49,13 +50,15 @@ struct rms_norm {
   static constexpr void backward_weight(Arch arch, std::size_t n, const T* x, const T* dy, T* dweight, T* /*dbias*/,
                                         const statistics<T>& s) {
     const T inverse = s.inverse;
-    elementwise(arch, n, [=](auto& out, const auto& v, const auto& d) { out += v * d * inverse; }, dweight, x, dy);
+    elementwise(
+        arch, n, [=](auto& out, const auto& v, const auto& d) { out += v * d * inverse; }, dweight, x, dy);
   }
 
  private:
   template <class Arch, class T>
   static constexpr void apply(Arch arch, std::size_t n, const T* x, const T* weight, T* y, T inverse) {
-    elementwise(arch, n, [=](auto& out, const auto& v, const auto& w) { out = v * inverse * w; }, y, x, weight);
+    elementwise(
+        arch, n, [=](auto& out, const auto& v, const auto& w) { out = v * inverse * w; }, y, x, weight);
   }
 };
 

@@ -19,7 +19,8 @@ struct adamw {
   };
 
   template <class Arch, class T>
-  static constexpr void apply(Arch arch, std::size_t n, T* w, const T* g, T** moment, const options& o, const update& u) {
+  static constexpr void apply(Arch arch, std::size_t n, T* w, const T* g, T** moment, const options& o,
+                              const update& u) {
     const auto steps = static_cast<double>(u.step);
     const T beta1 = T(o.beta1), beta2 = T(o.beta2), rest1 = T(1) - beta1, rest2 = T(1) - beta2;
     const T keep = T(1 - (u.decay ? u.lr * static_cast<double>(o.weight_decay) : 0));

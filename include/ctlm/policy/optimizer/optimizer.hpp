@@ -9,17 +9,18 @@ namespace ctlm::inline CTLM_ABI {
 
 /// The circumstances of one update.
 struct update {
-  double lr;             // of this step
-  std::size_t step;      // 1 for the first
-  double gradient_scale; // gradients are multiplied by it first: clipping
-  bool decay;            // matrices decay, vectors do not
+  double lr;              // of this step
+  std::size_t step;       // 1 for the first
+  double gradient_scale;  // gradients are multiplied by it first: clipping
+  bool decay;             // matrices decay, vectors do not
 };
 
 /// O::options holds run-time hyper-parameters, lr among them; O::moments is how many numbers of state each weight has;
-/// O::apply(arch, n, w, g, moments, options, update) updates n weights in one pass. Every element's result depends on that
-/// element alone, so that any split among threads gives the same bits.
+/// O::apply(arch, n, w, g, moments, options, update) updates n weights in one pass. Every element's result depends on
+/// that element alone, so that any split among threads gives the same bits.
 template <class O>
-concept optimizer_policy = requires(float* w, const float* g, float** m, const typename O::options& o, const update& u) {
+concept optimizer_policy = requires(float* w, const float* g, float** m, const typename O::options& o,
+                                    const update& u) {
   { O::moments } -> std::convertible_to<std::size_t>;
   { O::name } -> std::convertible_to<const char*>;
   { o.lr } -> std::convertible_to<double>;

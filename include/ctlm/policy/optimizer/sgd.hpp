@@ -17,7 +17,8 @@ struct sgd {
   };
 
   template <class Arch, class T>
-  static constexpr void apply(Arch arch, std::size_t n, T* w, const T* g, T** moment, const options& o, const update& u) {
+  static constexpr void apply(Arch arch, std::size_t n, T* w, const T* g, T** moment, const options& o,
+                              const update& u) {
     const T decay = T(u.decay ? o.weight_decay : 0.0f), momentum = T(o.momentum);
     const T rate = T(u.lr), scale = T(u.gradient_scale);
     elementwise(

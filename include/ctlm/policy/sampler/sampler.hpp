@@ -12,11 +12,11 @@ namespace ctlm::inline CTLM_ABI {
 struct sampler {
   static constexpr token no_stop = -1;
 
-  float temperature = 0.0f;   // 0: greedy
-  std::size_t top_k = 0;      // keep the k most likely tokens (and any that tie with the k-th); 0: all
-  float top_p = 1.0f;         // keep the fewest tokens whose probabilities reach p; 1: all
-  std::uint64_t seed = 0;     // advances with every draw
-  token stop = no_stop;       // generation ends when this token is chosen
+  float temperature = 0.0f;  // 0: greedy
+  std::size_t top_k = 0;     // keep the k most likely tokens (and any that tie with the k-th); 0: all
+  float top_p = 1.0f;        // keep the fewest tokens whose probabilities reach p; 1: all
+  std::uint64_t seed = 0;    // advances with every draw
+  token stop = no_stop;      // generation ends when this token is chosen
 
   /// The chosen token. The logits become probabilities, unless the choice is greedy.
   template <class Arch, class T>
@@ -24,7 +24,8 @@ struct sampler {
     if (!(temperature > 0.0f)) return greedy(logits);
     const std::size_t n = logits.size();
     const T sharpness = T(1) / T(temperature);
-    elementwise(arch, n, [=](auto& x) { x *= sharpness; }, logits.data());
+    elementwise(
+        arch, n, [=](auto& x) { x *= sharpness; }, logits.data());
     softmax(arch, n, logits.data());
     if (top_k > 0 && top_k < n)
       keep_from(logits, threshold(logits, [this](std::size_t count, T) { return count >= top_k; }));
@@ -55,8 +56,8 @@ struct sampler {
     for (T& x : p) x = x >= least ? x : T(0);
   }
 
-  /// The largest t such that the tokens with probability >= t satisfy `enough(count, mass)`: bisection over bit patterns,
-  /// which for positive numbers are ordered as the numbers are.
+  /// The largest t such that the tokens with probability >= t satisfy `enough(count, mass)`: bisection over bit
+  /// patterns, which for positive numbers are ordered as the numbers are.
   template <class T, class Enough>
   static constexpr T threshold(span<T> p, Enough enough) {
     using bits = typename math::ieee<T>::bits;
@@ -71,8 +72,10 @@ struct sampler {
           ++count;
           mass += x;
         }
-      if (enough(count, mass)) low = middle;
-      else high = middle;
+      if (enough(count, mass))
+        low = middle;
+      else
+        high = middle;
     }
     return std::bit_cast<T>(low);
   }

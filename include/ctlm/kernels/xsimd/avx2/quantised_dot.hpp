@@ -2,8 +2,8 @@
 // ctlm: rows of integer weights against int8 activations, 32 products at a time.
 //
 // Codes of int4 and int2 are unsigned and small: maddubs adds two products in 16 bits without saturation
-// (2 * 15 * 127 < 32767). Codes of int8 are widened to 16 bits first, which is exact as well; so all integer parts equal
-// the portable kernel's to the bit.
+// (2 * 15 * 127 < 32767). Codes of int8 are widened to 16 bits first, which is exact as well; so all integer parts
+// equal the portable kernel's to the bit.
 #pragma once
 
 #include "../../../arch/xsimd.hpp"
@@ -19,7 +19,8 @@ template <std::size_t G, range R>
 CTLM_INLINE __m256i block_products(int8<G, R>, const std::int8_t* codes, const std::int8_t* x) {
   const auto* w = reinterpret_cast<const __m128i*>(codes);
   const auto* v = reinterpret_cast<const __m128i*>(x);
-  const __m256i low = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(w)), _mm256_cvtepi8_epi16(_mm_loadu_si128(v)));
+  const __m256i low =
+      _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(w)), _mm256_cvtepi8_epi16(_mm_loadu_si128(v)));
   const __m256i high =
       _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(w + 1)), _mm256_cvtepi8_epi16(_mm_loadu_si128(v + 1)));
   return _mm256_add_epi32(low, high);
@@ -60,7 +61,7 @@ template <class F>
 inline constexpr bool blockwise = F::group == per_channel || F::group % code_block == 0;
 
 template <class A, quantised_format F>
-  requires blockwise<F>
+requires blockwise<F>
 float quantised_dot(simd<A>, F format, const matrix<const F>& w, std::size_t row, const quantised_vector& q) {
   constexpr std::size_t bytes = code_block * F::bits / 8;
   const std::size_t n = w.cols, size = F::group_size(n), groups = F::groups(n);
@@ -78,8 +79,10 @@ float quantised_dot(simd<A>, F format, const matrix<const F>& w, std::size_t row
     const float scale = scale_of(w.scales[row * groups + g]), both = scale * q.scales[g];
     total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products), _mm256_set1_ps(both), total);
     rest += both * static_cast<float>(tail);
-    if constexpr (F::has_min) rest += scale_of(w.minima[row * groups + g]) * q.sums[g];
-    else if constexpr (F::zero != 0) rest -= F::zero * scale * q.sums[g];
+    if constexpr (F::has_min)
+      rest += scale_of(w.minima[row * groups + g]) * q.sums[g];
+    else if constexpr (F::zero != 0)
+      rest -= F::zero * scale * q.sums[g];
   }
   return sum_lanes(total) + rest;
 }
