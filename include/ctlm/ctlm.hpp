@@ -64,4 +64,6 @@
 #include "io/checkpoint.hpp"
 #include "io/file.hpp"
 #include "io/llama2c.hpp"
+#include "io/merge_pairs.hpp"
+#include "io/tokenizer.hpp"
 #endif

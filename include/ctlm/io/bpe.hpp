@@ -8,6 +8,8 @@
 
 #include "../core/result.hpp"
 #include "../core/span.hpp"
+#include "merge_pairs.hpp"
+#include "tokenizer.hpp"
 
 #include <algorithm>
 #include <queue>
@@ -112,47 +114,14 @@ class bpe {
     merges_.push_back(m);
   }
 
-  /// Merges by rank with a heap over a linked list: n log n, whatever the word.
   std::vector<token> encode_word(std::string_view word) const {
-    struct node {
-      token t;
-      int previous, next;
-    };
-    struct candidate {
-      token rank;
-      int left;
-      token left_token, right_token;
-      bool operator<(const candidate& o) const { return rank != o.rank ? rank > o.rank : left > o.left; }
-    };
-    const int n = static_cast<int>(word.size());
-    std::vector<node> nodes(word.size());
-    for (int i = 0; i < n; ++i)
-      nodes[static_cast<std::size_t>(i)] = {static_cast<unsigned char>(word[static_cast<std::size_t>(i)]), i - 1,
-                                            i + 1 < n ? i + 1 : -1};
-    auto at = [&](int i) -> node& { return nodes[static_cast<std::size_t>(i)]; };
-    std::priority_queue<candidate> heap;
-    auto offer = [&](int left) {
-      if (left < 0 || at(left).next < 0) return;
-      const token a = at(left).t, b = at(at(left).next).t;
-      if (const auto found = ranks_.find(key(a, b)); found != ranks_.end()) heap.push({found->second, left, a, b});
-    };
-    for (int i = 0; i + 1 < n; ++i) offer(i);
-    while (!heap.empty()) {
-      const candidate c = heap.top();
-      heap.pop();
-      node& left = at(c.left);
-      if (left.t != c.left_token || left.next < 0 || at(left.next).t != c.right_token) continue;  // overtaken
-      node& right = at(left.next);
-      left.t = 256 + c.rank;
-      right.t = -1;
-      left.next = right.next;
-      if (left.next >= 0) at(left.next).previous = c.left;
-      offer(c.left);
-      offer(left.previous);
-    }
-    std::vector<token> out;
-    for (int i = n > 0 ? 0 : -1; i >= 0; i = at(i).next) out.push_back(at(i).t);
-    return out;
+    std::vector<token> tokens = byte_tokenizer::encode(word);
+    merge_pairs(tokens, [&](token left, token right) {
+      const auto found = ranks_.find(key(left, right));
+      return found == ranks_.end() ? pair_merge{}
+                                   : pair_merge{256 + found->second, -static_cast<double>(found->second)};
+    });
+    return tokens;
   }
 
   /// Every distinct word is a linked list of tokens. A pair knows how often it occurs and where, so that a merge visits

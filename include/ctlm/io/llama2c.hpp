@@ -4,6 +4,8 @@
 
 #include "../model/causal_lm.hpp"
 #include "file.hpp"
+#include "merge_pairs.hpp"
+#include "tokenizer.hpp"
 
 #include <cstring>
 #include <string_view>
@@ -26,13 +28,13 @@ result<void> load_llama2c(const char* path, const typename M::weights& w) {
   if (file->size() < header_bytes) return failure{errc::truncated, "ctlm: this llama2.c file is cut off", file->size()};
   std::int32_t header[7];  // dim, hidden_dim, layers, heads, kv_heads, vocab (negative: untied head), context
   std::memcpy(header, file->data(), header_bytes);
-  const std::int32_t vocab = header[5] < 0 ? -header[5] : header[5];
-  const std::size_t expected[7] = {
-      s.d_model, s.d_ff, s.layers, s.heads, s.kv_heads, s.vocab, static_cast<std::size_t>(header[6])};
-  const std::int32_t found[7] = {header[0], header[1], header[2], header[3], header[4], vocab, header[6]};
-  for (std::size_t i = 0; i < 7; ++i)
-    if (found[i] < 1 || static_cast<std::size_t>(found[i]) != expected[i])
+  const std::size_t expected[6] = {s.d_model, s.d_ff, s.layers, s.heads, s.kv_heads, s.vocab};
+  for (std::size_t i = 0; i < 6; ++i) {
+    const std::int64_t found = i == 5 && header[i] < 0 ? -std::int64_t{header[i]} : header[i];
+    if (found != static_cast<std::int64_t>(expected[i]))
       return failure{errc::wrong_model, "ctlm: this llama2.c file holds a model of another shape", i};
+  }
+  if (header[6] < 1) return failure{errc::corrupt, "ctlm: this llama2.c file is damaged: its context is not positive"};
   if ((header[5] > 0) != s.tie_embeddings)
     return failure{errc::wrong_model, "ctlm: this llama2.c file and the config disagree about tied embeddings"};
 
@@ -94,6 +96,8 @@ class llama2c_tokenizer {
   static constexpr token eos = 2;
 
   static result<llama2c_tokenizer> load(const char* path, std::size_t vocab) {
+    if (vocab < first_byte + 256)
+      return failure{errc::invalid_argument, "ctlm: a tokenizer of llama2.c has at least 259 tokens", vocab};
     const auto file = read_file(path);
     if (!file) return file.error();
     llama2c_tokenizer t;
@@ -161,24 +165,13 @@ class llama2c_tokenizer {
       for (char c : s) tokens.push_back(first_byte + static_cast<unsigned char>(c));
     }
   }
+  const std::string& text_of(token t) const { return pieces_[static_cast<std::size_t>(t)]; }
   void merge(std::vector<token>& tokens) const {
-    for (;;) {
-      float best_score = -1e30f;
-      std::size_t best = 0;
-      token merged = -1;
-      for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-        const auto found = index_.find(pieces_[static_cast<std::size_t>(tokens[i])] +
-                                       pieces_[static_cast<std::size_t>(tokens[i + 1])]);
-        if (found != index_.end() && scores_[static_cast<std::size_t>(found->second)] > best_score) {
-          best_score = scores_[static_cast<std::size_t>(found->second)];
-          best = i;
-          merged = found->second;
-        }
-      }
-      if (merged < 0) return;
-      tokens[best] = merged;
-      tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(best) + 1);
-    }
+    merge_pairs(tokens, [&](token left, token right) {
+      const auto found = index_.find(text_of(left) + text_of(right));
+      if (found == index_.end()) return pair_merge{};
+      return pair_merge{found->second, static_cast<double>(scores_[static_cast<std::size_t>(found->second)])};
+    });
   }
 
   std::vector<std::string> pieces_;
