@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -272,6 +274,7 @@ void print_table(const std::vector<row>& rows) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is reported like a full disk
   const demo::options o = demo::parse(argc, argv);
   const auto start = std::chrono::steady_clock::now();
   const std::string text = gather_text(o);
@@ -325,6 +328,9 @@ int main(int argc, char** argv) try {
   print_table(rows);
   std::printf("\n%.0f seconds in all\n",
               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) demo::fail("the output could not be written");
+} catch (const std::bad_alloc&) {
+  demo::fail("there is not enough memory");
 } catch (const std::exception& e) {
   demo::fail(e.what());
 }

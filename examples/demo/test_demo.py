@@ -19,8 +19,6 @@ def run(*arguments, limit=None):
     def restrict():
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-            import signal
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     return subprocess.run([demo, *map(str, arguments)], capture_output=True, text=True, errors="replace", preexec_fn=restrict)
 
 
@@ -65,6 +63,12 @@ with tempfile.TemporaryDirectory() as temporary:
 
     done = run("--help")
     check(done.returncode == 0 and "--resume" in done.stdout, "--help", done)
+    if pathlib.Path("/dev/full").exists():
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([demo, *map(str, small), "--resume", "--out", str(whole)], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        if done.returncode != 1 or "could not be written" not in done.stderr:
+            failures.append(f"output to a full disk must be an error: {done.returncode} {done.stderr}")
 
     empty, tiny, binary = home / "empty.txt", home / "tiny.txt", home / "binary.bin"
     empty.write_text("")
@@ -75,6 +79,7 @@ with tempfile.TemporaryDirectory() as temporary:
     refuses("an empty file", "empty", "--data", empty)
     refuses("a tiny file", "at least", "--data", tiny)
     refuses("a file that is not text", "not text", "--data", binary)
+    refuses("a device", "neither a file nor a folder", "--data", "/dev/zero")
     refuses("an empty folder", "no text", "--data", home / "folder")
     refuses("an unknown option", "no option --stpes", "--stpes", 5)
     refuses("a bad number", "whole number", "--steps", "many")

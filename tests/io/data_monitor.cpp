@@ -43,6 +43,7 @@ TEST_CASE("paths without text are refused", "[io]") {
   CHECK(read_text((f.path / "empty").string()).error().code == errc::invalid_argument);
   CHECK(read_text((f.path / "binary").string()).error().code == errc::invalid_argument);
   CHECK(read_text((f.path / "sub").string()).error().code == errc::invalid_argument);
+  CHECK(read_text("/dev/zero").error().code == errc::invalid_argument);  // never ends
 }
 
 TEST_CASE("batches are windows of the stream, the same for the same seed and position", "[io]") {

@@ -38,6 +38,11 @@ inline bool is_folder(const std::string& path) {
   struct stat s {};
   return ::stat(path.c_str(), &s) == 0 && S_ISDIR(s.st_mode);
 }
+/// Pipes count; devices, which may never end, do not.
+inline bool is_file(const std::string& path) {
+  struct stat s {};
+  return ::stat(path.c_str(), &s) == 0 && (S_ISREG(s.st_mode) || S_ISFIFO(s.st_mode));
+}
 
 /// Paths of the files below a folder, hidden ones left out; links to folders are not followed.
 inline void list_files(const std::string& folder, std::vector<std::string>& files) {
@@ -70,6 +75,7 @@ inline result<std::string> read_text(const std::string& path, span<const std::st
   if (::access(path.c_str(), F_OK) != 0) return failure{errc::not_found, "no such file or folder"};
   std::string text;
   if (!is_folder(path)) {
+    if (!is_file(path)) return failure{errc::invalid_argument, "neither a file nor a folder"};
     if (!text_detail::read_file(path, text)) return failure{errc::io_error, "the file cannot be read"};
     if (text.empty()) return failure{errc::invalid_argument, "the file is empty"};
     if (!looks_like_text(text)) return failure{errc::invalid_argument, "the file is not text"};

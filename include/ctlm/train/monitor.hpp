@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <string>
 
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,7 +27,9 @@ class progress_monitor {
     const bool last = r.step + 1 == total_;
     if (terminal_ ? !last && now - printed_ < 0.2 : !last && r.step % every != 0) return;
     printed_ = now;
-    std::fprintf(out_, "%s%s%s", terminal_ ? "\r" : "", line(r, now - start_).c_str(),
+    std::string text = line(r, now - start_, false);
+    if (terminal_ && text.size() >= columns()) text = line(r, now - start_, true).substr(0, columns() - 1);
+    std::fprintf(out_, "%s%s%s", terminal_ ? "\r" : "", text.c_str(),
                  terminal_ && !last ? "\033[K"
                  : terminal_        ? "\033[K\n"
                                     : "\n");
@@ -51,16 +54,26 @@ class progress_monitor {
     return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
   }
 
-  std::string line(const step_result& r, double elapsed) const {
+  /// Of the terminal: a line that is rewritten in place must not wrap.
+  std::size_t columns() const {
+    winsize size{};
+    return ::ioctl(::fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 1000;
+  }
+
+  std::string line(const step_result& r, double elapsed, bool narrow) const {
     const double per_step = counted_ > 1 ? elapsed / static_cast<double>(counted_ - 1) : 0;
     const double rate = per_step > 0 ? static_cast<double>(tokens_per_step_) / per_step : 0;
-    const auto eta = static_cast<long>(per_step * static_cast<double>(total_ - r.step - 1));
+    const std::size_t left = total_ > r.step ? total_ - r.step - 1 : 0;
+    const auto eta = static_cast<long>(per_step * static_cast<double>(left));
+    const double loss = static_cast<double>(smoothed_);
     char text[200];
     std::snprintf(
         text, sizeof text,
-        "step %5zu/%zu  loss %.4f  perplexity %8.2f  lr %.2e  gradient norm %6.3f  %7.0f tokens/s  ETA %ld:%02ld",
-        r.step + 1, total_, static_cast<double>(smoothed_), math::exp(static_cast<double>(smoothed_)),
-        static_cast<double>(r.lr), static_cast<double>(r.gradient_norm), rate, eta / 60, eta % 60);
+        narrow
+            ? "%zu/%zu loss %.3f ppl %.1f lr %.1e |g| %.2f %.0f tok/s ETA %ld:%02ld"
+            : "step %5zu/%zu  loss %.4f  perplexity %8.2f  lr %.2e  gradient norm %6.3f  %7.0f tokens/s  ETA %ld:%02ld",
+        r.step + 1, total_, loss, math::exp(loss), static_cast<double>(r.lr), static_cast<double>(r.gradient_norm),
+        rate, eta / 60, eta % 60);
     return text;
   }
 
