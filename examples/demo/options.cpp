@@ -15,7 +15,7 @@ Trains a small GPT on real text, quantises it three ways, compares, and complete
 
   --data PATH        a file or folder to train on; may be given several times (default: this project's own sources)
   --steps N          training steps (default 600)
-  --prompt TEXT      what to complete (default "template <class ")
+  --prompt TEXT      what to complete (default "template <class")
   --seed N           of weights, batches and dropout (default 1337)
   --tokenizer KIND   bpe, trained on the spot (default), or bytes
   --threads N        1 to 16 (default: as many as the machine has)

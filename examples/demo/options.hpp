@@ -10,7 +10,7 @@ namespace demo {
 
 struct options {
   std::vector<std::string> data;  // files and folders; empty: the project's own sources
-  std::string prompt = "template <class ";
+  std::string prompt = "template <class";
   std::string out = "demo-out";
   std::string tokenizer = "bpe";  // or bytes
   std::size_t steps = 600;

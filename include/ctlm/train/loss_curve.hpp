@@ -94,7 +94,7 @@ class loss_curve {
         (top + bottom) / 2, (top + bottom) / 2);
   }
 
-  /// The mean of a window centred on each point, narrower at both ends: no lag, no step left out.
+  /// The mean of a window centred on each point, narrower where the curve begins and one-sided where it ends.
   std::vector<loss_point> smoothed() const {
     std::vector<loss_point> s;
     std::vector<double> sums{0};
@@ -105,8 +105,9 @@ class loss_curve {
       }
     const std::size_t n = s.size(), widest = n / 40;
     for (std::size_t i = 0; i < n; ++i) {
-      const std::size_t reach = std::min(widest, std::min(i, n - 1 - i));
-      s[i].loss = static_cast<float>((sums[i + reach + 1] - sums[i - reach]) / static_cast<double>(2 * reach + 1));
+      const std::size_t before = std::min(widest, i), after = std::min(before, n - 1 - i);
+      s[i].loss =
+          static_cast<float>((sums[i + after + 1] - sums[i - before]) / static_cast<double>(before + after + 1));
     }
     return s;
   }
