@@ -117,6 +117,17 @@ TEST_CASE("a model learns a repeating sequence, with and without dropout", "[tra
   }
 }
 
+TEST_CASE("a trainer fills its arena to the last byte", "[train]") {
+  using M = causal_lm<tiny_llama>;
+  using T = trainer<M, recipe, optimizer<sgd>>;
+  static_assert(M::train_bytes<recipe, optimizer<sgd>> == T::train_bytes);
+  static_assert(T::train_bytes + M::weight_bytes == trainer<M, recipe, optimizer<adamw>>::train_bytes);
+  heap_arena memory(T::train_bytes);
+  const T t(memory, {});
+  CHECK(memory.remaining() == 0);
+  CHECK(t.steps() == 0);
+}
+
 TEST_CASE("clipping limits the update to the norm", "[train]") {
   using T = trainer<causal_lm<tiny_gpt2, weights<f64>>, recipe, optimizer<sgd>>;
   heap_arena memory(T::train_bytes);

@@ -27,6 +27,9 @@ struct shape_of {
 template <class Real>
 using native_format_of = std::conditional_t<std::same_as<Real, double>, f64, f32>;
 
+template <class M, class Recipe, class... Slots>
+class trainer;
+
 /// The model that Tag::config describes, with its policies (slots.hpp lists them). Nothing is stored in it: it is the
 /// types and figures from which weights, sessions and trainers are made.
 template <class Tag, class... Slots>
@@ -65,6 +68,9 @@ struct causal_lm {
   /// Exact bytes of memory, padding included.
   static constexpr std::size_t weight_bytes = weights::bytes_needed();
   static constexpr std::size_t session_bytes = session::bytes_needed();
+  /// Weights, gradients, optimizer state and activations of training by a recipe (train/trainer.hpp).
+  template <class Recipe, class... TrainerSlots>
+  static constexpr std::size_t train_bytes = trainer<causal_lm, Recipe, TrainerSlots...>::train_bytes;
 };
 
 template <class M>
