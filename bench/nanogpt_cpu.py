@@ -4,8 +4,8 @@
 
   python bench/nanogpt_cpu.py tinyshakespeare.txt [--threads 2] [--compile] [--optimizer fused] [--json]
 
-Character level, 4 layers, 4 heads, width 128, context 64, batch 12, 2000 iterations, dropout 0, no biases (nanoGPT's
-default, in the LayerNorms too), tied head, exact GELU, AdamW 0.9/0.99 with weight decay 0.1 on matrices, clip 1.0,
+Character level, 4 layers, 4 heads, width 128, context 64, batch 12, 2000 iterations, dropout 0, no biases unless
+asked for (nanoGPT's default, in the LayerNorms too), tied head, exact GELU, AdamW 0.9/0.99 with weight decay 0.1 on matrices, clip 1.0,
 warm-up 100 then cosine from 1e-3 to 1e-4. The validation loss is the mean over the whole last tenth of the text, cut
 into windows of 64. The time printed is training alone: neither compiling nor evaluation nor start-up is in it.
 """
@@ -33,6 +33,7 @@ def options():
     p.add_argument("--optimizer", default="fused", choices=["fused", "foreach", "loop"])
     p.add_argument("--attention", default="sdpa", choices=["sdpa", "manual"])
     p.add_argument("--gelu", default="none", choices=["none", "tanh"], help="none is the exact (erf) GELU")
+    p.add_argument("--bias", action="store_true", help="biases in the projections and norms, as in GPT-2")
     p.add_argument("--bf16", action="store_true", help="autocast to bfloat16 (not the recipe; for information)")
     p.add_argument("--batching", default="gather", choices=["gather", "stack"], help="stack is nanoGPT's own loader")
     p.add_argument("--no-evaluation", action="store_true")
@@ -61,11 +62,11 @@ def main():
     class Block(nn.Module):
         def __init__(self):
             super().__init__()
-            self.norm1, self.norm2 = (nn.LayerNorm(WIDTH, bias=False) for _ in range(2))
-            self.qkv = nn.Linear(WIDTH, 3 * WIDTH, bias=False)
-            self.out = nn.Linear(WIDTH, WIDTH, bias=False)
-            self.up = nn.Linear(WIDTH, 4 * WIDTH, bias=False)
-            self.down = nn.Linear(4 * WIDTH, WIDTH, bias=False)
+            self.norm1, self.norm2 = (nn.LayerNorm(WIDTH, bias=o.bias) for _ in range(2))
+            self.qkv = nn.Linear(WIDTH, 3 * WIDTH, bias=o.bias)
+            self.out = nn.Linear(WIDTH, WIDTH, bias=o.bias)
+            self.up = nn.Linear(WIDTH, 4 * WIDTH, bias=o.bias)
+            self.down = nn.Linear(4 * WIDTH, WIDTH, bias=o.bias)
 
         def forward(self, x):
             B, T, _ = x.shape
@@ -83,9 +84,11 @@ def main():
             super().__init__()
             self.token, self.position = nn.Embedding(VOCAB, WIDTH), nn.Embedding(CONTEXT, WIDTH)
             self.blocks = nn.ModuleList(Block() for _ in range(LAYERS))
-            self.norm = nn.LayerNorm(WIDTH, bias=False)
+            self.norm = nn.LayerNorm(WIDTH, bias=o.bias)
             for name, p in self.named_parameters():
-                if p.dim() == 2:
+                if name.endswith("bias"):
+                    nn.init.zeros_(p)
+                elif p.dim() == 2:
                     residual = name.endswith(("out.weight", "down.weight"))
                     nn.init.normal_(p, 0.0, 0.02 / math.sqrt(2 * LAYERS) if residual else 0.02)
 
@@ -104,7 +107,6 @@ def main():
          {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0}],
         lr=LR, betas=BETAS, fused=o.optimizer == "fused", foreach=o.optimizer == "foreach")
     loss_of = torch.compile(model, mode=o.compile_mode) if o.compile else model
-
     window = torch.arange(CONTEXT + 1)
 
     def batch():
