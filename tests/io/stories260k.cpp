@@ -128,7 +128,7 @@ TEST_CASE("stories260K: int8 tells the same 32 tokens", "[io]") {
   CHECK(greedy(portable_, 32) == std::vector<token>(tokens.begin(), tokens.begin() + 32));
 }
 
-TEST_CASE("stories260K: perplexity lost by quantisation", "[io]") {
+TEST_CASE("stories260K: perplexity lost by quantisation", "[accuracy]") {
   if (!available()) return;
   CHECK(percent_lost<causal_lm<stories, weights<int8<32>>>>() <= 0.1);
   CHECK(percent_lost<causal_lm<stories, weights<int8<32>>, compute<decoded>>>() <= 0.1);
@@ -138,7 +138,7 @@ TEST_CASE("stories260K: perplexity lost by quantisation", "[io]") {
 }
 
 TEST_CASE("stories260K: int4 loses at most 3 % (the target; rounding to nearest does not reach it)",
-          "[io][!shouldfail]") {
+          "[accuracy][!shouldfail]") {
   if (!available()) FAIL("needs the model");
   CHECK(percent_lost<causal_lm<stories, weights<int4<32>>>>() <= 3.0);
 }
