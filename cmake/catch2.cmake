@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: MIT
 # Catch2 2.13 or 3: the system's, or a pinned release, checked by its hash. Yields the target ctlm_catch2; tests
-# include tests/catch.hpp, which knows both.
-find_package(Catch2 QUIET)
+# include tests/catch.hpp, which knows both. -DCMAKE_DISABLE_FIND_PACKAGE_Catch2=ON takes the pinned release in any case.
+set(CTLM_CATCH2_URL https://github.com/catchorg/Catch2/archive/v3.7.1.tar.gz CACHE STRING
+  "Where the archive of Catch2 3.7.1 is downloaded from if the system has no Catch2: an address or a file")
+mark_as_advanced(CTLM_CATCH2_URL)
+
+find_package(Catch2 3 QUIET)
+if(NOT Catch2_FOUND)
+  find_package(Catch2 2.13 QUIET)
+endif()
 if(NOT Catch2_FOUND)
   include(FetchContent)
-  FetchContent_Declare(Catch2
-    URL https://github.com/catchorg/Catch2/archive/v3.6.0.tar.gz
-    URL_HASH SHA256=485932259a75c7c6b72d4b874242c489ea5155d17efa345eb8cc72159f49f356
-    DOWNLOAD_EXTRACT_TIMESTAMP ON)
+  FetchContent_Declare(Catch2 URL ${CTLM_CATCH2_URL}
+    URL_HASH SHA256=c991b247a1a0d7bb9c39aa35faf0fe9e19764213f28ffba3109388e62ee0269c
+    DOWNLOAD_EXTRACT_TIMESTAMP ON
+    SYSTEM)
   FetchContent_MakeAvailable(Catch2)
-  set(Catch2_VERSION 3.6.0)
+  set(Catch2_VERSION 3.7.1)
 endif()
 
 add_library(ctlm_catch2 INTERFACE)

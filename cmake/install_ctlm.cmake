@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/ctlm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS ctlm ctlm_portable EXPORT ctlm)
+install(TARGETS ctlm_portable EXPORT ctlm)
 install(EXPORT ctlm NAMESPACE ctlm:: FILE ctlm-targets.cmake DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm)
 configure_package_config_file(cmake/ctlm-config.cmake.in ${PROJECT_BINARY_DIR}/ctlm-config.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm)
@@ -12,7 +12,9 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/ctlm-config-version.cmake
 install(FILES ${PROJECT_BINARY_DIR}/ctlm-config.cmake ${PROJECT_BINARY_DIR}/ctlm-config-version.cmake
   DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm)
 
-# ctlm.pc is the portable library; with xsimd installed, ctlm-xsimd.pc asks for it.
+# ctlm.pc is the portable library; with xsimd installed, ctlm-xsimd.pc asks for it. The folders are relative to the files',
+# so that the installed tree can be moved.
+file(RELATIVE_PATH ctlm_pc_includes ${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 foreach(name ctlm ctlm-xsimd)
   configure_file(cmake/${name}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)

@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: MIT
-# xsimd 8.1 or newer: the system's, or a pinned release, checked by its hash. Yields the target ctlm_xsimd.
+# xsimd 8.1 or newer: the system's, or a pinned release, checked by its hash. Yields the target ctlm_xsimd and the list
+# of folders xsimd_includes. -DCMAKE_DISABLE_FIND_PACKAGE_xsimd=ON takes the pinned release in any case.
+set(CTLM_XSIMD_URL https://github.com/xtensor-stack/xsimd/archive/13.2.0.tar.gz CACHE STRING
+  "Where the archive of xsimd 13.2.0 is downloaded from if the system has no xsimd: an address or a file")
+mark_as_advanced(CTLM_XSIMD_URL)
+
 find_package(xsimd QUIET)
 if(xsimd_FOUND AND xsimd_VERSION VERSION_LESS 8.1)
   message(STATUS "xsimd ${xsimd_VERSION} is older than 8.1: taking a newer one")
   set(xsimd_FOUND FALSE)
 endif()
-if(NOT xsimd_FOUND)
+if(xsimd_FOUND)
+  get_target_property(xsimd_includes xsimd INTERFACE_INCLUDE_DIRECTORIES)
+  if(NOT xsimd_includes)
+    set(xsimd_includes "")
+  endif()
+else()
   include(FetchContent)
-  FetchContent_Declare(xsimd
-    URL https://github.com/xtensor-stack/xsimd/archive/13.2.0.tar.gz
+  FetchContent_Declare(xsimd URL ${CTLM_XSIMD_URL}
     URL_HASH SHA256=edd8cd3d548c185adc70321c53c36df41abe64c1fe2c67bc6d93c3ecda82447a
-    DOWNLOAD_EXTRACT_TIMESTAMP ON)
+    DOWNLOAD_EXTRACT_TIMESTAMP ON
+    SOURCE_SUBDIR include)  # headers are all we need: no CMakeLists.txt there, so none of its targets and install rules
   FetchContent_MakeAvailable(xsimd)
+  set(xsimd_includes ${xsimd_SOURCE_DIR}/include)
 endif()
 
 # SYSTEM: a user's warnings stay the user's own.
 add_library(ctlm_xsimd INTERFACE)
-get_target_property(xsimd_includes xsimd INTERFACE_INCLUDE_DIRECTORIES)
-if(xsimd_includes)
-  target_include_directories(ctlm_xsimd SYSTEM INTERFACE ${xsimd_includes})
-endif()
+target_include_directories(ctlm_xsimd SYSTEM INTERFACE ${xsimd_includes})
