@@ -62,6 +62,13 @@ TEST_CASE("allocations are aligned and zeroed", "[memory]") {
 TEST_CASE("misaligned or missing memory is refused", "[memory]") {
   alignas(ctlm::memory_alignment) static std::byte memory[128];
   CHECK_THROWS_AS(ctlm::span_arena((ctlm::span<std::byte>{memory + 1, 100})), ctlm::error);
-  CHECK_THROWS_AS(ctlm::heap_arena(std::size_t{1} << 62), ctlm::error);
+  const void* volatile escaped = nullptr;  // an arena that nobody looks into may be optimised away
+  CHECK_THROWS_AS(
+      [&] {
+        ctlm::heap_arena impossible(std::size_t{1} << 62);
+        escaped = impossible.allocate<float>(1);
+      }(),
+      ctlm::error);
+  CHECK(escaped == nullptr);
 }
 #endif
