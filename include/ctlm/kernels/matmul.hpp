@@ -19,7 +19,9 @@ constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::siz
     return gemm(arch, m, n, k, a, b, c, ldc, accumulate, workspace);
   const std::size_t panel = gemm_panel<T>(arch);
   const std::size_t across = ceil_div(n, panel);
-  std::size_t down = 1;  // cut rows only where there are too few columns to go round: each cut packs b again
+  // Rows are cut once for each worker, so that what a worker made in one layer is what it reads in the next, and then
+  // only where there are too few columns to go round: each cut packs b again.
+  std::size_t down = m >= 24 * exec.workers() ? exec.workers() : 1;
   while (across * down < 4 * exec.workers() && m / (down + 1) >= 96) ++down;
   const std::size_t rows = round_up(ceil_div(m, down), 12);
   exec.run(across * down, [&](std::size_t task, std::size_t worker) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: an executor with up to N threads. Waiting threads spin for a moment, then sleep. Never allocates after it is
-// made; results are the same whatever the number of threads.
+// ctlm: an executor with up to N threads. Waiting threads spin for a moment, then yield, then sleep. Never allocates
+// after it is made; results are the same whatever the number of threads.
 #pragma once
 
 #include "../../core/executor.hpp"
@@ -40,7 +40,7 @@ class pool {
     };
     context_ = const_cast<void*>(static_cast<const void*>(&f));
     tasks_ = tasks;
-    next_.store(0, std::memory_order_relaxed);
+    for (std::size_t w = 0; w < workers_; ++w) next_[w].at.store(w * tasks / workers_, std::memory_order_relaxed);
     busy_.store(workers_ - 1, std::memory_order_relaxed);
     publish();
     take_tasks(0);
@@ -48,7 +48,7 @@ class pool {
   }
 
  private:
-  static constexpr int spins = 4000;
+  static constexpr int spins = 2000, looks = 3000;
 
   static std::size_t clamp(std::size_t n) { return n < 1 ? 1 : n > N ? N : n; }
 
@@ -64,25 +64,37 @@ class pool {
       if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
     }
   }
-  unsigned wait_for_work(unsigned seen) {
-    for (int i = 0; i < spins; ++i) {
-      const unsigned g = generation_.load(std::memory_order_acquire);
-      if (g != seen) return g;
+  /// Looks again and again, at first without pause and then letting others have the processor in between; false if
+  /// done() never held.
+  template <class Done>
+  static bool watch(Done done) {
+    for (int i = 0; i < looks; ++i) {
+      if (done()) return true;
+      if (i >= spins) std::this_thread::yield();
     }
-    generation_.wait(seen, std::memory_order_acquire);
+    return false;
+  }
+  unsigned wait_for_work(unsigned seen) {
+    auto changed = [&] { return generation_.load(std::memory_order_acquire) != seen; };
+    if (!watch(changed)) generation_.wait(seen, std::memory_order_acquire);
     return generation_.load(std::memory_order_acquire);
   }
   void wait_until_idle() {
-    for (int i = 0; i < spins; ++i)
-      if (busy_.load(std::memory_order_acquire) == 0) return;
+    if (watch([&] { return busy_.load(std::memory_order_acquire) == 0; })) return;
     for (std::size_t left = busy_.load(std::memory_order_acquire); left != 0;
          left = busy_.load(std::memory_order_acquire))
       busy_.wait(left, std::memory_order_acquire);
   }
+  /// First the worker's own share, then what others have left of theirs. Rows that a worker made in one call are mostly
+  /// its own in the next, too, and still in its cache.
   void take_tasks(std::size_t worker) {
-    for (std::size_t t = next_.fetch_add(1, std::memory_order_relaxed); t < tasks_;
-         t = next_.fetch_add(1, std::memory_order_relaxed))
-      call_(context_, t, worker);
+    for (std::size_t i = 0; i < workers_; ++i) {
+      const std::size_t w = (worker + i) % workers_, end = (w + 1) * tasks_ / workers_;
+      if (next_[w].at.load(std::memory_order_relaxed) >= end) continue;
+      for (std::size_t t = next_[w].at.fetch_add(1, std::memory_order_relaxed); t < end;
+           t = next_[w].at.fetch_add(1, std::memory_order_relaxed))
+        call_(context_, t, worker);
+    }
   }
 
   std::size_t workers_;
@@ -91,7 +103,10 @@ class pool {
   std::size_t tasks_ = 0;
   std::atomic<bool> stopping_{false};
   alignas(64) std::atomic<unsigned> generation_{0};
-  alignas(64) std::atomic<std::size_t> next_{0};
+  struct alignas(64) counter {
+    std::atomic<std::size_t> at{0};
+  };
+  counter next_[N];  // each worker's share of the tasks, from its front
   alignas(64) std::atomic<std::size_t> busy_{0};
   std::thread threads_[N];
 };
