@@ -5,6 +5,7 @@ other options, they share no symbol of ctlm, so that neither can run the other's
 
   link.py COMPILER
 """
+import itertools
 import pathlib
 import platform
 import subprocess
@@ -26,26 +27,31 @@ def build(folder, name, *flags):
     return target
 
 
-def shared_symbols(a, b):
-    """Weak definitions of ctlm that both objects hold: the linker keeps one of each."""
-    names = [{line.split()[-1] for line in run("nm", o).splitlines() if line.split()[-2] in "WVu"} for o in (a, b)]
-    return {n for n in names[0] & names[1] if "4ctlm" in n}
+def weak_symbols(target):
+    """Weak definitions of ctlm in an object: of those that two objects hold, the linker keeps one."""
+    rows = [line.split() for line in run("nm", target).splitlines()]
+    return {row[-1] for row in rows if row[-2] in "WVu" and "4ctlm" in row[-1]}
 
 
+variants = [[], ["-fno-exceptions"], ["-ffast-math"]]
+if platform.machine() == "x86_64":
+    variants += [["-mavx2"], ["-mavx2", "-mfma"], ["-mavx2", "-mfma", "-mf16c"],
+                 ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"]]
 with tempfile.TemporaryDirectory() as temporary:
     folder = pathlib.Path(temporary)
-    first, second = build(folder, "first"), build(folder, "second")
-    if not shared_symbols(first, second):
-        sys.exit("two equal translation units share no symbol: the test looks for the wrong ones")
-    variants = [["-fno-exceptions"], ["-ffast-math"]]
-    if platform.machine() == "x86_64":
-        variants += [["-mavx2", "-mfma"], ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"]]
-    for flags in [[], *variants]:
+    program = str(folder / "program")
+    first = build(folder, "first")
+    symbols = {}
+    for flags in variants:
         second = build(folder, "second", *flags)
-        program = str(folder / "program")
+        symbols[" ".join(flags)] = weak_symbols(second)
         run(compiler, "-std=c++20", first, second, str(HERE / "main.cpp"), "-o", program)
         if not any("avx" in f for f in flags):  # this machine may not have it
             run(program)
-        if flags and (shared := shared_symbols(first, second)):
-            sys.exit(f"{' '.join(flags)}: shared symbols, such as {sorted(shared)[0]}")
-    print(f"{len(variants)} differently compiled pairs share nothing")
+    if not weak_symbols(first) & symbols[""]:
+        sys.exit("two equal translation units share no symbol: the test looks for the wrong ones")
+
+for a, b in itertools.combinations(symbols, 2):
+    if shared := symbols[a] & symbols[b]:
+        sys.exit(f"'{a}' and '{b}' share symbols, such as {sorted(shared)[0]}")
+print(f"{len(symbols)} ways to compile share no symbol")

@@ -75,6 +75,17 @@
 #define CTLM_ABI_ISA generic
 #endif
 
+// Units that come in any combination with these: fused multiply-add, conversion of half precision.
+#if defined(__FMA__) && CTLM_F16C
+#define CTLM_ABI_UNITS mh
+#elif defined(__FMA__)
+#define CTLM_ABI_UNITS m
+#elif CTLM_F16C
+#define CTLM_ABI_UNITS h
+#else
+#define CTLM_ABI_UNITS b
+#endif
+
 #if CTLM_XSIMD
 #define CTLM_ABI_SIMD x
 #else
@@ -93,12 +104,15 @@
 #define CTLM_ABI_MATH i
 #endif
 
-#define CTLM_ABI_PASTE(major, minor, isa, simd, host, math) v##major##_##minor##_##isa##_##simd##host##math
-#define CTLM_ABI_EXPAND(major, minor, isa, simd, host, math) CTLM_ABI_PASTE(major, minor, isa, simd, host, math)
+#define CTLM_ABI_PASTE(major, minor, isa, units, simd, host, math) \
+  v##major##_##minor##_##isa##_##units##_##simd##host##math
+#define CTLM_ABI_EXPAND(major, minor, isa, units, simd, host, math) \
+  CTLM_ABI_PASTE(major, minor, isa, units, simd, host, math)
 
 /// Name of the inline namespace around everything in ctlm.
-#define CTLM_ABI \
-  CTLM_ABI_EXPAND(CTLM_VERSION_MAJOR, CTLM_VERSION_MINOR, CTLM_ABI_ISA, CTLM_ABI_SIMD, CTLM_ABI_HOST, CTLM_ABI_MATH)
+#define CTLM_ABI                                                                                                      \
+  CTLM_ABI_EXPAND(CTLM_VERSION_MAJOR, CTLM_VERSION_MINOR, CTLM_ABI_ISA, CTLM_ABI_UNITS, CTLM_ABI_SIMD, CTLM_ABI_HOST, \
+                  CTLM_ABI_MATH)
 
 /// The one thing that the hot loops ask of the optimiser. Inlining decides whether accumulators live in registers.
 #if defined(__GNUC__)
