@@ -76,12 +76,12 @@ def check_file(path):
 
 def main():
     graph = dict(check_file(p) for p in sorted(INCLUDE.rglob("*.hpp")))
-    reached, todo = set(), [n for n in graph if "/" not in n]
-    while todo:
-        name = todo.pop()
+    reached, pending = set(), [n for n in graph if "/" not in n]
+    while pending:
+        name = pending.pop()
         if name not in reached:
             reached.add(name)
-            todo.extend(graph[name])
+            pending.extend(graph[name])
     for name in sorted(set(graph) - reached):
         complain(name, "is not reachable from ctlm.hpp")
     print("\n".join(problems) if problems else f"{len(graph)} headers keep the order of the rooms")

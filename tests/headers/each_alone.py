@@ -39,6 +39,8 @@ def compile_alone(job):
     name, label, flags = job
     with tempfile.NamedTemporaryFile("w", suffix=".cpp") as source:
         source.write(f"#include <ctlm/{name}>\n#include <ctlm/{name}>\n")
+        if name == "fwd.hpp":  # its declarations must agree with the definitions
+            source.write("#include <ctlm/ctlm.hpp>\n")
         source.flush()
         command = [compiler, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}", *flags,
                    source.name]
