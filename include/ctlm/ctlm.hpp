@@ -49,6 +49,7 @@
 #include "model/generate.hpp"
 #include "model/quantise.hpp"
 
+#include "train/quantisation_aware.hpp"
 #include "train/trainer.hpp"
 
 #if !CTLM_FREESTANDING

@@ -118,6 +118,25 @@ TEST_CASE("cross entropy", "[kernels][gradient]") {
   CHECK(ctlm::negative_log_likelihood(ctlm::native{}, n, logits.data(), 3) == Approx(losses[0]).epsilon(1e-12));
 }
 
+TEST_CASE("cross entropy against a teacher", "[kernels][gradient]") {
+  const std::size_t rows = 3, n = 11;
+  auto logits = random<double>(rows * n, 1, 3);
+  const auto teacher = random<double>(rows * n, 2, 2);
+  std::vector<double> losses(rows);
+  auto run = [&](std::vector<double> x) {
+    auto t = teacher;
+    ctlm::soft_cross_entropy(ctlm::native{}, exec, rows, n, x.data(), t.data(), 1.0 / 3, losses.data());
+    return x;
+  };
+  const auto expected = gradient(logits, [&] {
+    run(logits);
+    return (losses[0] + losses[1] + losses[2]) / 3;
+  });
+  CHECK(difference(expected, run(logits)) < limit);
+  const auto itself = run(teacher);  // a student that equals its teacher has nothing to learn
+  for (double d : itself) CHECK(std::fabs(d) < 1e-15);
+}
+
 TEST_CASE("embeddings scatter their gradients, repeated tokens add up", "[kernels][gradient]") {
   const std::size_t rows = 6, n = 10, vocab = 5;
   const ctlm::token tokens[] = {1, 4, 1, 0, 1, 2};

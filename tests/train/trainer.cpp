@@ -3,6 +3,7 @@
 
 #include "../model/models.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -126,6 +127,40 @@ TEST_CASE("a trainer fills its arena to the last byte", "[train]") {
   const T t(memory, {});
   CHECK(memory.remaining() == 0);
   CHECK(t.steps() == 0);
+}
+
+TEST_CASE("training for a format sees the weights as that format stores them", "[train]") {
+  using M = causal_lm<tiny_llama>;
+  using Q = causal_lm<tiny_llama, weights<int4<32>>, compute<decoded>>;
+  using T = trainer<M, recipe, optimizer<sgd>, trained_for<int4<32>>>;
+  static_assert(T::train_bytes > M::train_bytes<recipe, optimizer<sgd>> + M::weight_bytes);
+  heap_arena memory(T::train_bytes), weight_memory(Q::weight_bytes), session_memory(Q::session_bytes);
+  T t(memory, {.optimizer = {.lr = 0.1f}});
+  CHECK(memory.remaining() == 0);
+  randomise<M>(t.weights());
+  Q::weights w(weight_memory);
+  quantise(t.weights(), w);
+  Q::session s(w, session_memory);
+  const auto tokens = random_tokens(33, 61);
+  std::vector<token> inputs(T::batch_tokens), targets(T::batch_tokens, ignore_token);
+  std::copy(tokens.begin(), tokens.end() - 1, inputs.begin());
+  std::copy(tokens.begin() + 1, tokens.end(), targets.begin());
+  CHECK(t.evaluate(inputs, targets) == Approx(mean_nll(s, tokens)).epsilon(1e-5));
+  const auto before = t.weights().matrix_of(tensor_id::up_weight).data[5];
+  t.step(random_tokens(T::step_tokens, 61), random_tokens(T::step_tokens, 61, 2));
+  CHECK(t.weights().matrix_of(tensor_id::up_weight).data[5] != before);  // the full weights learn
+}
+
+TEST_CASE("a student approaches its teacher", "[train]") {
+  using T = trainer<causal_lm<tiny_gpt2>, recipe, optimizer<adamw>>;
+  heap_arena a(T::train_bytes), b(T::train_bytes);
+  T teacher(a, {}), student(b, {.seed = 2, .optimizer = {.lr = 3e-3f}});
+  randomise<T::model>(teacher.weights(), 0.1);
+  const auto tokens = random_tokens(T::step_tokens, 61);
+  const float first = student.distil(tokens, teacher).loss;
+  float last = first;
+  for (int i = 0; i < 60; ++i) last = student.distil(tokens, teacher).loss;
+  CHECK(last < first - 0.1f);
 }
 
 TEST_CASE("clipping limits the update to the norm", "[train]") {

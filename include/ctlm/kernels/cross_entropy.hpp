@@ -64,4 +64,25 @@ constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n
   });
 }
 
+/// The same against a teacher's distribution instead of a token: its logits, which become its probabilities. The loss
+/// is the cross entropy between the two, so that its gradient is that of the Kullback-Leibler divergence (Hinton,
+/// Vinyals, Dean 2015).
+template <class Arch, executor E, class T>
+constexpr void soft_cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n, T* logits, T* teacher, T scale,
+                                  T* losses) {
+  parallel_for(exec, rows, larger(1, 8192 / n), [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t r = first; r < first + count; ++r) {
+      T* x = logits + r * n;
+      T* p = teacher + r * n;
+      softmax(arch, n, p);
+      const T expected = sum(
+          arch, n, [](const auto& a, const auto& b) { return a * b; }, static_cast<const T*>(x),
+          static_cast<const T*>(p));
+      losses[r] = softmax(arch, n, x) - expected;
+      elementwise(
+          arch, n, [=](auto& v, const auto& q) { v = (v - q) * scale; }, x, static_cast<const T*>(p));
+    }
+  });
+}
+
 }  // namespace ctlm::inline CTLM_ABI

@@ -28,7 +28,8 @@ enum class slot_kind : std::uint8_t {
   threads,
   prefill,
   optimizer,
-  schedule
+  schedule,
+  trained_for
 };
 
 template <slot_kind Kind, class T>
@@ -106,7 +107,7 @@ struct check_slots {
   static_assert(
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, arch, threads, "
-      "prefill; a trainer takes optimizer, schedule");
+      "prefill; a trainer takes optimizer, schedule, trained_for");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
@@ -116,6 +117,7 @@ struct check_slots {
   static_assert(once<slot_kind::prefill>, "ctlm: duplicate slot: prefill<> is given twice");
   static_assert(once<slot_kind::optimizer>, "ctlm: duplicate slot: optimizer<> is given twice");
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");
+  static_assert(once<slot_kind::trained_for>, "ctlm: duplicate slot: trained_for<> is given twice");
   static constexpr bool ok = true;
 };
 

@@ -8,6 +8,7 @@
 #include "../policy/schedule/schedule.hpp"
 #include "backward.hpp"
 #include "config.hpp"
+#include "quantisation_aware.hpp"
 
 namespace ctlm::inline CTLM_ABI {
 
@@ -19,18 +20,20 @@ struct step_result {
 };
 
 /// M is a causal_lm with weights<f32> (or f64), Recipe a tag with `static constexpr train_config config`.
-/// Slots: optimizer<O> (default adamw), schedule<S> (default constant_rate).
+/// Slots: optimizer<O> (default adamw), schedule<S> (default constant_rate), trained_for<F> (default: the model's own
+/// format; another makes training aware of the quantisation that follows).
 template <class M, class Recipe, class... Slots>
 class trainer {
   static_assert(native_format<typename M::weight_format>,
                 "ctlm: wrong weight format: a trainer needs weights<f32> (or f64); train first, then quantise");
-  static_assert(check_slots<slot_kind::optimizer, slot_kind::schedule, Slots...>::ok);
+  static_assert(check_slots<slot_kind::optimizer, slot_kind::trained_for, Slots...>::ok);
 
  public:
   using model = M;
   using real = typename M::real;
   using optimizer_type = slot_or<slot_kind::optimizer, adamw, Slots...>;
   using schedule_type = slot_or<slot_kind::schedule, constant_rate, Slots...>;
+  using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
   using executor_type = typename M::executor_policy;
   using weights_type = typename M::weights;
 
@@ -67,30 +70,66 @@ class trainer {
   constexpr step_result step(span<const token> inputs, span<const token> targets) {
     check(inputs.size() == step_tokens && targets.size() == step_tokens, errc::invalid_argument,
           "ctlm: step needs accumulate * batch * sequence tokens", inputs.size());
+    prepare();
     clear_gradients();
     const std::size_t counted = count_targets(targets);
     double loss = 0;
     for (std::size_t i = 0; i < accumulate; ++i)
       loss += accumulate_gradients(inputs.subspan(i * batch_tokens, batch_tokens),
-                                   targets.subspan(i * batch_tokens, batch_tokens), counted, i);
+                                   hard_targets{targets.data() + i * batch_tokens}, counted, i);
     return apply_gradients(loss / static_cast<double>(larger(1, counted)));
+  }
+
+  /// One optimizer step towards what a teacher of the same batch shape and vocabulary predicts for the tokens: its
+  /// whole distribution is the target, so that a few thousand tokens teach much.
+  template <class Teacher>
+  constexpr step_result distil(span<const token> inputs, Teacher& teacher) {
+    static_assert(
+        Teacher::batch_tokens == batch_tokens && Teacher::sequence == sequence && Teacher::shape.vocab == shape.vocab,
+        "ctlm: a teacher needs the student's batch, sequence and vocabulary");
+    check(inputs.size() == step_tokens, errc::invalid_argument,
+          "ctlm: distil needs accumulate * batch * sequence tokens", inputs.size());
+    prepare();
+    clear_gradients();
+    double loss = 0;
+    for (std::size_t i = 0; i < accumulate; ++i) {
+      const auto tokens = inputs.subspan(i * batch_tokens, batch_tokens);
+      teacher.read(tokens);
+      loss += accumulate_gradients(tokens, soft_targets<Teacher>{&teacher}, step_tokens, i);
+    }
+    return apply_gradients(loss / static_cast<double>(step_tokens));
+  }
+  /// A teacher's side: takes a micro-batch, and then yields logits [n][vocab] of some of its rows, which the caller may
+  /// overwrite.
+  constexpr void read(span<const token> inputs) {
+    check(inputs.size() == batch_tokens, errc::invalid_argument, "ctlm: read needs batch * sequence tokens",
+          inputs.size());
+    prepare();
+    forward(inputs.data(), masks{});
+  }
+  constexpr real* logits(std::size_t first, std::size_t n) {
+    compute_logits(first, n);
+    return logits_;
   }
 
   /// Gradients of the mean loss over one micro-batch, left in gradients(); returns the loss. No update.
   constexpr double forward_backward(span<const token> inputs, span<const token> targets) {
     check(inputs.size() == batch_tokens && targets.size() == batch_tokens, errc::invalid_argument,
           "ctlm: forward_backward needs batch * sequence tokens", inputs.size());
+    prepare();
     clear_gradients();
     const std::size_t counted = count_targets(targets);
-    return accumulate_gradients(inputs, targets, counted, 0) / static_cast<double>(larger(1, counted));
+    return accumulate_gradients(inputs, hard_targets{targets.data()}, counted, 0) /
+           static_cast<double>(larger(1, counted));
   }
 
   /// Mean loss over one micro-batch, without dropout.
   constexpr double evaluate(span<const token> inputs, span<const token> targets) {
     check(inputs.size() == batch_tokens && targets.size() == batch_tokens, errc::invalid_argument,
           "ctlm: evaluate needs batch * sequence tokens", inputs.size());
+    prepare();
     forward(inputs.data(), masks{});
-    const double total = head<false>(targets.data(), real(0));
+    const double total = head<false>(hard_targets{targets.data()}, real(0));
     return total / static_cast<double>(larger(1, count_targets(targets)));
   }
 
@@ -154,6 +193,7 @@ class trainer {
     constexpr std::size_t workers = executor_type::max_workers;
     weights_.place(a);
     gradients_.place(a);
+    in_use_.place(a);
     for (weights_type& m : moments_) m.place(a);
     partials_ = a.template allocate<double>(partial_sums());
     losses_ = a.template allocate<real>(rows);
@@ -221,6 +261,9 @@ class trainer {
 
   // ---- forward -------------------------------------------------------------------------------------------------
 
+  constexpr const weights_type& used() const { return in_use_.of(weights_); }
+  constexpr void prepare() { in_use_.refresh(weights_, *exec_.get()); }
+
   constexpr void forward(const token* tokens, const masks& drop) {
     for (std::size_t r = 0; r < rows; ++r)
       check(tokens[r] >= 0 && static_cast<std::size_t>(tokens[r]) < shape.vocab, errc::invalid_argument,
@@ -228,17 +271,17 @@ class trainer {
     c_.exec = exec_.get();
     using weight_format = typename M::weight_format;
     real* x = states_[0].x;
-    embed(c_.arch, *c_.exec, weight_format{}, rows, tokens, weights_.matrix_of(tensor_id::token_embedding), x);
+    embed(c_.arch, *c_.exec, weight_format{}, rows, tokens, used().matrix_of(tensor_id::token_embedding), x);
     if constexpr (!rotary)
       add_positions(c_.arch, *c_.exec, weight_format{}, rows, sequence, 0,
-                    weights_.matrix_of(tensor_id::position_embedding), x, scratch_.normed);
+                    used().matrix_of(tensor_id::position_embedding), x, scratch_.normed);
     drop_embedding(drop, x);
     for (std::size_t l = 0; l < shape.layers; ++l) {
       state s = states_[l];
       s.normed = scratch_.normed;
       s.activated = scratch_.activated;
       block_forward<M>(
-          c_, weights_, l, rows, s,
+          c_, used(), l, rows, s,
           [&](real* qkv, real* attended) {
             turn(qkv, real(1));
             attention_forward(c_.arch, *c_.exec, attention, static_cast<const real*>(qkv), attended, log_sums_[l],
@@ -251,7 +294,7 @@ class trainer {
                  shape.norm_eps, final_statistics_);
   }
 
-  constexpr const real* weight_vector(tensor_id id) const { return weights_.vector_of(id); }
+  constexpr const real* weight_vector(tensor_id id) const { return used().vector_of(id); }
 
   /// Rotates queries and keys of all rows, or back.
   constexpr void turn(real* qkv, real direction) {
@@ -265,17 +308,39 @@ class trainer {
     if (mask.active()) apply_dropout(mask, rows * d, x, 0);
   }
 
+  /// Targets of the loss: tokens...
+  struct hard_targets {
+    const token* tokens;
+    constexpr void loss(trainer& t, std::size_t first, std::size_t n, real scale) const {
+      cross_entropy(t.c_.arch, *t.c_.exec, n, shape.vocab, t.logits_, tokens + first, scale, t.losses_ + first);
+    }
+  };
+  /// ...or a teacher's distributions.
+  template <class Teacher>
+  struct soft_targets {
+    Teacher* teacher;
+    constexpr void loss(trainer& t, std::size_t first, std::size_t n, real scale) const {
+      soft_cross_entropy(t.c_.arch, *t.c_.exec, n, shape.vocab, t.logits_, teacher->logits(first, n), scale,
+                         t.losses_ + first);
+    }
+  };
+
+  constexpr void compute_logits(std::size_t first, std::size_t n) {
+    const auto w = used().head();
+    matmul(c_.arch, *c_.exec, n, shape.vocab, d, row_major<real>(scratch_.normed + first * d, d),
+           row_major<real>(w.data, d).transposed(), logits_, shape.vocab, false, c_.linear.panels);
+  }
+
   /// The output projection and the loss, head_rows rows of logits at a time. With gradients, scratch_.dnormed receives
   /// those of the normalised output. Returns the sum of losses.
-  template <bool with_gradients>
-  constexpr double head(const token* targets, real scale) {
-    const auto w = weights_.head();
+  template <bool with_gradients, class Targets>
+  constexpr double head(const Targets& targets, real scale) {
+    const auto w = used().head();
     for (std::size_t first = 0; first < rows; first += head_rows) {
       const std::size_t n = smaller(head_rows, rows - first);
       const real* x = scratch_.normed + first * d;
-      matmul(c_.arch, *c_.exec, n, shape.vocab, d, row_major(x, d), row_major<real>(w.data, d).transposed(), logits_,
-             shape.vocab, false, c_.linear.panels);
-      cross_entropy(c_.arch, *c_.exec, n, shape.vocab, logits_, targets + first, scale, losses_ + first);
+      compute_logits(first, n);
+      targets.loss(*this, first, n, scale);
       if constexpr (with_gradients) {
         linear_backward_weight(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_), x,
                                gradients_.head().data, static_cast<real*>(nullptr), c_.linear.panels);
@@ -291,12 +356,13 @@ class trainer {
   // ---- backward ------------------------------------------------------------------------------------------------
 
   /// Adds one micro-batch's gradients of (sum of losses) / counted; returns the sum of losses.
-  constexpr double accumulate_gradients(span<const token> inputs, span<const token> targets, std::size_t counted,
+  template <class Targets>
+  constexpr double accumulate_gradients(span<const token> inputs, const Targets& targets, std::size_t counted,
                                         std::size_t micro) {
     const masks drop{mix(mix(options_.seed, 0xD50), static_cast<std::uint64_t>(step_) * accumulate + micro),
                      static_cast<double>(options_.dropout)};
     forward(inputs.data(), drop);
-    const double loss = head<true>(targets.data(), real(1) / static_cast<real>(larger(1, counted)));
+    const double loss = head<true>(targets, real(1) / static_cast<real>(larger(1, counted)));
     elementwise(
         c_.arch, rows * d, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, dx_);
     norm_backward(typename M::norm{}, c_.arch, *c_.exec, rows, d, static_cast<const real*>(final_),
@@ -305,7 +371,7 @@ class trainer {
                   final_statistics_);
     for (std::size_t l = shape.layers; l-- > 0;)
       block_backward<M>(
-          c_, weights_, gradients_, l, rows, states_[l], scratch_, dx_,
+          c_, used(), gradients_, l, rows, states_[l], scratch_, dx_,
           [&](const real* dattended, real* dqkv) {
             attention_backward(c_.arch, *c_.exec, attention, static_cast<const real*>(states_[l].qkv),
                                static_cast<const real*>(states_[l].attended), dattended,
@@ -395,6 +461,7 @@ class trainer {
   std::uint64_t step_ = 0;
   weights_type weights_{};
   weights_type gradients_{};
+  weights_in_use<M, target_format> in_use_{};
   weights_type moments_[larger(1, optimizer_type::moments)]{};
   state states_[shape.layers]{};
   real* log_sums_[shape.layers]{};
