@@ -1,7 +1,8 @@
 // nanoGPT's CPU recipe on tinyshakespeare: 4 layers, 4 heads, width 128, context 64, batch 12, 2000 iterations, dropout
-// 0, no biases. The peer is bench/nanogpt_cpu.py; bench/versus_torch.py runs the two in turn.
+// 0; biases as in GPT-2, unless --no-bias. The peer is bench/nanogpt_cpu.py; bench/versus_torch.py runs the two in
+// turn.
 //
-//   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--bias] [--json]
+//   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--no-bias] [--json]
 //
 // The time is that of training alone; the validation loss is the mean over the whole last tenth of the text, cut into
 // windows of 64.
@@ -41,13 +42,13 @@ struct options {
   const char* data = nullptr;
   std::size_t threads = 2, iterations = 2000, total = 2000;
   std::uint64_t seed = 1337;
-  bool bias = false, json = false;
+  bool bias = true, json = false;
 };
 
 [[noreturn]] void usage(const char* wrong) {
   std::fprintf(stderr,
                "nanogpt_cpu: %s\nusage: nanogpt_cpu TEXT [--threads N] [--iterations N] [--total N] [--seed N] "
-               "[--bias] [--json]\n",
+               "[--no-bias] [--json]\n",
                wrong);
   std::exit(2);
 }
@@ -71,8 +72,8 @@ options parse(int count, char** arguments) {
       o.total = number();
     else if (name == "--seed")
       o.seed = number();
-    else if (name == "--bias")
-      o.bias = true;
+    else if (name == "--no-bias")
+      o.bias = false;
     else if (name == "--json")
       o.json = true;
     else if (name[0] == '-' || o.data != nullptr)

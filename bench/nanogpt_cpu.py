@@ -4,10 +4,11 @@
 
   python bench/nanogpt_cpu.py tinyshakespeare.txt [--threads 2] [--compile] [--optimizer fused] [--json]
 
-Character level, 4 layers, 4 heads, width 128, context 64, batch 12, 2000 iterations, dropout 0, no biases unless
-asked for (nanoGPT's default, in the LayerNorms too), tied head, exact GELU, AdamW 0.9/0.99 with weight decay 0.1 on matrices, clip 1.0,
-warm-up 100 then cosine from 1e-3 to 1e-4. The validation loss is the mean over the whole last tenth of the text, cut
-into windows of 64. The time printed is training alone: neither compiling nor evaluation nor start-up is in it.
+Character level, 4 layers, 4 heads, width 128, context 64, batch 12, 2000 iterations, dropout 0, biases as in GPT-2
+(--no-bias: nanoGPT's default, in the LayerNorms too), tied head, exact GELU, AdamW 0.9/0.99 with weight decay 0.1 on
+matrices, clip 1.0, warm-up 100 then cosine from 1e-3 to 1e-4. The validation loss is the mean over the whole last tenth
+of the text, cut into windows of 64. The time printed is training alone: neither compiling nor evaluation nor start-up is
+in it.
 """
 import argparse
 import json
@@ -33,7 +34,7 @@ def options():
     p.add_argument("--optimizer", default="fused", choices=["fused", "foreach", "loop"])
     p.add_argument("--attention", default="sdpa", choices=["sdpa", "manual"])
     p.add_argument("--gelu", default="none", choices=["none", "tanh"], help="none is the exact (erf) GELU")
-    p.add_argument("--bias", action="store_true", help="biases in the projections and norms, as in GPT-2")
+    p.add_argument("--no-bias", dest="bias", action="store_false", help="no biases in the projections and norms")
     p.add_argument("--bf16", action="store_true", help="autocast to bfloat16 (not the recipe; for information)")
     p.add_argument("--batching", default="gather", choices=["gather", "stack"], help="stack is nanoGPT's own loader")
     p.add_argument("--no-evaluation", action="store_true")

@@ -3,7 +3,7 @@
 """nanoGPT's CPU recipe by ctlm and by PyTorch, in turn on one machine, and the ratio of their times.
 
   python bench/versus_torch.py build/release/bench/nanogpt_cpu tinyshakespeare.txt [--rounds 3] [--iterations 300]
-                               [--threads 2] [--bias] [--python PYTHON] [--torch-options="--compile"]
+                               [--threads 2] [--no-bias] [--python PYTHON] [--torch-options="--compile"]
 
 Two programs timed minutes apart on a shared machine say little; alternating runs of the same work do. The medians over
 the rounds are of each run's median iteration. --iterations 2000 trains to the end and compares the validation losses too.
@@ -31,12 +31,12 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--iterations", type=int, default=300)
     p.add_argument("--threads", type=int, default=2)
-    p.add_argument("--bias", action="store_true", help="with biases, in both")
+    p.add_argument("--no-bias", action="store_true", help="without biases, in both")
     p.add_argument("--python", default=sys.executable)
     p.add_argument("--torch-options", default="", help="options for nanogpt_cpu.py, such as --compile")
     o = p.parse_args()
 
-    shared = [o.data, "--iterations", str(o.iterations), "--threads", str(o.threads), "--json", *(["--bias"] if o.bias else [])]
+    shared = [o.data, "--iterations", str(o.iterations), "--threads", str(o.threads), "--json", *(["--no-bias"] if o.no_bias else [])]
     script = str(pathlib.Path(__file__).with_name("nanogpt_cpu.py"))
     commands = {"ctlm": [o.program, *shared], "torch": [o.python, script, *shared, *o.torch_options.split()]}
     results = {name: [] for name in commands}

@@ -147,8 +147,13 @@ TEST_CASE("training for a format sees the weights as that format stores them", "
   std::copy(tokens.begin() + 1, tokens.end(), targets.begin());
   CHECK(t.evaluate(inputs, targets) == Approx(mean_nll(s, tokens)).epsilon(1e-5));
   const auto before = t.weights().matrix_of(tensor_id::up_weight).data[5];
-  t.step(random_tokens(T::step_tokens, 61), random_tokens(T::step_tokens, 61, 2));
-  CHECK(t.weights().matrix_of(tensor_id::up_weight).data[5] != before);  // the full weights learn
+  const auto scale_before = t.quantised().matrix_of(tensor_id::up_weight).scales[5];
+  for (int i = 0; i < 3; ++i) t.step(random_tokens(T::step_tokens, 61), random_tokens(T::step_tokens, 61, 2));
+  CHECK(t.weights().matrix_of(tensor_id::up_weight).data[5] != before);            // the full weights learn
+  CHECK(t.quantised().matrix_of(tensor_id::up_weight).scales[5] != scale_before);  // and so do the scales
+  heap_arena learned_memory(Q::session_bytes);
+  Q::session learned(t.quantised(), learned_memory);
+  CHECK(t.evaluate(inputs, targets) == Approx(mean_nll(learned, tokens)).epsilon(1e-5));
 }
 
 TEST_CASE("a student approaches its teacher", "[train]") {
@@ -185,8 +190,9 @@ TEST_CASE("clipping limits the update to the norm", "[train]") {
   CHECK(std::sqrt(moved) == Approx(0.01).epsilon(1e-3));
 }
 
-TEST_CASE("state handed out and put back resumes to the bit", "[train]") {
-  using T = trainer<causal_lm<tiny_llama>, recipe, optimizer<adamw>>;
+TEMPLATE_TEST_CASE("state handed out and put back resumes to the bit", "[train]", f32, bf16, int8<>,
+                   (int4<32, asymmetric>)) {
+  using T = trainer<causal_lm<tiny_llama>, recipe, optimizer<adamw>, trained_for<TestType>>;
   heap_arena a(T::train_bytes), b(T::train_bytes);
   T through(a, {.dropout = 0.2f}), resumed(b, {.seed = 1337, .dropout = 0.2f});
   train(through, 4, 61);

@@ -81,6 +81,17 @@ struct quantised {
     }
   }
 
+  /// Encodes a row with the scales (and minima) that the view already holds.
+  static constexpr void round(const view<false>& m, std::size_t row, const float* src) {
+    const std::size_t size = group_size(m.cols);
+    Code* codes = m.codes + row * row_codes(m.cols);
+    for (std::size_t i = 0; i < m.cols; i += size) {
+      const std::size_t g = row * groups(m.cols) + i / size;
+      const affine a(half_to_float(m.scales[g]), has_min ? half_to_float(m.minima[g]) : 0.0f);
+      for (std::size_t j = 0, n = smaller(size, m.cols - i); j < n; ++j) F::set(codes, i + j, a.code(src[i + j]));
+    }
+  }
+
   static constexpr void encode(const view<false>& m, std::size_t row, const float* src) {
     const std::size_t size = group_size(m.cols);
     Code* codes = m.codes + row * row_codes(m.cols);

@@ -41,6 +41,8 @@ class weight_views {
     return w;
   }
 
+  constexpr weight_views(const weight_views&) = default;
+  constexpr weight_views& operator=(const weight_views&) = default;
   constexpr weight_views(const weight_views<Shape, format>& other) requires read_only {
     for (std::size_t i = 0; i < tensor_count; ++i) {
       matrices_[i] = other.raw_matrix(i);

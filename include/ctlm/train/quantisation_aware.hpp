@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// ctlm: quantisation-aware training with straight-through gradients (Bengio, Leonard, Courville 2013; Jacob et al.
-// 2018): the forward and backward passes see the weights as format F will store them; the update goes to the full ones,
-// as if rounding had a slope of one.
+// ctlm: quantisation-aware training: the forward and backward passes see the weights as format F will store them; the
+// update goes to the full ones, as if rounding had a slope of one (straight-through: Bengio, Leonard, Courville 2013).
+// The scales of integer formats learn as well (Esser et al. 2020).
 #pragma once
 
-#include "../model/quantise.hpp"
+#include "../model/weights.hpp"
+#include "../policy/optimizer/optimizer.hpp"
 #include "../policy/slots.hpp"
 
 namespace ctlm::inline CTLM_ABI {
@@ -14,57 +15,180 @@ template <format F>
 using trained_for = slot<slot_kind::trained_for, F>;
 
 /// The weights that the passes use: the trained ones themselves...
-template <class M, class F>
+template <class M, class F, class Optimizer>
 class weights_in_use {
+  using weights = typename M::weights;
+
  public:
   template <class A>
   constexpr void place(A&) {}
   template <class E>
-  constexpr void refresh(const typename M::weights&, E&) {}
-  constexpr const typename M::weights& of(const typename M::weights& trained) const { return trained; }
+  constexpr void refresh(const weights&, std::size_t, E&) {}
+  constexpr const weights& of(const weights& trained) const { return trained; }
+  template <class E>
+  constexpr void learn(const weights&, const weights&, const typename Optimizer::options&, const update&, E&) {}
+  template <class Visit>
+  void for_each_state(Visit&&) {}
 };
 
-/// ...or their rounded image, kept beside them.
-template <class M, class F>
-requires(!std::same_as<F, typename M::weight_format>) class weights_in_use<M, F> {
-  using real = typename M::real;
-  static_assert(std::same_as<typename F::compute, real>,
+/// ...their image in another floating point format...
+template <class M, class F, class Optimizer>
+requires(plain_format<F> && !std::same_as<F, typename M::weight_format>) class weights_in_use<M, F, Optimizer>
+    : public weights_in_use<M, typename M::weight_format, Optimizer> {
+  using weights = typename M::weights;
+  static_assert(std::same_as<typename F::compute, typename M::real>,
                 "ctlm: trained_for<> computes in other numbers than weights<>");
 
  public:
   template <class A>
   constexpr void place(A& a) {
     image_.place(a);
-    for (auto& row : rows_) row = F::place(a, 1, longest_row(M::tensors));
   }
-
-  /// Rounds all matrices; vectors are not quantised, and copied.
   template <class E>
-  constexpr void refresh(const typename M::weights& trained, E& exec) {
+  constexpr void refresh(const weights& trained, std::size_t, E&) {
     for (const tensor_info& t : M::tensors) {
       const auto i = static_cast<std::size_t>(t.id);
-      if (t.kind == tensor_kind::vector) {
-        for (std::size_t j = 0; j < t.size(); ++j) image_.raw_vector(i)[j] = trained.raw_vector(i)[j];
-        continue;
-      }
-      const real* from = trained.raw_matrix(i).data;
-      real* to = image_.raw_matrix(i).data;
-      parallel_for(exec, t.layers * t.rows, larger(1, 4096 / t.cols),
-                   [&](std::size_t first, std::size_t n, std::size_t worker) {
-                     auto row = rows_[worker];
-                     row.cols = t.cols;
-                     for (std::size_t r = first; r < first + n; ++r) {
-                       F::encode(row, 0, from + r * t.cols);
-                       F::decode(row, 0, 0, t.cols, to + r * t.cols);
-                     }
-                   });
+      const bool is_matrix = t.kind == tensor_kind::matrix;
+      const auto* from = is_matrix ? trained.raw_matrix(i).data : trained.raw_vector(i);
+      auto* to = is_matrix ? image_.raw_matrix(i).data : image_.raw_vector(i);
+      for (std::size_t j = 0; j < t.size(); ++j) to[j] = is_matrix ? F::to(F::from(from[j])) : from[j];
     }
   }
-  constexpr const typename M::weights& of(const typename M::weights&) const { return image_; }
+  constexpr const weights& of(const weights&) const { return image_; }
 
  private:
-  typename M::weights image_{};
-  matrix<F> rows_[M::executor_policy::max_workers]{};
+  weights image_{};
+};
+
+/// ...or their image in integers with learned scales, and the integers themselves.
+template <class M, class F, class Optimizer>
+requires quantised_format<F>
+class weights_in_use<M, F, Optimizer> {
+  using weights = typename M::weights;
+  using real = typename M::real;
+  static_assert(std::same_as<typename F::compute, real>,
+                "ctlm: trained_for<> computes in other numbers than weights<>");
+
+ public:
+  using quantised = weight_views<typename M::shape_type, F>;
+
+  template <class A>
+  constexpr void place(A& a) {
+    image_.place(a);
+    codes_.place(a);
+    for (real** p : {&scales_, &gradients_, &changes_}) *p = a.template allocate<real>(scale_count());
+    for (std::size_t i = 0; i < Optimizer::moments; ++i) moments_[i] = a.template allocate<real>(scale_count());
+  }
+
+  /// Rounds all matrices; vectors are not quantised, and copied. Before the first step, scales are fitted to the
+  /// weights; from then on they are parameters.
+  template <class E>
+  constexpr void refresh(const weights& trained, std::size_t step, E& exec) {
+    for_each_matrix(exec, [&](const tensor_info& t, std::size_t r, std::size_t s) {
+      const auto i = static_cast<std::size_t>(t.id);
+      const auto& codes = codes_.raw_matrix(i);
+      const real* row = trained.raw_matrix(i).data + r * t.cols;
+      std::uint16_t* stored = codes.scales + r * F::groups(t.cols);
+      if (step == 0) {
+        F::encode(codes, r, row);
+        for (std::size_t g = 0; g < F::groups(t.cols); ++g) scales_[s + g] = half_to_float(stored[g]);
+      } else {
+        for (std::size_t g = 0; g < F::groups(t.cols); ++g) stored[g] = float_to_half(scales_[s + g]);
+        F::round(codes, r, row);
+      }
+      F::decode(codes, r, 0, t.cols, image_.raw_matrix(i).data + r * t.cols);
+    });
+    for (const tensor_info& t : M::tensors) {
+      const auto i = static_cast<std::size_t>(t.id);
+      if (t.kind == tensor_kind::vector)
+        for (std::size_t j = 0; j < t.size(); ++j)
+          codes_.raw_vector(i)[j] = image_.raw_vector(i)[j] = trained.raw_vector(i)[j];
+    }
+  }
+  constexpr const weights& of(const weights&) const { return image_; }
+  constexpr const quantised& codes() const { return codes_; }
+
+  /// Updates the scales from the gradients that the passes left. Steps go to their logarithms, so that a rate means
+  /// the same for large and small weights. An AdamW step of lr moves typical weights by a few lr of themselves;
+  /// scale_rate lets a scale, which has the evidence of a whole group, keep pace.
+  template <class E>
+  constexpr void learn(const weights& trained, const weights& gradients, const typename Optimizer::options& o, update u,
+                       E& exec) {
+    u.lr *= scale_rate;
+    u.decay = false;
+    for_each_matrix(exec, [&](const tensor_info& t, std::size_t r, std::size_t s) {
+      const auto i = static_cast<std::size_t>(t.id);
+      const std::size_t groups = F::groups(t.cols);
+      for (std::size_t g = 0; g < groups; ++g) {
+        changes_[s + g] = 0;
+        gradients_[s + g] = scale_gradient(codes_.raw_matrix(i), r, g, trained.raw_matrix(i).data + r * t.cols,
+                                           gradients.raw_matrix(i).data + r * t.cols);
+      }
+      real* moments[Optimizer::moments + 1]{};
+      for (std::size_t m = 0; m < Optimizer::moments; ++m) moments[m] = moments_[m] + s;
+      Optimizer::apply(portable{}, groups, changes_ + s, static_cast<const real*>(gradients_ + s), moments, o, u);
+      for (std::size_t g = 0; g < groups; ++g) scales_[s + g] *= math::exp(changes_[s + g]);
+    });
+  }
+
+  template <class Visit>
+  void for_each_state(Visit&& f) {
+    constexpr const char* names[] = {"scale moment1", "scale moment2", "scale moment3"};
+    f("integers", static_cast<void*>(codes_.bytes().data()), codes_.bytes().size());
+    f("scales", static_cast<void*>(scales_), scale_count() * sizeof(real));
+    for (std::size_t i = 0; i < Optimizer::moments; ++i)
+      f(names[i], static_cast<void*>(moments_[i]), scale_count() * sizeof(real));
+  }
+
+ private:
+  static constexpr double scale_rate = 10;
+
+  static constexpr std::size_t scale_count() {
+    std::size_t n = 0;
+    for (const tensor_info& t : M::tensors)
+      if (t.kind == tensor_kind::matrix) n += t.layers * t.rows * F::groups(t.cols);
+    return n;
+  }
+
+  /// f(tensor, row, index of the row's first scale) for every row of every matrix.
+  template <class E, class Row>
+  static constexpr void for_each_matrix(E& exec, Row&& f) {
+    std::size_t base = 0;
+    for (const tensor_info& t : M::tensors) {
+      if (t.kind != tensor_kind::matrix) continue;
+      parallel_for(exec, t.layers * t.rows, larger(1, 4096 / t.cols),
+                   [&](std::size_t first, std::size_t n, std::size_t) {
+                     for (std::size_t r = first; r < first + n; ++r) f(t, r, base + r * F::groups(t.cols));
+                   });
+      base += t.layers * t.rows * F::groups(t.cols);
+    }
+  }
+
+  /// dL/d log(scale) of one group: a weight contributes its rounding error, or its code if it was cut off.
+  static constexpr real scale_gradient(const matrix<const F>& m, std::size_t row, std::size_t group, const real* w,
+                                       const real* gradient) {
+    const std::size_t index = row * F::groups(m.cols) + group, size = F::group_size(m.cols);
+    const real scale = half_to_float(m.scales[index]);
+    if (scale == real(0)) return 0;
+    const real base = F::has_min ? half_to_float(m.minima[index]) : -F::zero * scale;
+    const real at_zero = F::has_min ? real(0) : F::zero;
+    const auto* codes = m.codes + row * F::row_codes(m.cols);
+    real total = 0;
+    for (std::size_t j = group * size; j < smaller((group + 1) * size, m.cols); ++j) {
+      const auto code = static_cast<real>(F::get(codes, j));
+      const real exact = (w[j] - base) / scale;
+      const bool cut = exact < real(F::lowest) - real(0.5) || exact > real(F::highest) + real(0.5);
+      total += gradient[j] * (cut ? code - at_zero : code - exact);
+    }
+    return total * scale;
+  }
+
+  weights image_{};
+  quantised codes_{};
+  real* scales_ = nullptr;     // [groups of all matrices], in the order of the table
+  real* gradients_ = nullptr;  // [groups]
+  real* changes_ = nullptr;    // [groups]
+  real* moments_[larger(1, Optimizer::moments)]{};
 };
 
 }  // namespace ctlm::inline CTLM_ABI

@@ -135,6 +135,11 @@ class trainer {
 
   constexpr const weights_type& weights() const { return weights_; }
   constexpr const weights_type& gradients() const { return gradients_; }
+  /// The weights in the integer format that they are trained for.
+  constexpr const auto& quantised() requires quantised_format<target_format> {
+    prepare();
+    return in_use_.codes();
+  }
   constexpr const options& settings() const { return options_; }
   /// Steps done.
   constexpr std::size_t steps() const { return static_cast<std::size_t>(step_); }
@@ -146,6 +151,7 @@ class trainer {
     constexpr const char* names[] = {"moment1", "moment2", "moment3"};
     for (std::size_t i = 0; i < optimizer_type::moments; ++i)
       f(names[i], static_cast<void*>(moments_[i].bytes().data()), moments_[i].bytes().size());
+    in_use_.for_each_state(f);
     f("step", static_cast<void*>(&step_), sizeof(step_));
   }
 
@@ -262,7 +268,7 @@ class trainer {
   // ---- forward -------------------------------------------------------------------------------------------------
 
   constexpr const weights_type& used() const { return in_use_.of(weights_); }
-  constexpr void prepare() { in_use_.refresh(weights_, *exec_.get()); }
+  constexpr void prepare() { in_use_.refresh(weights_, steps(), *exec_.get()); }
 
   constexpr void forward(const token* tokens, const masks& drop) {
     for (std::size_t r = 0; r < rows; ++r)
@@ -441,6 +447,7 @@ class trainer {
     const double limit = static_cast<double>(options_.clip_norm);
     const double scale = limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0;
     const double lr = schedule_type::rate(options_.schedule, static_cast<double>(options_.optimizer.lr), steps());
+    in_use_.learn(weights_, gradients_, options_.optimizer, update{lr, steps() + 1, scale, false}, *c_.exec);
     for (const tensor_info& t : M::tensors) {
       const update u{lr, steps() + 1, scale, t.kind == tensor_kind::matrix};
       parallel_for(*c_.exec, t.size(), chunk, [&](std::size_t first, std::size_t n, std::size_t) {
@@ -461,7 +468,7 @@ class trainer {
   std::uint64_t step_ = 0;
   weights_type weights_{};
   weights_type gradients_{};
-  weights_in_use<M, target_format> in_use_{};
+  weights_in_use<M, target_format, optimizer_type> in_use_{};
   weights_type moments_[larger(1, optimizer_type::moments)]{};
   state states_[shape.layers]{};
   real* log_sums_[shape.layers]{};
