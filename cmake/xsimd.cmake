@@ -5,7 +5,12 @@ set(CTLM_XSIMD_URL https://github.com/xtensor-stack/xsimd/archive/13.2.0.tar.gz 
   "Where the archive of xsimd 13.2.0 is downloaded from if the system has no xsimd: an address or a file")
 mark_as_advanced(CTLM_XSIMD_URL)
 
-find_package(xsimd QUIET)
+if(CMAKE_CROSSCOMPILING)
+  include(${CMAKE_CURRENT_LIST_DIR}/lone_headers.cmake)
+  ctlm_lone_headers(xsimd xsimd.hpp xsimd_includes)
+else()
+  find_package(xsimd QUIET)
+endif()
 if(xsimd_FOUND AND xsimd_VERSION VERSION_LESS 8.1)
   message(STATUS "xsimd ${xsimd_VERSION} is older than 8.1: taking a newer one")
   set(xsimd_FOUND FALSE)
@@ -15,7 +20,7 @@ if(xsimd_FOUND)
   if(NOT xsimd_includes)
     set(xsimd_includes "")
   endif()
-else()
+elseif(NOT xsimd_includes)
   include(FetchContent)
   FetchContent_Declare(xsimd URL ${CTLM_XSIMD_URL}
     URL_HASH SHA256=edd8cd3d548c185adc70321c53c36df41abe64c1fe2c67bc6d93c3ecda82447a

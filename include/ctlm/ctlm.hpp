@@ -5,6 +5,7 @@
 
 #include "core/config.hpp"
 #include "core/executor.hpp"
+#include "core/hash.hpp"
 #include "core/math.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
@@ -46,6 +47,7 @@
 #include "spec/llama.hpp"
 
 #include "model/causal_lm.hpp"
+#include "model/flash_image.hpp"
 #include "model/generate.hpp"
 #include "model/quantise.hpp"
 
@@ -66,5 +68,6 @@
 #include "io/file.hpp"
 #include "io/llama2c.hpp"
 #include "io/merge_pairs.hpp"
+#include "io/pack.hpp"
 #include "io/tokenizer.hpp"
 #endif

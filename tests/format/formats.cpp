@@ -1,5 +1,6 @@
 // Storage formats: round trips within half a step, rows of any length, every 16-bit pattern.
 #include "catch.hpp"
+#include "worse.hpp"
 
 #include <ctlm/ctlm.hpp>
 
@@ -38,7 +39,7 @@ errors round_trip(std::size_t n) {
       REQUIRE(piece[0] == whole[i]);
       const double d = whole[i] - x[i];
       e.mean_square += d * d;
-      e.worst = std::fmax(e.worst, std::fabs(d));
+      e.worst = worse(e.worst, std::fabs(d));
       power += static_cast<double>(x[i]) * x[i];
     }
   }

@@ -36,6 +36,7 @@ def find_package(prefix, folder, with_xsimd):
     configure(HERE / "consumer", folder, f"-DCMAKE_PREFIX_PATH={prefix}", f"-Dxsimd_DIR={xsimd}" if with_xsimd else without)
     run(cmake, "--build", folder)
     run(folder / "consumer_portable")
+    run(folder / "consumer_embedded", HERE / "consumer" / "embedded.cpp")
     if with_xsimd:
         run(folder / "consumer")
     elif (folder / "consumer").exists():

@@ -1,6 +1,7 @@
 // A real trained model, stories260K, against the results of llama2.c: logits, greedy tokens, text, and what
 // quantisation costs it.
 #include "data.hpp"
+#include "worse.hpp"
 
 #include <ctlm/ctlm.hpp>
 
@@ -105,7 +106,7 @@ TEMPLATE_TEST_CASE("stories260K: logits and greedy tokens of llama2.c", "[io]", 
   double worst = 0;
   m.session.score(tokens, [&](std::size_t i, auto logits) {
     for (std::size_t j = 0; j < 512; ++j)
-      worst = std::fmax(worst, std::fabs(static_cast<double>(logits[j]) - static_cast<double>(expected[i * 512 + j])));
+      worst = worse(worst, std::fabs(static_cast<double>(logits[j]) - static_cast<double>(expected[i * 512 + j])));
   });
   CHECK(worst < 1e-4);
   CHECK(greedy(m, 64) == tokens);

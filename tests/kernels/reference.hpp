@@ -1,6 +1,8 @@
 // Plain loops in double, and finite differences: what kernels are held against.
 #pragma once
 
+#include "worse.hpp"
+
 #include <ctlm/ctlm.hpp>
 
 #include <cmath>
@@ -21,8 +23,8 @@ template <class T, class U>
 double difference(const std::vector<T>& expected, const std::vector<U>& actual) {
   double size = 1e-30, worst = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    size = std::fmax(size, std::fabs(static_cast<double>(expected[i])));
-    worst = std::fmax(worst, std::fabs(static_cast<double>(expected[i]) - static_cast<double>(actual[i])));
+    size = worse(size, std::fabs(static_cast<double>(expected[i])));
+    worst = worse(worst, std::fabs(static_cast<double>(expected[i]) - static_cast<double>(actual[i])));
   }
   return worst / size;
 }

@@ -2,6 +2,7 @@
 #include "catch.hpp"
 
 #include "models.hpp"
+#include "worse.hpp"
 
 #include <cmath>
 
@@ -78,8 +79,8 @@ comparison compare(T& t, const tensor_info& info, Loss loss) {
     const std::size_t first = k * info.size() / c.looked_at, end = (k + 1) * info.size() / c.looked_at;
     const std::size_t i = first + random.below(end - first);
     const double numeric = derivative(w[i], loss);
-    c.worst = std::fmax(c.worst, std::fabs(numeric - analytic[i]));
-    c.largest = std::fmax(c.largest, std::fabs(numeric));
+    c.worst = worse(c.worst, std::fabs(numeric - analytic[i]));
+    c.largest = worse(c.largest, std::fabs(numeric));
   }
   return c;
 }

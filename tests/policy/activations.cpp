@@ -1,5 +1,6 @@
 // Activation functions and their derivatives against PyTorch's in double (make_activation_values.py).
 #include "catch.hpp"
+#include "worse.hpp"
 
 #include <ctlm/ctlm.hpp>
 
@@ -45,8 +46,8 @@ template <class T>
 double difference(const std::vector<double>& expected, const std::vector<T>& actual) {
   double worst = 0;
   for (std::size_t i = 0; i < expected.size(); ++i)
-    worst = std::fmax(worst,
-                      std::fabs(static_cast<double>(actual[i]) - expected[i]) / std::fmax(1.0, std::fabs(expected[i])));
+    worst =
+        worse(worst, std::fabs(static_cast<double>(actual[i]) - expected[i]) / std::fmax(1.0, std::fabs(expected[i])));
   return worst;
 }
 

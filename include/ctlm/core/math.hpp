@@ -120,7 +120,7 @@ constexpr T log(T x) {
   return T(e) * high + (T(2) * s + (T(2) * s * sum + T(e) * low));
 }
 
-/// Correctly rounded for float; for double where the hardware instruction is used.
+/// Correctly rounded, with and without the hardware's instruction.
 template <real T>
 constexpr T sqrt(T x) {
 #if !CTLM_FREESTANDING
@@ -133,11 +133,29 @@ constexpr T sqrt(T x) {
 #endif
   if (x == T(0) || x == std::numeric_limits<T>::infinity()) return x;
   if (!(x > T(0))) return std::numeric_limits<T>::quiet_NaN();
-  double d = static_cast<double>(x);
-  // The exponent halved by a shift is within 6 % of the root; Newton doubles the correct digits each time.
-  double y = std::bit_cast<double>((std::bit_cast<std::uint64_t>(d) >> 1) + (std::uint64_t(0x1FF8) << 48));
-  for (int i = 0; i < 5; ++i) y = 0.5 * (y + d / y);
-  return static_cast<T>(y);
+  using bits = typename ieee<T>::bits;
+  constexpr int mantissa = ieee<T>::mantissa;
+  constexpr bits one = bits(1) << mantissa;
+  int scale = 0;  // x = fraction * 4^scale, fraction in [1, 4) with `mantissa` bits after the point
+  if (x < std::numeric_limits<T>::min()) {
+    x *= exp2i<T>(2 * ((mantissa + 2) / 2));
+    scale = -((mantissa + 2) / 2);
+  }
+  const bits b = std::bit_cast<bits>(x);
+  const int exponent = static_cast<int>(b >> mantissa) - ieee<T>::bias;
+  const int odd = exponent & 1;
+  scale += (exponent - odd) / 2;
+  // One binary digit after the other; the last is there to round by, and what remains says whether it is exact.
+  bits rest = (((b & (one - 1)) | one) << odd) << 1, twice = 0, root = 0;
+  for (bits digit = one << 1; digit != 0; digit >>= 1, rest <<= 1)
+    if (twice + digit <= rest) {
+      rest -= twice + digit;
+      twice += digit << 1;
+      root += digit;
+    }
+  if (rest != 0) root += root & 1;
+  // The hidden bit of the root adds one to the exponent.
+  return std::bit_cast<T>(static_cast<bits>((root >> 1) + (bits(scale + ieee<T>::bias - 1) << mantissa)));
 }
 
 template <real T>

@@ -12,6 +12,7 @@
 // Numbers are little-endian, as are the sections of the machines that ctlm trains on.
 #pragma once
 
+#include "../core/hash.hpp"
 #include "../core/span.hpp"
 #include "file.hpp"
 
@@ -44,29 +45,6 @@ struct file_header {
 struct section_header {
   char name[40];
   std::uint64_t bytes;
-};
-
-/// A running 64-bit checksum: each step is a bijection of the state, so that any single changed word changes the
-/// result.
-class checksum {
- public:
-  void add(const void* data, std::size_t n) {
-    const auto* p = static_cast<const unsigned char*>(data);
-    for (; n >= 8; n -= 8, p += 8) {
-      std::uint64_t word;
-      std::memcpy(&word, p, 8);
-      step(word);
-    }
-    for (; n > 0; --n, ++p) step(*p);
-  }
-  std::uint64_t value() const { return state_; }
-
- private:
-  void step(std::uint64_t word) {
-    state_ = (state_ ^ word) * 0x9E3779B97F4A7C15u;
-    state_ ^= state_ >> 29;
-  }
-  std::uint64_t state_ = 0x243F6A8885A308D3u;
 };
 
 inline section_header header_of(const checkpoint_section& s) {

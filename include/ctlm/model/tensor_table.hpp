@@ -3,7 +3,10 @@
 // checkpoints alike.
 #pragma once
 
+#include "../core/hash.hpp"
 #include "../spec/decoder.hpp"
+
+#include <initializer_list>
 
 namespace ctlm::inline CTLM_ABI {
 
@@ -59,20 +62,14 @@ class tensor_table {
     for (const tensor_info& t : *this) n += t.size();
     return n;
   }
-  /// Identifies names and shapes: a checkpoint of another model has another hash (FNV-1a, 64 bits).
+  /// Identifies names and shapes: a checkpoint of another model has another hash.
   constexpr std::uint64_t layout_hash() const {
-    std::uint64_t h = 0xCBF29CE484222325u;
-    auto byte = [&](std::uint64_t b) { h = (h ^ (b & 0xFF)) * 0x100000001B3u; };
-    auto number = [&](std::uint64_t n) {
-      for (int i = 0; i < 8; ++i) byte(n >> (8 * i));
-    };
+    fingerprint f;
     for (const tensor_info& t : *this) {
-      for (const char* c = t.name; *c != '\0'; ++c) byte(static_cast<std::uint64_t>(*c));
-      number(t.layers);
-      number(t.rows);
-      number(t.cols);
+      f.text(t.name);
+      for (std::size_t extent : {t.layers, t.rows, t.cols}) f.number(extent);
     }
-    return h;
+    return f.value();
   }
 
  private:

@@ -18,6 +18,21 @@ struct gpt2_config {
   bool tie_embeddings = true;  // the output head is the token embedding
   float norm_eps = 1e-5f;
 
+  static constexpr const char* name = "gpt2_config";
+  /// f(name, value) for every field, in order.
+  template <class F>
+  constexpr void for_each_field(F&& f) const {
+    f("vocab", vocab);
+    f("d_model", d_model);
+    f("layers", layers);
+    f("heads", heads);
+    f("context", context);
+    f("d_ff", d_ff);
+    f("bias", bias);
+    f("tie_embeddings", tie_embeddings);
+    f("norm_eps", norm_eps);
+  }
+
   using default_activation = gelu_tanh;
 
   constexpr decoder_shape shape(bool gated) const {

@@ -20,6 +20,23 @@ struct llama_config {
   float norm_eps = 1e-5f;
   double rope_theta = 10000.0;
 
+  static constexpr const char* name = "llama_config";
+  /// f(name, value) for every field, in order.
+  template <class F>
+  constexpr void for_each_field(F&& f) const {
+    f("vocab", vocab);
+    f("d_model", d_model);
+    f("layers", layers);
+    f("heads", heads);
+    f("kv_heads", kv_heads);
+    f("d_ff", d_ff);
+    f("context", context);
+    f("tie_embeddings", tie_embeddings);
+    f("bias", bias);
+    f("norm_eps", norm_eps);
+    f("rope_theta", rope_theta);
+  }
+
   using default_activation = swiglu;
 
   constexpr decoder_shape shape(bool gated) const {

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// ctlm: flash images: the weights of a model as one block of bytes that a session reads where it lies, in a
+// microcontroller's flash or in a mapped file. io/pack.hpp writes them.
+//
+//   offset  bytes
+//   0       8       "CTLMIMG" and a zero
+//   8       8       version of this layout
+//   16      8       model_hash<M>
+//   24      8       bytes of weights (M::weight_bytes)
+//   32      8       checksum of the weights
+//   40      24      zeros
+//   64      ...     the weights, as weight_views lays them out
+// Numbers are little-endian.
+#pragma once
+
+#include "causal_lm.hpp"
+
+#include <bit>
+
+namespace ctlm::inline CTLM_ABI {
+
+static_assert(std::endian::native == std::endian::little, "ctlm: flash images are for little-endian machines");
+
+struct image_header {
+  static constexpr char signature[8] = {'C', 'T', 'L', 'M', 'I', 'M', 'G', '\0'};
+  static constexpr std::uint64_t current_version = 1;
+
+  char magic[8] = {'C', 'T', 'L', 'M', 'I', 'M', 'G', '\0'};
+  std::uint64_t version = current_version;
+  std::uint64_t model = 0;
+  std::uint64_t weight_bytes = 0;
+  std::uint64_t checksum = 0;
+  std::uint64_t reserved[3] = {};
+};
+static_assert(sizeof(image_header) == memory_alignment);
+
+/// Identifies everything that gives the bytes of a model's weights their meaning: tensors, heads, norm, positions,
+/// activation, weight format. The context length does not, where positions are rotary.
+template <class M>
+constexpr std::uint64_t model_hash() {
+  using F = typename M::weight_format;
+  constexpr decoder_shape s = M::shape;
+  fingerprint f;
+  f.number(M::tensors.layout_hash());
+  for (std::size_t n : {s.heads, s.kv_heads, s.head_dim, std::size_t(s.tie_embeddings), std::size_t(s.norm),
+                        std::size_t(s.position), memory_alignment})
+    f.number(n);
+  f.number(std::bit_cast<std::uint32_t>(s.norm_eps));
+  f.number(std::bit_cast<std::uint64_t>(s.rope_theta));
+  f.text(M::activation_policy::name);
+  f.text(F::name);
+  if constexpr (quantised_format<F>) {
+    f.number(F::group);
+    f.number(F::has_min);
+  }
+  return f.value();
+}
+
+/// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied.
+/// Refuses an image of another model before it reads any weight, and a damaged one by its checksum.
+template <class M>
+result<typename M::const_weights> bind_image(span<const std::byte> image) {
+  if (image.size() < sizeof(image_header))
+    return failure{errc::truncated, "ctlm: this flash image is cut off: not even its header is whole", image.size()};
+  if (reinterpret_cast<std::uintptr_t>(image.data()) % memory_alignment != 0)
+    return failure{errc::invalid_argument, "ctlm: a flash image must be aligned to ctlm::memory_alignment"};
+  image_header h;
+  __builtin_memcpy(&h, image.data(), sizeof h);
+  for (std::size_t i = 0; i < sizeof h.magic; ++i)
+    if (h.magic[i] != image_header::signature[i])
+      return failure{errc::corrupt, "ctlm: this is not a flash image (its first bytes differ)"};
+  if (h.version != image_header::current_version)
+    return failure{errc::unsupported, "ctlm: this flash image was packed by another version of ctlm",
+                   static_cast<std::size_t>(h.version)};
+  if (h.model != model_hash<M>() || h.weight_bytes != M::weight_bytes)
+    return failure{errc::wrong_model, "ctlm: this flash image holds another model, or other formats of its weights"};
+  const auto weights = image.subspan(sizeof h, image.size() - sizeof h);
+  if (weights.size() < M::weight_bytes)
+    return failure{errc::truncated, "ctlm: this flash image is cut off: weights are missing", image.size()};
+  checksum sum;
+  sum.add(weights.data(), M::weight_bytes);
+  if (sum.value() != h.checksum)
+    return failure{errc::corrupt, "ctlm: this flash image is damaged: its checksum does not match"};
+  return M::const_weights::bind(weights.first(M::weight_bytes));
+}
+
+}  // namespace ctlm::inline CTLM_ABI
