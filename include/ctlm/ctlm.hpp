@@ -34,6 +34,7 @@
 #include "kernels/ops.hpp"
 
 #include "policy/activation/all.hpp"
+#include "policy/memory/memory.hpp"
 #include "policy/norm/layer_norm.hpp"
 #include "policy/norm/rms_norm.hpp"
 #include "policy/optimizer/adamw.hpp"
@@ -68,6 +69,9 @@
 #include "io/file.hpp"
 #include "io/llama2c.hpp"
 #include "io/merge_pairs.hpp"
+#include "io/mapped_file.hpp"
+#include "io/offload.hpp"
 #include "io/pack.hpp"
+#include "io/spill_arena.hpp"
 #include "io/tokenizer.hpp"
 #endif

@@ -23,6 +23,12 @@ struct plain {
     constexpr view slice(std::size_t first, std::size_t count) const { return {data + first * cols, count, cols}; }
   };
 
+  /// f(pointer, bytes) for every stretch of memory that a view points to.
+  template <class View, class Visit>
+  static constexpr void for_each_part(View& m, Visit&& f) {
+    f(m.data, m.rows * m.cols * sizeof(Element));
+  }
+
   template <class A>
   static constexpr auto place(A& a, std::size_t rows, std::size_t cols) {
     auto* p = a.template allocate<Element>(rows * cols);

@@ -60,6 +60,14 @@ struct quantised {
     }
   };
 
+  /// f(pointer, bytes) for every stretch of memory that a view points to.
+  template <class View, class Visit>
+  static constexpr void for_each_part(View& m, Visit&& f) {
+    f(m.codes, m.rows * row_codes(m.cols) * sizeof(Code));
+    f(m.scales, m.rows * groups(m.cols) * sizeof(std::uint16_t));
+    if constexpr (has_min) f(m.minima, m.rows * groups(m.cols) * sizeof(std::uint16_t));
+  }
+
   template <class A>
   static constexpr auto place(A& a, std::size_t rows, std::size_t cols) {
     auto* codes = a.template allocate<Code>(rows * row_codes(cols));

@@ -70,7 +70,7 @@ inline result<void> check_headers(const file_header& h, const std::vector<sectio
 }
 
 /// Reads the file once and compares its checksum.
-inline result<void> verify(int descriptor, std::size_t size) {
+inline result<void> compare_checksum(int descriptor, std::size_t size) {
   std::vector<char> buffer(1 << 20);
   checksum sum;
   std::size_t left = size - 8, offset = 0;
@@ -160,7 +160,7 @@ inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span
   if (*size < expected) return failure{errc::truncated, "ctlm: this checkpoint is cut off", *size};
   if (*size > expected) return failure{errc::corrupt, "ctlm: this checkpoint is damaged: it is longer than it says"};
   if (::lseek(f->get(), 0, SEEK_SET) != 0) return system_failure("ctlm: the file could not be read");
-  if (const auto r = verify(f->get(), *size); !r) return r;
+  if (const auto r = compare_checksum(f->get(), *size); !r) return r;
   if (const auto r = check_headers(h, found, layout, sections); !r) return r;
   const auto start = static_cast<off_t>(sizeof h + found.size() * sizeof(section_header));
   if (::lseek(f->get(), start, SEEK_SET) != start) return system_failure("ctlm: the file could not be read");

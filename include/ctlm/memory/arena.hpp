@@ -34,6 +34,23 @@ concept fixed_arena = arena<A> && requires {
   { A::capacity } -> std::convertible_to<std::size_t>;
 };
 
+/// What an arena wants to be told when a stretch of it will not be used for a while: nothing, unless it has
+/// `release(p, bytes)` (spill_arena.hpp).
+struct release_hook {
+  const void* arena = nullptr;
+  void (*function)(const void* arena, const void* p, std::size_t bytes) = nullptr;
+
+  template <class A>
+  static constexpr release_hook of(const A& a) {
+    if constexpr (requires(const void* p) { a.release(p, std::size_t{}); })
+      return {&a, [](const void* self, const void* p, std::size_t n) { static_cast<const A*>(self)->release(p, n); }};
+    else
+      return {};
+  }
+  constexpr explicit operator bool() const { return function != nullptr; }
+  void operator()(const void* p, std::size_t bytes) const { function(arena, p, bytes); }
+};
+
 /// Counts bytes, owns none: every allocation is nullptr.
 class measuring_arena {
  public:

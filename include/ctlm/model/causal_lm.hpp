@@ -47,6 +47,7 @@ struct causal_lm {
   using compute_format = slot_or<slot_kind::compute, default_compute<weight_format>, Slots...>;
   using arch_policy = slot_or<slot_kind::arch, native, Slots...>;
   using executor_policy = slot_or<slot_kind::threads, serial, Slots...>;
+  using memory_policy = slot_or<slot_kind::memory, resident, Slots...>;
   static constexpr std::size_t prefill_rows = slot_or<slot_kind::prefill, ctlm::prefill_rows<8>, Slots...>::value;
 
   using shape_type = shape_of<Tag, activation_policy::gated>;
@@ -68,6 +69,7 @@ struct causal_lm {
   /// Exact bytes of memory, padding included.
   static constexpr std::size_t weight_bytes = weights::bytes_needed();
   static constexpr std::size_t session_bytes = session::bytes_needed();
+  static constexpr std::size_t cache_bytes = session::cache_bytes_needed();  // those of them that are the KV cache's
   /// Weights, gradients, optimizer state and activations of training by a recipe (train/trainer.hpp).
   template <class Recipe, class... TrainerSlots>
   static constexpr std::size_t train_bytes = trainer<causal_lm, Recipe, TrainerSlots...>::train_bytes;

@@ -56,16 +56,9 @@ constexpr std::uint64_t model_hash() {
   return f.value();
 }
 
-/// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied.
-/// Refuses an image of another model before it reads any weight, and a damaged one by its checksum.
+/// What the first bytes of an image say: whether it holds the weights of M.
 template <class M>
-result<typename M::const_weights> bind_image(span<const std::byte> image) {
-  if (image.size() < sizeof(image_header))
-    return failure{errc::truncated, "ctlm: this flash image is cut off: not even its header is whole", image.size()};
-  if (reinterpret_cast<std::uintptr_t>(image.data()) % memory_alignment != 0)
-    return failure{errc::invalid_argument, "ctlm: a flash image must be aligned to ctlm::memory_alignment"};
-  image_header h;
-  __builtin_memcpy(&h, image.data(), sizeof h);
+constexpr result<void> check_image_header(const image_header& h) {
   for (std::size_t i = 0; i < sizeof h.magic; ++i)
     if (h.magic[i] != image_header::signature[i])
       return failure{errc::corrupt, "ctlm: this is not a flash image (its first bytes differ)"};
@@ -74,13 +67,32 @@ result<typename M::const_weights> bind_image(span<const std::byte> image) {
                    static_cast<std::size_t>(h.version)};
   if (h.model != model_hash<M>() || h.weight_bytes != M::weight_bytes)
     return failure{errc::wrong_model, "ctlm: this flash image holds another model, or other formats of its weights"};
-  const auto weights = image.subspan(sizeof h, image.size() - sizeof h);
+  return {};
+}
+
+/// Whether all bytes of an image are read once, to compare their checksum, before it is used.
+enum class verify : std::uint8_t { checksum, header };
+
+/// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied.
+/// Refuses an image of another model before it reads any weight, and a damaged one by its checksum.
+template <class M>
+result<typename M::const_weights> bind_image(span<const std::byte> image, verify how = verify::checksum) {
+  if (image.size() < sizeof(image_header))
+    return failure{errc::truncated, "ctlm: this flash image is cut off: not even its header is whole", image.size()};
+  if (reinterpret_cast<std::uintptr_t>(image.data()) % memory_alignment != 0)
+    return failure{errc::invalid_argument, "ctlm: a flash image must be aligned to ctlm::memory_alignment"};
+  image_header h;
+  __builtin_memcpy(&h, image.data(), sizeof h);
+  if (const auto r = check_image_header<M>(h); !r) return r.error();
+  const auto weights = image.subspan(sizeof h);
   if (weights.size() < M::weight_bytes)
     return failure{errc::truncated, "ctlm: this flash image is cut off: weights are missing", image.size()};
-  checksum sum;
-  sum.add(weights.data(), M::weight_bytes);
-  if (sum.value() != h.checksum)
-    return failure{errc::corrupt, "ctlm: this flash image is damaged: its checksum does not match"};
+  if (how == verify::checksum) {
+    checksum sum;
+    sum.add(weights.data(), M::weight_bytes);
+    if (sum.value() != h.checksum)
+      return failure{errc::corrupt, "ctlm: this flash image is damaged: its checksum does not match"};
+  }
   return M::const_weights::bind(weights.first(M::weight_bytes));
 }
 

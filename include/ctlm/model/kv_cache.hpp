@@ -46,6 +46,15 @@ class key_value_cache {
     }
   }
 
+  /// f(pointer, bytes) for the stretches of memory that hold one layer's keys and values.
+  template <class Visit>
+  constexpr void for_each_part(std::size_t layer, Visit&& f) const {
+    for (const auto& all : {keys_, values_}) {
+      auto m = all.slice(row(layer, 0, 0), shape.kv_heads * shape.context);
+      F::for_each_part(m, f);
+    }
+  }
+
   /// Numbers of scratch that tile() needs.
   static constexpr std::size_t tile_scratch = native_format<F> ? 0 : 2 * key_tile * shape.head_dim;
 

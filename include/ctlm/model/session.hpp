@@ -34,6 +34,42 @@ struct executor_slot<E> {
 };
 
 template <class M>
+class offloaded_weights;
+
+/// Where a session finds its weights: all of them at hand...
+template <class M>
+class weight_source {
+ public:
+  using handle = const typename M::const_weights;
+
+  constexpr weight_source() = default;
+  constexpr explicit weight_source(handle& w) : views_(w) {}
+  /// The tensors that are not a layer's.
+  constexpr handle& common() const { return views_; }
+  constexpr handle& layer(std::size_t) const { return views_; }
+  constexpr void done(std::size_t) const {}
+
+ private:
+  typename M::const_weights views_{};
+};
+
+/// ...or one layer after the other, as they arrive from a file.
+template <class M>
+requires M::memory_policy::streams class weight_source<M> {
+ public:
+  using handle = offloaded_weights<M>;
+
+  constexpr weight_source() = default;
+  explicit weight_source(handle& w) : stream_(&w) {}
+  const auto& common() const { return stream_->common(); }
+  const auto& layer(std::size_t l) const { return stream_->layer(l); }
+  void done(std::size_t l) const { stream_->done(l); }
+
+ private:
+  handle* stream_ = nullptr;
+};
+
+template <class M>
 class basic_session {
  public:
   using model = M;
@@ -45,14 +81,24 @@ class basic_session {
   /// arena of run-time size is too small; one of compile-time size does not compile.
   template <arena A>
   requires std::is_empty_v<executor_type>
-  constexpr basic_session(const typename M::const_weights& w, A& a) : weights_(w) {
+  constexpr basic_session(typename weight_source<M>::handle& w, A& a) : weights_(w) {
     require_room<bytes_needed()>(a);
-    place(a);
+    place(a, a);
   }
   template <arena A>
-  constexpr basic_session(const typename M::const_weights& w, A& a, executor_type& exec) : weights_(w), exec_(exec) {
+  constexpr basic_session(typename weight_source<M>::handle& w, A& a, executor_type& exec) : weights_(w), exec_(exec) {
     require_room<bytes_needed()>(a);
-    place(a);
+    place(a, a);
+  }
+  /// The same with the KV cache in an arena of its own, of cache_bytes, on a disk perhaps (spill_arena); the first one
+  /// then needs session_bytes - cache_bytes.
+  template <arena A, arena C>
+  requires std::is_empty_v<executor_type>
+  constexpr basic_session(typename weight_source<M>::handle& w, A& a, C& cache) : weights_(w) { start(a, cache); }
+  template <arena A, arena C>
+  constexpr basic_session(typename weight_source<M>::handle& w, A& a, C& cache, executor_type& exec)
+      : weights_(w), exec_(exec) {
+    start(a, cache);
   }
   basic_session(const basic_session&) = delete;
   basic_session& operator=(const basic_session&) = delete;
@@ -93,7 +139,10 @@ class basic_session {
   }
 
   static constexpr std::size_t bytes_needed() {
-    return measure([](auto& a) { basic_session().place(a); });
+    return measure([](auto& a) { basic_session().place(a, a); });
+  }
+  static constexpr std::size_t cache_bytes_needed() {
+    return measure([](auto& a) { (void)cache_type(a); });
   }
 
  private:
@@ -103,10 +152,18 @@ class basic_session {
 
   constexpr basic_session() = default;
 
-  template <class A>
-  constexpr void place(A& a) {
+  template <class A, class C>
+  constexpr void start(A& a, C& cache) {
+    require_room<bytes_needed() - cache_bytes_needed()>(a);
+    require_room<cache_bytes_needed()>(cache);
+    release_cache_ = release_hook::of(cache);
+    place(a, cache);
+  }
+
+  template <class A, class C>
+  constexpr void place(A& a, C& cache) {
     constexpr std::size_t workers = executor_type::max_workers, d = shape.d_model;
-    cache_ = cache_type(a);
+    cache_ = cache_type(cache);
     x_ = a.template allocate<real>(rows_at_once * d);
     normed_ = a.template allocate<real>(rows_at_once * d);
     logits_ = a.template allocate<real>(shape.vocab);
@@ -140,12 +197,13 @@ class basic_session {
             "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(t));
     c_.exec = exec_.get();
     using weight_format = typename M::weight_format;
-    embed(c_.arch, *c_.exec, weight_format{}, rows, tokens.data(), weights_.matrix_of(tensor_id::token_embedding), x_);
+    embed(c_.arch, *c_.exec, weight_format{}, rows, tokens.data(),
+          weights_.common().matrix_of(tensor_id::token_embedding), x_);
     if constexpr (rotary) {
       rope_angles(rows, shape.head_dim, position_, shape.rope_theta, cosine_, sine_);
     } else {
       add_positions(c_.arch, *c_.exec, weight_format{}, rows, rows, position_,
-                    weights_.matrix_of(tensor_id::position_embedding), x_, normed_);
+                    weights_.common().matrix_of(tensor_id::position_embedding), x_, normed_);
     }
     block_state<real, typename M::norm::template statistics<real>> s;
     s.x = s.mid = s.out = x_;
@@ -154,10 +212,13 @@ class basic_session {
     s.attended = attended_;
     s.up = up_;
     s.activated = activated_;
-    for (std::size_t layer = 0; layer < shape.layers; ++layer)
+    for (std::size_t layer = 0; layer < shape.layers; ++layer) {
       block_forward<M>(
-          c_, weights_, layer, rows, s, [&](real* qkv, real* out) { attend_cached(layer, rows, qkv, out); },
-          no_dropout{}, no_dropout{});
+          c_, weights_.layer(layer), layer, rows, s,
+          [&](real* qkv, real* out) { attend_cached(layer, rows, qkv, out); }, no_dropout{}, no_dropout{});
+      weights_.done(layer);
+      if (release_cache_) cache_.for_each_part(layer, release_cache_);
+    }
     position_ += rows;
   }
 
@@ -199,16 +260,17 @@ class basic_session {
   constexpr void compute_logits(std::size_t row) {
     using norm = typename M::norm;
     norm::forward(c_.arch, shape.d_model, static_cast<const real*>(x_) + row * shape.d_model,
-                  weights_.vector_of(tensor_id::norm_weight), weights_.vector_of(tensor_id::norm_bias), normed_,
-                  shape.norm_eps);
-    linear(c_.arch, *c_.exec, 1, static_cast<const real*>(normed_), weights_.head(), static_cast<const real*>(nullptr),
-           logits_, false, c_.linear);
+                  weights_.common().vector_of(tensor_id::norm_weight),
+                  weights_.common().vector_of(tensor_id::norm_bias), normed_, shape.norm_eps);
+    linear(c_.arch, *c_.exec, 1, static_cast<const real*>(normed_), weights_.common().head(),
+           static_cast<const real*>(nullptr), logits_, false, c_.linear);
   }
 
-  typename M::const_weights weights_{};
+  weight_source<M> weights_{};
   [[no_unique_address]] executor_slot<executor_type> exec_{};
   kernel_context<M> c_{};
   cache_type cache_{};
+  release_hook release_cache_{};
   std::size_t position_ = 0;
   real* x_ = nullptr;
   real* normed_ = nullptr;

@@ -31,6 +31,9 @@ enum class tensor_id : std::uint8_t {
 };
 inline constexpr std::size_t tensor_count = 17;
 
+/// Of a tensor that every layer has one of.
+constexpr bool is_of_layer(tensor_id id) { return id >= tensor_id::norm1_weight && id <= tensor_id::down_bias; }
+
 /// Matrices are stored in the weight format and decay; vectors (norms, biases) stay in the numbers of arithmetic.
 enum class tensor_kind : std::uint8_t { matrix, vector };
 

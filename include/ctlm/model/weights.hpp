@@ -66,12 +66,12 @@ class weight_views {
   /// One layer's matrix; layer 0 for the tensors that exist once.
   constexpr matrix<F> matrix_of(tensor_id id, std::size_t layer = 0) const {
     const matrix<F>& all = matrices_[static_cast<std::size_t>(id)];
-    return all.slice(layer * rows_of(id), rows_of(id));
+    return all.slice((layer - first_layer_) * rows_of(id), rows_of(id));
   }
   /// One layer's vector; nullptr if the model has no such tensor.
   constexpr real* vector_of(tensor_id id, std::size_t layer = 0) const {
     real* all = vectors_[static_cast<std::size_t>(id)];
-    return all == nullptr ? nullptr : all + layer * cols_of(id);
+    return all == nullptr ? nullptr : all + (layer - first_layer_) * cols_of(id);
   }
   /// The output projection: the token embedding where the two are tied.
   constexpr matrix<F> head() const {
@@ -80,6 +80,12 @@ class weight_views {
   /// All layers of a matrix, stacked.
   constexpr const matrix<F>& raw_matrix(std::size_t id) const { return matrices_[id]; }
   constexpr real* raw_vector(std::size_t id) const { return vectors_[id]; }
+
+  /// Views of tensors that lie here and there: one layer's, say, in a buffer that it was read into. Those not put are
+  /// empty. The stacked tensors begin with layer `first`.
+  constexpr void put(tensor_id id, const matrix<F>& m) { matrices_[static_cast<std::size_t>(id)] = m; }
+  constexpr void put(tensor_id id, real* v) { vectors_[static_cast<std::size_t>(id)] = v; }
+  constexpr void begin_with(std::size_t first) { first_layer_ = first; }
 
   template <class A>
   constexpr void place(A& a) {
@@ -109,6 +115,7 @@ class weight_views {
 
   matrix<F> matrices_[tensor_count]{};
   real* vectors_[tensor_count]{};
+  std::size_t first_layer_ = 0;
 };
 
 }  // namespace ctlm::inline CTLM_ABI

@@ -7,6 +7,7 @@
 //   compute<C>      decoded or dynamic_int8                 default: dynamic_int8 for integer weights
 //   arch<A>         portable or native                      default native
 //   threads<E>      serial or pool<N>                       default serial
+//   memory<P>       resident or offloaded<bytes>        default resident
 //   prefill<N>      tokens of a prompt taken at once        default 8
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "../format/f32.hpp"
 #include "../format/f64.hpp"
 #include "activation/activation.hpp"
+#include "memory/memory.hpp"
 
 namespace ctlm::inline CTLM_ABI {
 
@@ -26,6 +28,7 @@ enum class slot_kind : std::uint8_t {
   compute,
   arch,
   threads,
+  memory,
   prefill,
   optimizer,
   schedule,
@@ -57,6 +60,8 @@ template <std::derived_from<portable> A>
 using arch = slot<slot_kind::arch, A>;
 template <executor E>
 using threads = slot<slot_kind::threads, E>;
+template <memory_policy P>
+using memory = slot<slot_kind::memory, P>;
 template <std::size_t N>
 using prefill = slot<slot_kind::prefill, prefill_rows<N>>;
 
@@ -107,13 +112,14 @@ struct check_slots {
   static_assert(
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, arch, threads, "
-      "prefill; a trainer takes optimizer, schedule, trained_for");
+      "memory, prefill; a trainer takes optimizer, schedule, trained_for");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
   static_assert(once<slot_kind::compute>, "ctlm: duplicate slot: compute<> is given twice");
   static_assert(once<slot_kind::arch>, "ctlm: duplicate slot: arch<> is given twice");
   static_assert(once<slot_kind::threads>, "ctlm: duplicate slot: threads<> is given twice");
+  static_assert(once<slot_kind::memory>, "ctlm: duplicate slot: memory<> is given twice");
   static_assert(once<slot_kind::prefill>, "ctlm: duplicate slot: prefill<> is given twice");
   static_assert(once<slot_kind::optimizer>, "ctlm: duplicate slot: optimizer<> is given twice");
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");

@@ -63,6 +63,15 @@ class trainer {
   constexpr trainer(A& a, const options& o, executor_type& exec) : options_(o), exec_(exec) {
     start(a);
   }
+  /// The same with the optimizer's state in an arena of its own, of state_bytes, on a disk perhaps (spill_arena); the
+  /// first one then needs train_bytes - state_bytes.
+  template <arena A, arena S>
+  requires std::is_empty_v<executor_type>
+  constexpr trainer(A& a, S& state_arena, const options& o) : options_(o) { start(a, state_arena); }
+  template <arena A, arena S>
+  constexpr trainer(A& a, S& state_arena, const options& o, executor_type& exec) : options_(o), exec_(exec) {
+    start(a, state_arena);
+  }
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;
 
@@ -157,9 +166,11 @@ class trainer {
 
   /// Exact bytes of the arena.
   static constexpr std::size_t bytes_needed() {
-    return measure([](auto& a) { trainer().place(a); });
+    return measure([](auto& a) { trainer().place(a, a); });
   }
-  static constexpr std::size_t train_bytes = [] { return measure([](auto& a) { trainer().place(a); }); }();
+  static constexpr std::size_t train_bytes = [] { return measure([](auto& a) { trainer().place(a, a); }); }();
+  /// Those of them that are the optimizer's.
+  static constexpr std::size_t state_bytes = optimizer_type::moments * M::weight_bytes;
 
  private:
   static constexpr std::size_t rows = batch_tokens;
@@ -167,6 +178,7 @@ class trainer {
   static constexpr bool rotary = shape.position == position_kind::rope;
   static constexpr std::size_t head_rows = smaller(rows, 256);  // rows of logits alive at once
   static constexpr std::size_t chunk = 16384;                   // weights per task of norm and update
+  static constexpr std::size_t stretch = 64 * chunk;            // weights whose state is in memory at once
   static constexpr attention_shape attention{batch, sequence, shape.heads, shape.kv_heads, shape.head_dim};
   using statistics = typename M::norm::template statistics<real>;
   using state = block_state<real, statistics>;
@@ -189,18 +201,29 @@ class trainer {
   template <class A>
   constexpr void start(A& a) {
     require_room<bytes_needed()>(a);
-    place(a);
+    place(a, a);
+    begin();
+  }
+  template <class A, class S>
+  constexpr void start(A& a, S& state_arena) {
+    require_room<bytes_needed() - state_bytes>(a);
+    require_room<state_bytes>(state_arena);
+    release_state_ = release_hook::of(state_arena);
+    place(a, state_arena);
+    begin();
+  }
+  constexpr void begin() {
     initialise();
     if constexpr (rotary) rope_angles(sequence, shape.head_dim, 0, shape.rope_theta, cosine_, sine_);
   }
 
-  template <class A>
-  constexpr void place(A& a) {
+  template <class A, class S>
+  constexpr void place(A& a, S& state_arena) {
     constexpr std::size_t workers = executor_type::max_workers;
     weights_.place(a);
     gradients_.place(a);
     in_use_.place(a);
-    for (weights_type& m : moments_) m.place(a);
+    for (std::size_t i = 0; i < optimizer_type::moments; ++i) moments_[i].place(state_arena);
     partials_ = a.template allocate<double>(partial_sums());
     losses_ = a.template allocate<real>(rows);
     for (std::size_t l = 0; l < shape.layers; ++l) place_layer(a, states_[l], log_sums_[l]);
@@ -450,12 +473,19 @@ class trainer {
     in_use_.learn(weights_, gradients_, options_.optimizer, update{lr, steps() + 1, scale, false}, *c_.exec);
     for (const tensor_info& t : M::tensors) {
       const update u{lr, steps() + 1, scale, t.kind == tensor_kind::matrix};
-      parallel_for(*c_.exec, t.size(), chunk, [&](std::size_t first, std::size_t n, std::size_t) {
-        real* moments[optimizer_type::moments + 1]{};
-        for (std::size_t i = 0; i < optimizer_type::moments; ++i) moments[i] = data_of(moments_[i], t) + first;
-        optimizer_type::apply(c_.arch, n, data_of(weights_, t) + first,
-                              static_cast<const real*>(data_of(gradients_, t)) + first, moments, options_.optimizer, u);
-      });
+      for (std::size_t from = 0; from < t.size(); from += stretch) {
+        const std::size_t count = smaller(stretch, t.size() - from);
+        parallel_for(*c_.exec, count, chunk, [&](std::size_t first, std::size_t n, std::size_t) {
+          real* moments[optimizer_type::moments + 1]{};
+          for (std::size_t i = 0; i < optimizer_type::moments; ++i) moments[i] = data_of(moments_[i], t) + from + first;
+          optimizer_type::apply(c_.arch, n, data_of(weights_, t) + from + first,
+                                static_cast<const real*>(data_of(gradients_, t)) + from + first, moments,
+                                options_.optimizer, u);
+        });
+        if (release_state_)
+          for (std::size_t i = 0; i < optimizer_type::moments; ++i)
+            release_state_(data_of(moments_[i], t) + from, count * sizeof(real));
+      }
     }
     const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), steps()};
     ++step_;
@@ -470,6 +500,7 @@ class trainer {
   weights_type gradients_{};
   weights_in_use<M, target_format, optimizer_type> in_use_{};
   weights_type moments_[larger(1, optimizer_type::moments)]{};
+  release_hook release_state_{};
   state states_[shape.layers]{};
   real* log_sums_[shape.layers]{};
   real* final_ = nullptr;

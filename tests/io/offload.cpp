@@ -1,0 +1,208 @@
+// Weights on the disk, in a file or mapped: the same logits as from memory, within the budget, and clear errors.
+#include "catch.hpp"
+
+#include <ctlm/ctlm.hpp>
+
+#include <cstring>
+#include <fstream>
+
+namespace {
+
+using namespace ctlm;
+
+struct tall {  // layers of 100 KB and more
+  static constexpr llama_config config{
+      .vocab = 97, .d_model = 64, .layers = 7, .heads = 4, .kv_heads = 2, .d_ff = 172, .context = 24};
+};
+struct learned {  // another spec: biases, learned positions
+  static constexpr gpt2_config config{.vocab = 97, .d_model = 48, .layers = 5, .heads = 3, .context = 24};
+};
+
+struct spilled_recipe {
+  static constexpr train_config config{.batch = 2};
+};
+
+/// An image with random weights, on the disk for as long as the object lives.
+template <class M>
+struct image_on_disk {
+  std::string path = "offloaded_model.ctlm";
+  heap_arena memory{M::weight_bytes};
+  typename M::weights weights{memory};
+
+  image_on_disk() {
+    rng random{7};
+    std::vector<float> row(longest_row(M::tensors));
+    for (const tensor_info& t : M::tensors) {
+      const auto i = static_cast<std::size_t>(t.id);
+      for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
+        for (std::size_t c = 0; c < t.cols; ++c) row[c] = static_cast<float>(random.normal() * 0.1);
+        if (t.kind == tensor_kind::matrix)
+          M::weight_format::encode(weights.raw_matrix(i), r, row.data());
+        else
+          std::memcpy(weights.raw_vector(i) + r * t.cols, row.data(), t.cols * sizeof(float));
+      }
+    }
+    write_image<M>(path.c_str(), weights).value();
+  }
+  ~image_on_disk() { std::remove(path.c_str()); }
+};
+
+/// Logits after each of some tokens, a prompt first.
+template <class Session>
+std::vector<float> logits_of(Session& session) {
+  std::vector<float> all;
+  auto keep = [&](span<float> logits) { all.insert(all.end(), logits.begin(), logits.end()); };
+  const token prompt[] = {1, 5, 9, 42, 7, 7, 13, 96, 0, 3, 55};
+  session.reset();
+  keep(session.prefill(prompt));
+  for (token t : {8, 15, 23}) keep(session.decode(t));
+  return all;
+}
+
+template <class Tag, class F>
+std::vector<float> resident_logits(const image_on_disk<causal_lm<Tag, weights<F>>>& image) {
+  using M = causal_lm<Tag, weights<F>>;
+  heap_arena memory(M::session_bytes);
+  typename M::session session(image.weights, memory);
+  return logits_of(session);
+}
+
+template <std::size_t budget>
+using tall_lm = causal_lm<tall, weights<int8<32>>, memory<offloaded<budget>>>;
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("offloaded weights give the logits of resident ones", "[io]", (tall_lm<300 << 10>),
+                   (tall_lm<600 << 10>), (tall_lm<2 << 20>),
+                   (causal_lm<learned, weights<f32>, memory<offloaded<600 << 10>>>),
+                   (causal_lm<learned, weights<int4<32, asymmetric>>, memory<offloaded<440 << 10>>>)) {
+  using M = TestType;
+  using source = offloaded_weights<M>;
+  using full = causal_lm<typename M::tag, weights<typename M::weight_format>>;
+  image_on_disk<full> image;
+  STATIC_REQUIRE(source::bytes_needed() <= M::memory_policy::budget);
+  STATIC_REQUIRE((source::buffers == 0) == (source::layers_kept == M::shape.layers));
+  heap_arena memory(source::bytes_needed() + M::session_bytes);
+  source weights(memory);
+  typename M::session session(weights, memory);
+  CHECK(memory.remaining() == 0);
+  const auto expected = resident_logits<typename M::tag, typename M::weight_format>(image);
+  for (file_access access : {file_access::buffered, file_access::direct}) {
+    const auto opened = weights.open(image.path.c_str(), access);
+    if (opened.error().code == errc::unsupported) continue;  // direct, on tmpfs
+    REQUIRE(opened);
+    CHECK(logits_of(session) == expected);
+    CHECK(logits_of(session) == expected);
+  }
+}
+
+TEST_CASE("mapped weights are used where they lie", "[io]") {
+  using M = causal_lm<tall, weights<int8<32>>>;
+  image_on_disk<M> image;
+  const auto file = mapped_file::open(image.path.c_str()).value();
+  const auto weights = bind_image<M>(file.bytes(), verify::header).value();
+  CHECK(weights.bytes().data() == file.bytes().data() + sizeof(image_header));
+  heap_arena memory(M::session_bytes);
+  M::session session(weights, memory);
+  CHECK(logits_of(session) == resident_logits<tall, int8<32>>(image));
+  CHECK(mapped_file::open("absent.ctlm").error().code == errc::not_found);
+  CHECK(mapped_file::open(".").error().code == errc::io_error);
+}
+
+TEST_CASE("a KV cache on the disk changes nothing", "[io]") {
+  using M = causal_lm<tall, weights<int8<32>>, kv_cache<int8<>>>;
+  image_on_disk<causal_lm<tall, weights<int8<32>>>> image;
+  heap_arena memory(M::session_bytes), less(M::session_bytes - M::cache_bytes);
+  auto disk = spill_arena::create(".", M::cache_bytes).value();
+  M::session expected(image.weights, memory), session(image.weights, less, disk);
+  CHECK(less.remaining() == 0);
+  CHECK(logits_of(session) == logits_of(expected));
+}
+
+TEST_CASE("an optimizer's state on the disk changes nothing", "[io]") {
+  struct local {
+    static std::vector<float> weights_after(trainer<causal_lm<learned>, spilled_recipe>& t) {
+      rng random{3};
+      std::vector<token> inputs(t.step_tokens), targets(t.step_tokens);
+      for (int step = 0; step < 3; ++step) {
+        for (token& x : inputs) x = static_cast<token>(random.below(97));
+        for (token& x : targets) x = static_cast<token>(random.below(97));
+        t.step(inputs, targets);
+      }
+      std::vector<float> all(causal_lm<learned>::weight_bytes / sizeof(float));
+      std::memcpy(all.data(), t.weights().bytes().data(), all.size() * sizeof(float));
+      return all;
+    }
+  };
+  using T = trainer<causal_lm<learned>, spilled_recipe>;
+  heap_arena memory(T::train_bytes), less(T::train_bytes - T::state_bytes);
+  auto disk = spill_arena::create(".", T::state_bytes).value();
+  T expected(memory, {}), spilled(less, disk, {});
+  CHECK(less.remaining() == 0);
+  CHECK(disk.remaining() == 0);
+  CHECK(local::weights_after(spilled) == local::weights_after(expected));
+}
+
+TEST_CASE("what is released leaves memory and keeps its contents", "[io]") {
+  constexpr std::size_t bytes = 64 << 20;
+  const auto resident_bytes = [] {
+    std::ifstream statm("/proc/self/statm");
+    std::size_t all = 0, present = 0;
+    statm >> all >> present;
+    return present * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  };
+  if (resident_bytes() == 0) {
+    WARN("SKIPPED: this system has no /proc/self/statm");
+    return;
+  }
+  auto disk = spill_arena::create(".", bytes).value();
+  auto* p = disk.allocate<std::uint64_t>(bytes / 8);
+  const std::size_t before = resident_bytes();
+  for (std::size_t i = 0; i < bytes / 8; ++i) p[i] = i;
+  CHECK(resident_bytes() > before + bytes * 9 / 10);
+  disk.release(p, bytes);
+  CHECK(resident_bytes() < before + bytes / 10);
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < bytes / 8; ++i) wrong += p[i] != i;
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a spill arena says why it cannot be", "[io]") {
+  CHECK(spill_arena::create("absent_folder", 100).error().code == errc::not_found);
+  CHECK(spill_arena::create(".", std::size_t(1) << 50).error().code == errc::disk_full);
+  auto small = spill_arena::create(".", 64).value();
+  CHECK(small.allocate<float>(17) == nullptr);
+  CHECK(small.allocate<float>(16) != nullptr);
+}
+
+#if CTLM_EXCEPTIONS
+TEST_CASE("offloaded weights that cannot be read are refused, before and after they were opened", "[io]") {
+  using M = tall_lm<300 << 10>;
+  image_on_disk<causal_lm<tall, weights<int8<32>>>> image;
+  heap_arena memory(offloaded_weights<M>::bytes_needed() + M::session_bytes);
+  offloaded_weights<M> weights(memory);
+  M::session session(weights, memory);
+  CHECK_THROWS_WITH(session.decode(1), Catch::Contains("must be opened first"));
+  CHECK(weights.open("absent.ctlm").error().code == errc::not_found);
+  CHECK(weights.open(".").error().code == errc::io_error);
+
+  image_on_disk<causal_lm<learned>> foreign;  // overwrites the file
+  CHECK(weights.open(foreign.path.c_str()).error().code == errc::wrong_model);
+  write_image<causal_lm<tall, ctlm::weights<int8<32>>>>(image.path.c_str(), image.weights).value();
+  const std::string good = read_file(image.path.c_str()).value();
+  for (std::size_t n : {std::size_t(10), std::size_t(64), good.size() / 2, good.size() - 1}) {
+    replace_file(image.path.c_str(), good.substr(0, n)).value();
+    CHECK(weights.open(image.path.c_str()).error().code == errc::truncated);
+  }
+
+  replace_file(image.path.c_str(), good).value();
+  REQUIRE(weights.open(image.path.c_str()));
+  const auto expected = logits_of(session);
+  REQUIRE(::truncate(image.path.c_str(), 4096) == 0);  // somebody cuts the file while it is in use
+  CHECK_THROWS_WITH(logits_of(session), Catch::Contains("end too early"));
+  CHECK_THROWS_WITH(logits_of(session), Catch::Contains("end too early"));
+  replace_file(image.path.c_str(), good).value();
+  REQUIRE(weights.open(image.path.c_str()));
+  CHECK(logits_of(session) == expected);
+}
+#endif
