@@ -20,18 +20,18 @@ struct simd : portable {
 using native_simd = simd<xsimd::default_arch>;
 
 template <class T, class A>
-using batch = xsimd::batch<T, A>;
+using simd_batch = xsimd::batch<T, A>;
 
 /// Numbers of type T in one register.
 template <class T, class A>
-inline constexpr std::size_t lanes = batch<T, A>::size;
+inline constexpr std::size_t lanes = simd_batch<T, A>::size;
 
 /// Registers that a matrix product may keep its sums in.
 template <class A>
-inline constexpr std::size_t vector_registers = sizeof(batch<float, A>) >= 64 ? 32 : 16;
+inline constexpr std::size_t vector_registers = sizeof(simd_batch<float, A>) >= 64 ? 32 : 16;
 
 template <class T, class A>
-CTLM_INLINE T reduce_sum(const batch<T, A>& v) {
+CTLM_INLINE T reduce_sum(const simd_batch<T, A>& v) {
 #if XSIMD_VERSION_MAJOR >= 9
   return xsimd::reduce_add(v);
 #else
@@ -40,7 +40,7 @@ CTLM_INLINE T reduce_sum(const batch<T, A>& v) {
 }
 
 template <class T, class A>
-CTLM_INLINE T reduce_maximum(const batch<T, A>& v) {
+CTLM_INLINE T reduce_maximum(const simd_batch<T, A>& v) {
   alignas(64) T lane[lanes<T, A>];
   v.store_aligned(lane);
   T m = lane[0];

@@ -11,7 +11,7 @@ namespace ctlm::inline CTLM_ABI {
 
 template <std::size_t Rows, class T, class A, std::size_t... R>
 CTLM_INLINE void dot_block(std::index_sequence<R...>, std::size_t n, const T* w, std::size_t stride, const T* x, T* y) {
-  using V = batch<T, A>;
+  using V = simd_batch<T, A>;
   constexpr std::size_t width = lanes<T, A>;
   V total[Rows] = {(static_cast<void>(R), V(T(0)))...};
   std::size_t i = 0;

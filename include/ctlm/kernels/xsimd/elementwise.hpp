@@ -12,7 +12,7 @@ namespace ctlm::inline CTLM_ABI {
 template <class T, class A>
 struct lane_block {
   using real = std::remove_const_t<T>;
-  using V = batch<real, A>;
+  using V = simd_batch<real, A>;
   T* p;
   V v;
 
@@ -26,7 +26,7 @@ struct lane_block {
 template <class T, class A>
 struct lane_tail {
   using real = std::remove_const_t<T>;
-  using V = batch<real, A>;
+  using V = simd_batch<real, A>;
   T* p;
   std::size_t n;
   V v;
@@ -68,7 +68,7 @@ void elementwise(simd<A>, std::size_t n, F f, First* first, T*... p) {
 template <class A, class F, class First, class... T>
 std::remove_const_t<First> sum(simd<A>, std::size_t n, F f, First* first, T*... p) {
   using real = std::remove_const_t<First>;
-  using V = batch<real, A>;
+  using V = simd_batch<real, A>;
   constexpr std::size_t w = lanes<real, A>;
   V even(real(0)), odd(real(0));  // two chains hide the latency of the addition
   std::size_t i = 0;
@@ -92,7 +92,7 @@ std::remove_const_t<First> sum(simd<A>, std::size_t n, F f, First* first, T*... 
 
 template <class A, class T>
 T maximum(simd<A>, std::size_t n, const T* x) {
-  using V = batch<T, A>;
+  using V = simd_batch<T, A>;
   constexpr std::size_t w = lanes<T, A>;
   if (n < w) return maximum(portable{}, n, x);
   V m = V::load_unaligned(x);

@@ -40,7 +40,7 @@ void pack_panel(simd<A>, strided<T> b, std::size_t depth, std::size_t width, T* 
       const T* src = b.data + p * b.row;
       T* dst = panel + p * stride;
       if (width == stride) {
-        for (std::size_t j = 0; j < stride; j += w) batch<T, A>::load_unaligned(src + j).store_unaligned(dst + j);
+        for (std::size_t j = 0; j < stride; j += w) simd_batch<T, A>::load_unaligned(src + j).store_unaligned(dst + j);
       } else {
         for (std::size_t j = 0; j < stride; ++j) dst[j] = j < width ? src[j] : T(0);
       }
@@ -69,7 +69,7 @@ void pack_panel(simd<A>, strided<T> b, std::size_t depth, std::size_t width, T* 
 template <std::size_t Rows, class T, class A, std::size_t... R>
 CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided<T> a, const T* CTLM_RESTRICT panel,
                            T* c, std::size_t ldc, std::size_t width, bool accumulate) {
-  using V = batch<T, A>;
+  using V = simd_batch<T, A>;
   using shape = gemm_shape<T, A>;
   constexpr std::size_t w = lanes<T, A>;
   const V zero(T(0));

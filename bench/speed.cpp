@@ -1,0 +1,212 @@
+// How fast ctlm is, beside what this machine can do and what other libraries do: matrix products, decoding, prompts,
+// training. Everything is measured in one run; shares and ratios are what to quote.
+//
+//   speed [--json] [--only products|decode|prefill|training]
+#include "limits.hpp"
+#include "peers.hpp"
+#include "shapes.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+namespace {
+
+using workers = ctlm::pool<2>;
+
+struct machine {
+  double read[2], fma[2];  // with 1 and 2 threads: bytes per second, operations per second
+};
+
+std::string threads_text(std::size_t n) { return n == 1 ? ", 1 thread" : ", " + std::to_string(n) + " threads"; }
+
+// ---- models with random weights ------------------------------------------------------------------------------------
+
+void fill(float* p, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes / 4; ++i) p[i] = static_cast<float>(ctlm::mix(i) >> 40) * 0x1p-29f - 0x1p-6f;
+}
+void fill(std::uint16_t* p, std::size_t bytes) {  // half precision, as numbers or as scales: 0.004
+  for (std::size_t i = 0; i < bytes / 2; ++i) p[i] = 0x1C00;
+}
+void fill(void* p, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; ++i) static_cast<unsigned char*>(p)[i] = static_cast<unsigned char>(ctlm::mix(i));
+}
+
+template <class M>
+struct random_model {
+  ctlm::heap_arena memory{M::weight_bytes + M::session_bytes};
+  typename M::weights weights{memory};
+  std::unique_ptr<typename M::session> session;
+
+  explicit random_model(workers& exec) {
+    for (const ctlm::tensor_info& t : M::tensors) {
+      const auto i = static_cast<std::size_t>(t.id);
+      if (t.kind == ctlm::tensor_kind::matrix) {
+        auto m = weights.raw_matrix(i);
+        M::weights::format::for_each_part(m, [](auto* p, std::size_t bytes) { fill(p, bytes); });
+      } else {
+        std::fill_n(weights.raw_vector(i), t.size(), 1.0f);
+      }
+    }
+    session = std::make_unique<typename M::session>(weights, memory, exec);
+  }
+};
+
+template <class Tag, class F>
+using decoder = ctlm::causal_lm<Tag, ctlm::weights<F>, ctlm::threads<workers>, ctlm::prefill<32>>;
+
+template <class Tag, class F>
+void decode(bench::report& r, const machine& limits, workers& one, workers& two) {
+  using M = decoder<Tag, F>;
+  random_model<M> a(one), b(two);
+  auto tokens = [](auto& session) {
+    return [&session] {
+      session.rewind(ctlm::smaller(session.position(), 16));
+      for (ctlm::token t = 0; t < 16; ++t) session.decode(t + 1);
+    };
+  };
+  const auto rate = bench::rates({{"", tokens(*a.session), 16}, {"", tokens(*b.session), 16}});
+  for (std::size_t t = 0; t < 2; ++t)
+    r.line(std::string(Tag::name) + " " + F::name + threads_text(t + 1), rate[t], "tokens/s",
+           rate[t] * static_cast<double>(M::weight_bytes) / limits.read[t], "read rate");
+}
+
+template <class Tag, class F>
+void prefill(bench::report& r, const machine& limits, workers& one, workers& two) {
+  using M = decoder<Tag, F>;
+  random_model<M> a(one), b(two);
+  std::vector<ctlm::token> prompt(512);
+  for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<ctlm::token>(i % M::shape.vocab);
+  auto read = [&](auto& session) {
+    return [&] {
+      session.reset();
+      session.prefill(prompt);
+    };
+  };
+  const auto rate = bench::rates({{"", read(*a.session), 512}, {"", read(*b.session), 512}}, 0.1, 3);
+  const double operations = 2.0 * static_cast<double>(M::parameters - M::shape.vocab * M::shape.d_model);
+  for (std::size_t t = 0; t < 2; ++t)
+    r.line(std::string(Tag::name) + " " + F::name + threads_text(t + 1), rate[t], "tokens/s",
+           rate[t] * operations / limits.fma[t], "f32 multiply-add rate");
+}
+
+template <class Tag>
+struct recipe_of {
+  static constexpr ctlm::train_config config = Tag::recipe;
+};
+
+template <class Tag>
+void training(bench::report& r, const machine& limits, workers& one, workers& two) {
+  using T = ctlm::trainer<ctlm::causal_lm<Tag, ctlm::threads<workers>>, recipe_of<Tag>>;
+  std::vector<ctlm::token> inputs(T::step_tokens), targets(T::step_tokens);
+  ctlm::rng random{1};
+  for (auto* v : {&inputs, &targets})
+    for (auto& t : *v) t = static_cast<ctlm::token>(random.below(T::shape.vocab));
+  std::vector<double> rate;
+  for (workers* exec : {&one, &two}) {
+    ctlm::heap_arena memory(T::train_bytes);
+    T t(memory, {}, *exec);
+    rate.push_back(bench::rates({{"", [&] { t.step(inputs, targets); }, static_cast<double>(T::step_tokens)}}, 0.1, 3)[0]);
+  }
+  for (std::size_t t = 0; t < 2; ++t)
+    r.line(std::string(Tag::name) + threads_text(t + 1), rate[t], "tokens/s",
+           rate[t] * 6.0 * static_cast<double>(T::model::parameters) / limits.fma[t], "multiply-add rate");
+  r.line(std::string(Tag::name) + ", memory", static_cast<double>(T::train_bytes) / (1 << 20), "MiB");
+}
+
+// ---- matrix products -----------------------------------------------------------------------------------------------
+
+/// c[m][n] = a[m][k] b, with b stored [n][k] (layers of a network) or [k][n].
+void product(bench::report& r, const machine& limits, workers& one, workers& two, std::size_t m, std::size_t k,
+             std::size_t n, bool transposed) {
+  std::vector<float> a(m * k), b(k * n), c(m * n), panels(2 * ctlm::gemm_workspace<float>(ctlm::native{}) + 16);
+  fill(a.data(), a.size() * 4);
+  fill(b.data(), b.size() * 4);
+  float* const aligned = panels.data() + (64 - reinterpret_cast<std::uintptr_t>(panels.data()) % 64) / 4 % 16;
+  const double work = 2.0 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n);
+  for (std::size_t t = 0; t < 2; ++t) {
+    workers& exec = t == 0 ? one : two;
+    const auto right = transposed ? ctlm::row_major<float>(b.data(), k).transposed() : ctlm::row_major<float>(b.data(), n);
+    std::vector<bench::candidate> candidates = {{"ctlm", [&] {
+      ctlm::matmul(ctlm::native{}, exec, m, n, k, ctlm::row_major<float>(a.data(), k), right, c.data(), n, false, aligned);
+    }, work}};
+    for (const bench::peer& p : bench::peers())
+      candidates.push_back({p.name, [&, p] { p.product(static_cast<int>(t) + 1, m, k, n, transposed, a.data(), b.data(), c.data()); }, work});
+    const auto rate = bench::rates(candidates, 0.05, 5);
+    const std::string shape = std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) +
+                              (transposed ? " B^T" : "") + threads_text(t + 1);
+    r.line(shape, rate[0] * 1e-9, "GFLOP/s", rate[0] / limits.fma[t], "multiply-add rate");
+    for (std::size_t i = 1; i < rate.size(); ++i)
+      r.line(shape + ", " + candidates[i].name, rate[i] * 1e-9, "GFLOP/s", rate[0] / rate[i], "it is ctlm's");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool json = false;
+  std::string only;
+  for (int i = 1; i < argc; ++i) {
+    if (!std::strcmp(argv[i], "--json"))
+      json = true;
+    else if (!std::strcmp(argv[i], "--only") && i + 1 < argc)
+      only = argv[++i];
+    else
+      return std::fprintf(stderr, "usage: speed [--json] [--only products|decode|prefill|training]\n"), 2;
+  }
+  const auto wanted = [&](const char* section) { return only.empty() || only == section; };
+
+  workers one(1), two(2);
+  bench::report r(json);
+  machine limits{};
+  {
+    std::vector<std::uint64_t> memory((std::size_t(1) << 30) / 8, 1);
+    r.title("this machine");
+    for (std::size_t t = 0; t < 2; ++t) {
+      workers& exec = t == 0 ? one : two;
+      limits.read[t] = bench::read_rate(exec, memory);
+      limits.fma[t] = bench::fma_rate(exec);
+      r.line("reading memory" + threads_text(t + 1), limits.read[t] * 1e-9, "GB/s");
+      r.line("f32 multiply-add" + threads_text(t + 1), limits.fma[t] * 1e-9, "GFLOP/s");
+    }
+  }
+  if (wanted("decode")) {
+    r.title("decoding");
+    using namespace ctlm;
+    auto formats = [&]<class Tag>(Tag) {
+      decode<Tag, f32>(r, limits, one, two);
+      decode<Tag, int8<32>>(r, limits, one, two);
+      decode<Tag, int4<32>>(r, limits, one, two);
+      decode<Tag, int2<32>>(r, limits, one, two);
+    };
+    formats(shapes::llama_260k{});
+    formats(shapes::llama_15m{});
+    formats(shapes::llama_135m{});
+  }
+  if (wanted("prefill")) {
+    r.title("a prompt of 512 tokens");
+    auto formats = [&]<class Tag>(Tag) {
+      prefill<Tag, ctlm::f32>(r, limits, one, two);
+      prefill<Tag, ctlm::int8<32>>(r, limits, one, two);
+      prefill<Tag, ctlm::int4<32>>(r, limits, one, two);
+    };
+    formats(shapes::llama_15m{});
+    formats(shapes::llama_135m{});
+  }
+  if (wanted("products")) {
+    r.title("matrix products");
+    for (bool transposed : {true, false}) {
+      product(r, limits, one, two, 512, 576, 1536, transposed);
+      product(r, limits, one, two, 2048, 384, 1536, transposed);
+      product(r, limits, one, two, 256, 768, 3072, transposed);
+      product(r, limits, one, two, 256, 768, 50304, transposed);
+    }
+    for (std::size_t m : {1, 4, 8}) product(r, limits, one, two, m, 576, 1536, true);
+  }
+  if (wanted("training")) {
+    r.title("training");
+    training<shapes::gpt_10m>(r, limits, one, two);
+    training<shapes::gpt2_124m>(r, limits, one, two);
+  }
+  r.end();
+}
