@@ -138,7 +138,7 @@ class offloaded_weights {
     }
     arrived_.wait(lock, [&] { return read_ > used_ || failure_.code != errc::ok; });
     if (read_ <= used_) raise(failure_);
-    return turning_[used_ % buffers];
+    return turning_[used_ % slots];
   }
   void done(std::size_t l) {
     if (l < layers_kept) return;
@@ -149,6 +149,7 @@ class offloaded_weights {
 
  private:
   static constexpr std::size_t turning_layers = larger(1, shape.layers - layers_kept);
+  static constexpr std::size_t slots = larger(1, buffers);
   static constexpr std::size_t layer_of(std::size_t sequence) { return layers_kept + sequence % turning_layers; }
 
   result<void> check_file() {
@@ -222,7 +223,7 @@ class offloaded_weights {
         freed_.wait(lock, [&] { return stopping_ || next < used_ + buffers; });
         if (stopping_) return;
       }
-      const std::size_t slot = next % larger(1, buffers);
+      const std::size_t slot = next % slots;
       const auto r = read_tensors(turning_[slot], true, layer_of(next),
                                   memory_ + common_bytes + (layers_kept + slot) * layer_bytes);
       const std::lock_guard lock(mutex_);
@@ -249,7 +250,7 @@ class offloaded_weights {
   file_handle file_;
   views common_{};
   views kept_[larger(1, layers_kept)]{};
-  views turning_[larger(1, buffers)]{};
+  views turning_[slots]{};
   std::thread reader_;
   std::mutex mutex_;
   std::condition_variable arrived_, freed_;
