@@ -61,8 +61,10 @@ class report {
   void line(const std::string& name, double value, const std::string& unit, double share = 0,
             const std::string& of = "") {
     if (json_) {
-      std::printf("%s{\"section\": \"%s\", \"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"ratio\": %.4g, \"to\": \"%s\"}",
-                  first_ ? "[\n" : ",\n", section_.c_str(), name.c_str(), value, unit.c_str(), share, of.c_str());
+      std::printf(
+          "%s{\"section\": \"%s\", \"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"ratio\": %.4g, \"to\": "
+          "\"%s\"}",
+          first_ ? "[\n" : ",\n", section_.c_str(), name.c_str(), value, unit.c_str(), share, of.c_str());
       first_ = false;
     } else if (of.empty()) {
       std::printf("  %-44s %12.4g %-12s\n", name.c_str(), value, unit.c_str());

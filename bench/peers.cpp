@@ -37,10 +37,10 @@ static void eigen(int threads, std::size_t m, std::size_t k, std::size_t n, bool
 std::vector<peer> peers() {
   return {
 #if CTLM_BENCH_OPENBLAS
-      {"OpenBLAS", openblas},
+    {"OpenBLAS", openblas},
 #endif
 #if CTLM_BENCH_EIGEN
-      {"Eigen", eigen},
+        {"Eigen", eigen},
 #endif
   };
 }

@@ -34,14 +34,12 @@ struct llama_135m {
 };
 struct gpt_10m {
   static constexpr const char* name = "GPT 10.8M, B=8 T=256";
-  static constexpr ctlm::gpt2_config config{
-      .vocab = 256, .d_model = 384, .layers = 6, .heads = 6, .context = 256};
+  static constexpr ctlm::gpt2_config config{.vocab = 256, .d_model = 384, .layers = 6, .heads = 6, .context = 256};
   static constexpr ctlm::train_config recipe{.batch = 8};
 };
 struct gpt2_124m {
   static constexpr const char* name = "GPT-2 124M, B=4 T=64";
-  static constexpr ctlm::gpt2_config config{
-      .vocab = 50257, .d_model = 768, .layers = 12, .heads = 12, .context = 1024};
+  static constexpr ctlm::gpt2_config config{.vocab = 50257, .d_model = 768, .layers = 12, .heads = 12, .context = 1024};
   static constexpr ctlm::train_config recipe{.batch = 4, .sequence = 64};
 };
 

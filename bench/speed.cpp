@@ -106,7 +106,8 @@ void training(bench::report& r, const machine& limits, workers& one, workers& tw
   for (workers* exec : {&one, &two}) {
     ctlm::heap_arena memory(T::train_bytes);
     T t(memory, {}, *exec);
-    rate.push_back(bench::rates({{"", [&] { t.step(inputs, targets); }, static_cast<double>(T::step_tokens)}}, 0.1, 3)[0]);
+    rate.push_back(
+        bench::rates({{"", [&] { t.step(inputs, targets); }, static_cast<double>(T::step_tokens)}}, 0.1, 3)[0]);
   }
   for (std::size_t t = 0; t < 2; ++t)
     r.line(std::string(Tag::name) + threads_text(t + 1), rate[t], "tokens/s",
@@ -126,12 +127,19 @@ void product(bench::report& r, const machine& limits, workers& one, workers& two
   const double work = 2.0 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n);
   for (std::size_t t = 0; t < 2; ++t) {
     workers& exec = t == 0 ? one : two;
-    const auto right = transposed ? ctlm::row_major<float>(b.data(), k).transposed() : ctlm::row_major<float>(b.data(), n);
-    std::vector<bench::candidate> candidates = {{"ctlm", [&] {
-      ctlm::matmul(ctlm::native{}, exec, m, n, k, ctlm::row_major<float>(a.data(), k), right, c.data(), n, false, aligned);
-    }, work}};
+    const auto right =
+        transposed ? ctlm::row_major<float>(b.data(), k).transposed() : ctlm::row_major<float>(b.data(), n);
+    std::vector<bench::candidate> candidates = {{"ctlm",
+                                                 [&] {
+                                                   ctlm::matmul(ctlm::native{}, exec, m, n, k,
+                                                                ctlm::row_major<float>(a.data(), k), right, c.data(), n,
+                                                                false, aligned);
+                                                 },
+                                                 work}};
     for (const bench::peer& p : bench::peers())
-      candidates.push_back({p.name, [&, p] { p.product(static_cast<int>(t) + 1, m, k, n, transposed, a.data(), b.data(), c.data()); }, work});
+      candidates.push_back(
+          {p.name, [&, p] { p.product(static_cast<int>(t) + 1, m, k, n, transposed, a.data(), b.data(), c.data()); },
+           work});
     const auto rate = bench::rates(candidates, 0.05, 5);
     const std::string shape = std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) +
                               (transposed ? " B^T" : "") + threads_text(t + 1);

@@ -20,7 +20,7 @@ int main() {
       float numbers[256];
       for (std::size_t i = 0; i < tensor.cols; ++i) numbers[i] = static_cast<float>(random.normal() * 0.1);
       if (tensor.kind == ctlm::tensor_kind::matrix)
-        lm::weight_format::encode(weights.raw_matrix(id), row, numbers);
+        lm::weights::format::encode(weights.raw_matrix(id), row, numbers);
       else
         for (std::size_t i = 0; i < tensor.cols; ++i) weights.raw_vector(id)[row * tensor.cols + i] = 1.0f;
     }

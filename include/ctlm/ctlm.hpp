@@ -28,6 +28,7 @@
 #include "format/int2.hpp"
 #include "format/int4.hpp"
 #include "format/int8.hpp"
+#include "format/interleaved.hpp"
 
 #include "arch/native.hpp"
 

@@ -59,6 +59,7 @@ TEMPLATE_TEST_CASE("integer formats read back what was written, within their ste
   for (std::size_t n : {1, 2, 7, 31, 32, 33, 64, 100, 172, 257}) {
     INFO(TestType::name << " group " << TestType::group << " row " << n);
     CHECK(round_trip<TestType>(n).mean_square < limit);
+    CHECK(round_trip<ctlm::interleaved<TestType>>(n).mean_square == round_trip<TestType>(n).mean_square);
   }
 }
 
@@ -102,6 +103,26 @@ TEST_CASE("bytes per weight are what the formats promise", "[format]") {
   static_assert(matrix_bytes<int4<32, asymmetric>>(128, 128) == n / 2 + n / 32 * 4);
   static_assert(matrix_bytes<int2<32>>(128, 128) == n / 4 + n / 32 * 2);
   CHECK(matrix_bytes<int2<32>>(128, 33) == 128 * 16 + 128 * 4);
+}
+
+TEST_CASE("interleaved weights are padded to blocks of rows and steps of columns", "[format]") {
+  using namespace ctlm;
+  constexpr std::size_t n = 128 * 128;
+  static_assert(matrix_bytes<interleaved<int8<32>>>(128, 128) == n + n / 32 * 2);
+  static_assert(matrix_bytes<interleaved<int4<32>>>(128, 128) == n / 2 + n / 32 * 2);
+  static_assert(matrix_bytes<interleaved<int2<32>>>(128, 128) == n / 4 + n / 32 * 2);
+  CHECK(matrix_bytes<interleaved<int4<32>>>(17, 33) == 2 * 2 * 256 + 2 * 2 * 32);
+  using F = interleaved<int4<32>>;
+  heap_arena memory(1 << 16);
+  const auto stack = F::place(memory, 3 * 20, 40, 20);  // three matrices of 20 rows
+  for (std::size_t r = 0; r < 60; ++r) F::encode(stack, r, random_row(40, r).data());
+  const auto second = stack.slice(20, 20);
+  std::vector<float> a(40), b(40);
+  for (std::size_t r = 0; r < 20; ++r) {
+    F::decode(stack, 20 + r, 0, 40, a.data());
+    F::decode(second, r, 0, 40, b.data());
+    CHECK(a == b);
+  }
 }
 
 TEST_CASE("constant, tiny and huge rows are encoded without surprises", "[format]") {

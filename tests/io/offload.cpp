@@ -37,7 +37,7 @@ struct image_on_disk {
       for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
         for (std::size_t c = 0; c < t.cols; ++c) row[c] = static_cast<float>(random.normal() * 0.1);
         if (t.kind == tensor_kind::matrix)
-          M::weight_format::encode(weights.raw_matrix(i), r, row.data());
+          M::weights::format::encode(weights.raw_matrix(i), r, row.data());
         else
           std::memcpy(weights.raw_vector(i) + r * t.cols, row.data(), t.cols * sizeof(float));
       }

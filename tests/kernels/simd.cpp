@@ -85,38 +85,64 @@ TEMPLATE_TEST_CASE("16-bit rows decode to the same numbers", "[kernels]", ctlm::
   }
 }
 
-TEMPLATE_TEST_CASE("integer dot products agree with each other and with decoded weights", "[kernels]", ctlm::int8<>,
+TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weights", "[kernels]", ctlm::int8<>,
                    ctlm::int8<32>, (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
                    (ctlm::int4<32, ctlm::asymmetric>), ctlm::int4<64>, ctlm::int4<ctlm::per_channel>, ctlm::int4<12>,
                    ctlm::int2<32>, (ctlm::int2<32, ctlm::asymmetric>), ctlm::int2<ctlm::per_channel>, ctlm::int2<9>) {
-  using F = TestType;
+  using F = ctlm::interleaved<TestType>;
+  constexpr std::size_t rows = 21, m = 15;  // ragged; every width of a kernel's tile
   for (std::size_t n : {1, 5, 31, 32, 33, 64, 65, 96, 172, 300}) {
     INFO(F::name << " group " << F::group << " n " << n);
-    ctlm::heap_arena memory(ctlm::matrix_bytes<F>(2, n));
-    auto w = F::place(memory, 2, n);
-    for (std::size_t r = 0; r < 2; ++r) F::encode(w, r, random<float>(n, n + r).data());
-    const auto x = random<float>(n, 77);
-    std::vector<std::int8_t> codes(n);
-    std::vector<float> scales(F::groups(n)), sums(F::groups(n)), decoded(n);
-    const ctlm::quantised_vector q{codes.data(), scales.data(), sums.data()};
-    ctlm::quantise_vector(ctlm::portable{}, F{}, n, x.data(), q);
-    F::decode(w, 1, 0, n, decoded.data());
-    double exact = 0, size = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const double rounded = static_cast<double>(codes[i]) * static_cast<double>(scales[i / F::group_size(n)]);
-      REQUIRE(std::fabs(rounded - static_cast<double>(x[i])) <=
-              0.501 * static_cast<double>(scales[i / F::group_size(n)]));
-      exact += rounded * static_cast<double>(decoded[i]);
-      size += std::fabs(rounded * static_cast<double>(decoded[i]));
+    ctlm::heap_arena memory(ctlm::matrix_bytes<F>(rows, n));
+    auto w = F::place(memory, rows, n);
+    for (std::size_t r = 0; r < rows; ++r) F::encode(w, r, random<float>(n, n + r).data());
+    const std::size_t stride = ctlm::round_up(n, ctlm::code_block), groups = F::groups(n);
+    std::vector<std::int8_t> codes(m * stride, 99);
+    std::vector<float> scales(m * groups), decoded(n), portable(m * ctlm::block_rows), native(m * ctlm::block_rows);
+    std::vector<std::int32_t> sums(m * groups);
+    const ctlm::quantised_rows q{codes.data(), scales.data(), sums.data(), stride, groups};
+    for (std::size_t i = 0; i < m; ++i)
+      ctlm::quantise_row(ctlm::portable{}, F{}, n, random<float>(n, i).data(), q.row(i));
+    for (std::size_t block = 0; block < 2; ++block) {
+      ctlm::quantised_block(ctlm::portable{}, F{}, w, block, m, q, portable.data());
+      ctlm::quantised_block(ctlm::native{}, F{}, w, block, m, q, native.data());
+      for (std::size_t r = 0; r < ctlm::smaller(ctlm::block_rows, rows - block * ctlm::block_rows); ++r) {
+        F::decode(w, block * ctlm::block_rows + r, 0, n, decoded.data());
+        for (std::size_t i = 0; i < m; ++i) {
+          double exact = 0, size = 0;
+          for (std::size_t j = 0; j < n; ++j) {
+            const double x = static_cast<double>(codes[i * stride + j]) *
+                             static_cast<double>(scales[i * groups + j / F::group_size(n)]);
+            exact += x * static_cast<double>(decoded[j]);
+            size += std::fabs(x * static_cast<double>(decoded[j]));
+          }
+          REQUIRE(std::fabs(portable[i * ctlm::block_rows + r] - exact) <= 1e-5 * size + 1e-6);
+          REQUIRE(std::fabs(native[i * ctlm::block_rows + r] - exact) <= 1e-5 * size + 1e-6);
+        }
+      }
     }
-    CHECK(std::fabs(ctlm::quantised_dot(ctlm::portable{}, F{}, w, 1, q) - exact) <= 1e-5 * size + 1e-6);
-    CHECK(std::fabs(ctlm::quantised_dot(ctlm::native{}, F{}, w, 1, q) - exact) <= 1e-5 * size + 1e-6);
+  }
+}
+
+TEST_CASE("activations are quantised within half a step, and padded with zeros", "[kernels]") {
+  using F = ctlm::int8<32>;
+  for (std::size_t n : {1, 31, 32, 33, 100}) {
+    const std::size_t stride = ctlm::round_up(n, ctlm::code_block);
+    std::vector<std::int8_t> codes(stride, 99);
+    std::vector<float> scales(F::groups(n));
+    std::vector<std::int32_t> sums(F::groups(n));
+    const auto x = random<float>(n, 77);
+    ctlm::quantise_row(ctlm::native{}, F{}, n, x.data(),
+                       {codes.data(), scales.data(), sums.data(), stride, F::groups(n)});
+    for (std::size_t i = 0; i < n; ++i)
+      CHECK(std::fabs(static_cast<float>(codes[i]) * scales[i / 32] - x[i]) <= 0.501f * scales[i / 32]);
+    for (std::size_t i = n; i < stride; ++i) CHECK(codes[i] == 0);
   }
 }
 
 TEMPLATE_TEST_CASE("linear layers agree in every format and number of rows", "[kernels]", ctlm::f32, ctlm::f16,
                    ctlm::bf16, ctlm::int8<32>, ctlm::int4<32>, ctlm::int2<32>) {
-  using F = TestType;
+  using F = ctlm::stored<TestType>;
   constexpr std::size_t n = 37, k = 50;
   ctlm::heap_arena memory(1 << 20);
   auto w = F::place(memory, n, k);

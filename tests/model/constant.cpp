@@ -45,7 +45,7 @@ constexpr float logit_spread() {
       for (std::size_t c = 0; c < t.cols; ++c) row[c] = static_cast<float>(++n * 7 % 13) / 13.0f - 0.4f;
       const auto i = static_cast<std::size_t>(t.id);
       if (t.kind == tensor_kind::matrix)
-        F::encode(w.raw_matrix(i), r, row);
+        M::weights::format::encode(w.raw_matrix(i), r, row);
       else
         for (std::size_t c = 0; c < t.cols; ++c) w.raw_vector(i)[r * t.cols + c] = row[c];
     }

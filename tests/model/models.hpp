@@ -26,7 +26,7 @@ void randomise(const typename M::weights& w, double scale = 0.25) {
       for (auto& x : row)
         x = static_cast<typename M::real>((t.kind == ctlm::tensor_kind::vector ? 0.7 : 0.0) + scale * r.normal());
       if (t.kind == ctlm::tensor_kind::matrix) {
-        M::weight_format::encode(w.raw_matrix(i), j, row.data());
+        M::weights::format::encode(w.raw_matrix(i), j, row.data());
       } else {
         for (std::size_t c = 0; c < t.cols; ++c) w.raw_vector(i)[j * t.cols + c] = row[c];
       }

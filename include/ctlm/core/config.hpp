@@ -41,6 +41,16 @@
 #else
 #define CTLM_AVX2 0
 #endif
+#if defined(__aarch64__) && defined(__ARM_NEON)
+#define CTLM_NEON 1
+#else
+#define CTLM_NEON 0
+#endif
+#if CTLM_NEON && defined(__ARM_FEATURE_DOTPROD)
+#define CTLM_NEON_DOT 1
+#else
+#define CTLM_NEON_DOT 0
+#endif
 #if defined(__F16C__)
 #define CTLM_F16C 1
 #else

@@ -13,11 +13,11 @@ struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
   static constexpr float zero = 1.5f;
   static constexpr int clips = 13;
   static constexpr std::size_t planes = 4, plane = code_block / planes;
-  static constexpr int get(const std::uint8_t* row, std::size_t i) {
+  static constexpr int get_code(const std::uint8_t* row, std::size_t i) {
     const std::size_t j = i % code_block;
     return (row[i / code_block * plane + j % plane] >> (2 * (j / plane))) & 3;
   }
-  static constexpr void set(std::uint8_t* row, std::size_t i, int code) {
+  static constexpr void set_code(std::uint8_t* row, std::size_t i, int code) {
     const std::size_t j = i % code_block, shift = 2 * (j / plane);
     std::uint8_t& byte = row[i / code_block * plane + j % plane];
     byte = static_cast<std::uint8_t>((byte & ~(3u << shift)) | (static_cast<unsigned>(code) << shift));

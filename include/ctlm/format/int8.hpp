@@ -12,8 +12,8 @@ struct int8 : quantised<int8<Group, Range>, std::int8_t, 8, Group, Range> {
   static constexpr int lowest = Range == symmetric ? -127 : -128, highest = 127;
   static constexpr float zero = 0;
   static constexpr int clips = 1;
-  static constexpr int get(const std::int8_t* row, std::size_t i) { return row[i]; }
-  static constexpr void set(std::int8_t* row, std::size_t i, int code) { row[i] = static_cast<std::int8_t>(code); }
+  static constexpr int get_code(const std::int8_t* row, std::size_t i) { return row[i]; }
+  static constexpr void set_code(std::int8_t* row, std::size_t i, int code) { row[i] = static_cast<std::int8_t>(code); }
 };
 static_assert(quantised_format<int8<>> && quantised_format<int8<32, asymmetric>>);
 

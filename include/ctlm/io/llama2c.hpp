@@ -63,7 +63,7 @@ result<void> load_llama2c(const char* path, const typename M::weights& w) {
     for (std::size_t layer = 0; layer < layers; ++layer)
       for (std::size_t r = 0; r < rows; ++r) {
         next_row(cols);
-        M::weight_format::encode(w.matrix_of(id, layer), first + order(r), row.data());
+        M::weights::format::encode(w.matrix_of(id, layer), first + order(r), row.data());
       }
   };
   auto vectors = [&](tensor_id id, std::size_t layers) {

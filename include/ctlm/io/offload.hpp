@@ -40,7 +40,7 @@ constexpr std::size_t window_bytes(std::size_t bytes) { return bytes == 0 ? 0 : 
 
 template <class M>
 class offloaded_weights {
-  using F = typename M::weight_format;
+  using F = typename M::weights::format;
   using real = typename M::real;
   using views = typename M::const_weights;
   static constexpr decoder_shape shape = M::shape;

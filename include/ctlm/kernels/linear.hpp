@@ -15,9 +15,8 @@ struct linear_workspace {
   real* panels = nullptr;   // [workers] packed panels of the matrix product
   real* decoded = nullptr;  // [workers][block][max_inputs] rows of W, where the format has to be decoded
   std::size_t decoded_stride = 0;
-  std::size_t block = 1;           // rows of W decoded at once
-  quantised_vector activations{};  // [max_rows] quantised activations
-  std::size_t activation_groups = 0;
+  std::size_t block = 1;         // rows of W decoded at once
+  quantised_rows activations{};  // [max_rows] quantised activations
 
   static constexpr bool integer = std::same_as<C, dynamic_int8>;
   static constexpr std::size_t few_rows = 4;  // fewer rows of x than this are dotted row by row
@@ -27,10 +26,9 @@ struct linear_workspace {
     linear_workspace ws;
     ws.panels = a.template allocate<real>(workers * gemm_workspace<real>(Arch{}));
     if constexpr (integer) {
-      ws.activation_groups = F::groups(max_inputs);
-      ws.activations.codes = a.template allocate<std::int8_t>(max_rows * max_inputs);
-      ws.activations.scales = a.template allocate<float>(max_rows * ws.activation_groups);
-      ws.activations.sums = a.template allocate<float>(max_rows * ws.activation_groups);
+      ws.activations.codes = a.template allocate<std::int8_t>(max_rows * round_up(max_inputs, code_block));
+      ws.activations.scales = a.template allocate<float>(max_rows * F::groups(max_inputs));
+      ws.activations.sums = a.template allocate<std::int32_t>(max_rows * F::groups(max_inputs));
     } else if constexpr (!native_format<F>) {
       ws.block = max_rows < few_rows ? 1 : gemm_panel<real>(Arch{});
       ws.decoded_stride = ws.block * max_inputs;
@@ -81,20 +79,31 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::
   });
 }
 
-/// Integer weights times activations quantised as they come.
+/// Integer weights times activations quantised as they come, sixteen rows of W at a time.
 template <class Arch, executor E, quantised_format F>
 constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const std::type_identity_t<matrix<const F>>& w,
                       const float* bias, float* y, bool accumulate, linear_workspace<Arch, F, dynamic_int8>& ws) {
+  constexpr std::size_t tile = 8;
   const std::size_t n = w.rows, k = w.cols;
-  auto activation = [&](std::size_t i) {
-    const std::size_t g = i * ws.activation_groups;
-    return quantised_vector{ws.activations.codes + i * k, ws.activations.scales + g, ws.activations.sums + g};
-  };
-  for (std::size_t i = 0; i < m; ++i) quantise_vector(arch, F{}, k, x + i * k, activation(i));
-  parallel_for(exec, n, rows_per_task(k, m), [&](std::size_t first, std::size_t count, std::size_t) {
-    for (std::size_t j = first; j < first + count; ++j)
-      for (std::size_t i = 0; i < m; ++i) put(y[i * n + j], quantised_dot(arch, F{}, w, j, activation(i)), accumulate);
-    add_bias(arch, m, n, first, count, bias, y);
+  quantised_rows& q = ws.activations;
+  q.code_stride = round_up(k, code_block);
+  q.groups = F::groups(k);
+  parallel_for(exec, m, larger(1, 16384 / k), [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t i = first; i < first + count; ++i) quantise_row(arch, F{}, k, x + i * k, q.row(i));
+  });
+  const std::size_t grain = ceil_div(rows_per_task(k, m), block_rows);
+  parallel_for(exec, ceil_div(n, block_rows), grain, [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t block = first; block < first + count; ++block) {
+      const std::size_t row = block * block_rows, rows = smaller(block_rows, n - row);
+      for (std::size_t i = 0; i < m; i += tile) {
+        float out[tile * block_rows];
+        const std::size_t tokens = smaller(tile, m - i);
+        quantised_block(arch, F{}, w, block, tokens, q.row(i), out);
+        for (std::size_t t = 0; t < tokens; ++t)
+          for (std::size_t r = 0; r < rows; ++r) put(y[(i + t) * n + row + r], out[t * block_rows + r], accumulate);
+      }
+      add_bias(arch, m, n, row, rows, bias, y);
+    }
   });
 }
 

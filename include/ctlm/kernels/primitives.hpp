@@ -5,7 +5,7 @@
 //   gemm                          matrix product (portable/gemm.hpp)
 //   dot_rows                      matrix x vector (portable/dot.hpp)
 //   decode_row                    stored numbers to arithmetic ones (portable/decode.hpp)
-//   quantise_vector, quantised_dot   integer weights x int8 activations (portable/quantised_dot.hpp)
+//   quantise_row, quantised_block    integer weights x int8 activations (portable/quantised_block.hpp)
 //
 // The portable ones are complete and constexpr. An overload for simd<A> replaces one of them; deleting it leaves a
 // working build.
@@ -16,13 +16,16 @@
 #include "portable/dot.hpp"
 #include "portable/elementwise.hpp"
 #include "portable/gemm.hpp"
-#include "portable/quantised_dot.hpp"
+#include "portable/quantised_block.hpp"
 #if CTLM_XSIMD
 #include "xsimd/dot.hpp"
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
 #if CTLM_AVX2
 #include "xsimd/avx2/decode.hpp"
-#include "xsimd/avx2/quantised_dot.hpp"
+#include "xsimd/avx2/quantised_block.hpp"
+#endif
+#if CTLM_NEON
+#include "xsimd/neon/quantised_block.hpp"
 #endif
 #endif

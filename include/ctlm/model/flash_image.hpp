@@ -52,6 +52,7 @@ constexpr std::uint64_t model_hash() {
   if constexpr (quantised_format<F>) {
     f.number(F::group);
     f.number(F::has_min);
+    f.number(block_rows * quad);  // the layout: interleaved.hpp
   }
   return f.value();
 }

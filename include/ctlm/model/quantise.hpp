@@ -11,7 +11,8 @@ namespace ctlm::inline CTLM_ABI {
 template <class Shape, class From, class To>
 constexpr void convert_weights(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to,
                                typename To::compute* row) {
-  using source = std::remove_const_t<From>;
+  using source = stored<std::remove_const_t<From>>;
+  using target = stored<To>;
   for (const tensor_info& t : weight_views<Shape, To>::tensors) {
     const auto i = static_cast<std::size_t>(t.id);
     if (t.kind == tensor_kind::vector) {
@@ -23,7 +24,7 @@ constexpr void convert_weights(const weight_views<Shape, From>& from, const weig
                   "ctlm: these two formats compute in different numbers");
     for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
       source::decode(from.raw_matrix(i), r, 0, t.cols, row);
-      To::encode(to.raw_matrix(i), r, row);
+      target::encode(to.raw_matrix(i), r, row);
     }
   }
 }

@@ -12,7 +12,7 @@ template <class M>
 struct kernel_context {
   [[no_unique_address]] typename M::arch_policy arch{};
   typename M::executor_policy* exec = nullptr;
-  linear_workspace<typename M::arch_policy, typename M::weight_format, typename M::compute_format> linear{};
+  linear_workspace<typename M::arch_policy, stored<typename M::weight_format>, typename M::compute_format> linear{};
   attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};
 };
 
@@ -196,7 +196,7 @@ class basic_session {
       check(t >= 0 && static_cast<std::size_t>(t) < shape.vocab, errc::invalid_argument,
             "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(t));
     c_.exec = exec_.get();
-    using weight_format = typename M::weight_format;
+    using weight_format = stored<typename M::weight_format>;
     embed(c_.arch, *c_.exec, weight_format{}, rows, tokens.data(),
           weights_.common().matrix_of(tensor_id::token_embedding), x_);
     if constexpr (rotary) {

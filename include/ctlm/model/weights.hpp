@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../core/span.hpp"
-#include "../format/format.hpp"
+#include "../format/interleaved.hpp"
 #include "../memory/plan.hpp"
 #include "tensor_table.hpp"
 
@@ -16,7 +16,9 @@ class weight_views {
   static constexpr decoder_shape shape = Shape::value;
   static constexpr tensor_table tensors = make_tensor_table(shape);
   static constexpr bool read_only = std::is_const_v<F>;
-  using format = std::remove_const_t<F>;
+  /// How matrices are stored: F itself, or the interleaved layout of an integer format.
+  using format = stored<std::remove_const_t<F>>;
+  using matrix_view = matrix<std::conditional_t<read_only, const format, format>>;
   using real = std::conditional_t<read_only, const typename format::compute, typename format::compute>;
   using byte = std::conditional_t<read_only, const std::byte, std::byte>;
 
@@ -43,7 +45,7 @@ class weight_views {
 
   constexpr weight_views(const weight_views&) = default;
   constexpr weight_views& operator=(const weight_views&) = default;
-  constexpr weight_views(const weight_views<Shape, format>& other) requires read_only {
+  constexpr weight_views(const weight_views<Shape, std::remove_const_t<F>>& other) requires read_only {
     for (std::size_t i = 0; i < tensor_count; ++i) {
       matrices_[i] = other.raw_matrix(i);
       vectors_[i] = other.raw_vector(i);
@@ -51,7 +53,7 @@ class weight_views {
   }
 
   static constexpr std::size_t bytes_needed() {
-    return measure([](auto& a) { weight_views<Shape, format>().place(a); });
+    return measure([](auto& a) { weight_views<Shape, std::remove_const_t<F>>().place(a); });
   }
 
   /// All tensors of all layers, padding included.
@@ -64,8 +66,8 @@ class weight_views {
   }
 
   /// One layer's matrix; layer 0 for the tensors that exist once.
-  constexpr matrix<F> matrix_of(tensor_id id, std::size_t layer = 0) const {
-    const matrix<F>& all = matrices_[static_cast<std::size_t>(id)];
+  constexpr matrix_view matrix_of(tensor_id id, std::size_t layer = 0) const {
+    const matrix_view& all = matrices_[static_cast<std::size_t>(id)];
     return all.slice((layer - first_layer_) * rows_of(id), rows_of(id));
   }
   /// One layer's vector; nullptr if the model has no such tensor.
@@ -74,16 +76,16 @@ class weight_views {
     return all == nullptr ? nullptr : all + (layer - first_layer_) * cols_of(id);
   }
   /// The output projection: the token embedding where the two are tied.
-  constexpr matrix<F> head() const {
+  constexpr matrix_view head() const {
     return matrix_of(shape.tie_embeddings ? tensor_id::token_embedding : tensor_id::head_weight);
   }
   /// All layers of a matrix, stacked.
-  constexpr const matrix<F>& raw_matrix(std::size_t id) const { return matrices_[id]; }
+  constexpr const matrix_view& raw_matrix(std::size_t id) const { return matrices_[id]; }
   constexpr real* raw_vector(std::size_t id) const { return vectors_[id]; }
 
   /// Views of tensors that lie here and there: one layer's, say, in a buffer that it was read into. Those not put are
   /// empty. The stacked tensors begin with layer `first`.
-  constexpr void put(tensor_id id, const matrix<F>& m) { matrices_[static_cast<std::size_t>(id)] = m; }
+  constexpr void put(tensor_id id, const matrix_view& m) { matrices_[static_cast<std::size_t>(id)] = m; }
   constexpr void put(tensor_id id, real* v) { vectors_[static_cast<std::size_t>(id)] = v; }
   constexpr void begin_with(std::size_t first) { first_layer_ = first; }
 
@@ -92,13 +94,20 @@ class weight_views {
     for (const tensor_info& t : tensors) {
       const auto i = static_cast<std::size_t>(t.id);
       if (t.kind == tensor_kind::matrix)
-        matrices_[i] = format::place(a, t.layers * t.rows, t.cols);
+        matrices_[i] = place_matrix(a, t);
       else
         vectors_[i] = a.template allocate<std::remove_const_t<real>>(t.size());
     }
   }
 
  private:
+  template <class A>
+  static constexpr matrix_view place_matrix(A& a, const tensor_info& t) {
+    if constexpr (quantised_format<format>)
+      return format::place(a, t.layers * t.rows, t.cols, t.rows);
+    else
+      return format::place(a, t.layers * t.rows, t.cols);
+  }
   static constexpr const tensor_info& info(tensor_id id) {
     std::size_t i = 0;
     while (tensors[i].id != id) ++i;
@@ -113,7 +122,7 @@ class weight_views {
       return matrices_[0].data;
   }
 
-  matrix<F> matrices_[tensor_count]{};
+  matrix_view matrices_[tensor_count]{};
   real* vectors_[tensor_count]{};
   std::size_t first_layer_ = 0;
 };

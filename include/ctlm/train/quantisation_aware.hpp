@@ -71,6 +71,7 @@ class weights_in_use<M, F, Optimizer> {
 
  public:
   using quantised = weight_views<typename M::shape_type, F>;
+  using layout = typename quantised::format;
 
   template <class A>
   constexpr void place(A& a) {
@@ -88,15 +89,15 @@ class weights_in_use<M, F, Optimizer> {
       const auto i = static_cast<std::size_t>(t.id);
       const auto& codes = codes_.raw_matrix(i);
       const real* row = trained.raw_matrix(i).data + r * t.cols;
-      std::uint16_t* stored = codes.scales + r * F::groups(t.cols);
+      auto scale = [&](std::size_t g) -> std::uint16_t& { return codes.scales[layout::scale_index(codes, r, g)]; };
       if (step == 0) {
-        F::encode(codes, r, row);
-        for (std::size_t g = 0; g < F::groups(t.cols); ++g) scales_[s + g] = half_to_float(stored[g]);
+        layout::encode(codes, r, row);
+        for (std::size_t g = 0; g < F::groups(t.cols); ++g) scales_[s + g] = half_to_float(scale(g));
       } else {
-        for (std::size_t g = 0; g < F::groups(t.cols); ++g) stored[g] = float_to_half(scales_[s + g]);
-        F::round(codes, r, row);
+        for (std::size_t g = 0; g < F::groups(t.cols); ++g) scale(g) = float_to_half(scales_[s + g]);
+        layout::round(codes, r, row);
       }
-      F::decode(codes, r, 0, t.cols, image_.raw_matrix(i).data + r * t.cols);
+      layout::decode(codes, r, 0, t.cols, image_.raw_matrix(i).data + r * t.cols);
     });
     for (const tensor_info& t : M::tensors) {
       const auto i = static_cast<std::size_t>(t.id);
@@ -165,17 +166,16 @@ class weights_in_use<M, F, Optimizer> {
   }
 
   /// dL/d log(scale) of one group: a weight contributes its rounding error, or its code if it was cut off.
-  static constexpr real scale_gradient(const matrix<const F>& m, std::size_t row, std::size_t group, const real* w,
+  static constexpr real scale_gradient(const matrix<const layout>& m, std::size_t row, std::size_t group, const real* w,
                                        const real* gradient) {
-    const std::size_t index = row * F::groups(m.cols) + group, size = F::group_size(m.cols);
+    const std::size_t index = layout::scale_index(m, row, group), size = F::group_size(m.cols);
     const real scale = half_to_float(m.scales[index]);
     if (scale == real(0)) return 0;
     const real base = F::has_min ? half_to_float(m.minima[index]) : -F::zero * scale;
     const real at_zero = F::has_min ? real(0) : F::zero;
-    const auto* codes = m.codes + row * F::row_codes(m.cols);
     real total = 0;
     for (std::size_t j = group * size; j < smaller((group + 1) * size, m.cols); ++j) {
-      const auto code = static_cast<real>(F::get(codes, j));
+      const auto code = static_cast<real>(layout::get(m, row, j));
       const real exact = (w[j] - base) / scale;
       const bool cut = exact < real(F::lowest) - real(0.5) || exact > real(F::highest) + real(0.5);
       total += gradient[j] * (cut ? code - at_zero : code - exact);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// ctlm: sixteen rows of integer weights against activations in int8, portable.
+#pragma once
+
+#include "../../arch/portable.hpp"
+#include "../../core/math.hpp"
+#include "../../format/interleaved.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Rows of activations quantised on the fly, with the groups of the weights they will meet:
+/// x[i] = scale[g] * codes[i], and zeros up to a whole step.
+struct quantised_rows {
+  std::int8_t* codes = nullptr;  // [rows][code_stride]
+  float* scales = nullptr;       // [rows][groups]
+  std::int32_t* sums =
+      nullptr;  // [rows][groups] sums of codes: what a zero point or a minimum of the weights multiplies
+  std::size_t code_stride = 0;
+  std::size_t groups = 0;
+
+  constexpr quantised_rows row(std::size_t i) const {
+    return {codes + i * code_stride, scales + i * groups, sums + i * groups, code_stride, groups};
+  }
+};
+
+/// Quantises one row of n numbers, the first of q.
+template <quantised_format F>
+constexpr void quantise_row(portable, F, std::size_t n, const float* x, const quantised_rows& q) {
+  const std::size_t size = F::group_size(n);
+  for (std::size_t g = 0; g < F::groups(n); ++g) {
+    const std::size_t first = g * size, count = smaller(size, n - first);
+    float extreme = 0;
+    for (std::size_t i = first; i < first + count; ++i) extreme = math::max(extreme, math::abs(x[i]));
+    const float inverse = extreme > 0 ? 127.0f / extreme : 0.0f;
+    std::int32_t total = 0;
+    for (std::size_t i = first; i < first + count; ++i) {
+      const int code = math::round_to_int(x[i] * inverse);
+      q.codes[i] = static_cast<std::int8_t>(code);
+      total += code;
+    }
+    q.scales[g] = extreme / 127.0f;
+    q.sums[g] = total;
+  }
+  for (std::size_t i = n; i < q.code_stride; ++i) q.codes[i] = 0;
+}
+
+/// Twice the stored code that means zero, so that it is an integer for int2 as well.
+template <class F>
+inline constexpr int twice_stored_zero = F::has_min ? 2 * F::offset
+                                                    : static_cast<int>(2.0f * F::numbers::zero) + 2 * F::offset;
+
+/// Groups that are whole steps, for which kernels exist that take a step at a time.
+template <class F>
+inline constexpr bool whole_steps = F::group == per_channel || F::group % code_block == 0;
+
+/// y[i][r] = row r of block `block` of w times row i of q; y is [m][block_rows]. Products and sums within a group are
+/// exact integers.
+template <class F>
+constexpr void quantised_block(portable, F, const matrix<const F>& w, std::size_t block, std::size_t m,
+                               const quantised_rows& q, float* y) {
+  const std::size_t n = w.cols, size = F::group_size(n), groups = F::groups(n);
+  const std::uint8_t* const codes = w.codes + block * F::block_bytes(n);
+  for (std::size_t i = 0; i < m; ++i) {
+    const quantised_rows x = q.row(i);
+    float total[block_rows]{};
+    for (std::size_t g = 0; g < groups; ++g) {
+      std::int32_t products[block_rows]{};
+      for (std::size_t j = g * size; j < smaller((g + 1) * size, n); ++j) {
+        const std::size_t quads = j % code_block / quad, shift = quads / F::vectors * F::bits;
+        const std::uint8_t* p = codes + j / code_block * F::step_bytes + quads % F::vectors * F::vector + j % quad;
+        for (std::size_t r = 0; r < block_rows; ++r)
+          products[r] += ((p[r * quad] >> shift) & ((1 << F::bits) - 1)) * x.codes[j];
+      }
+      const std::size_t s = (block * groups + g) * block_rows;
+      for (std::size_t r = 0; r < block_rows; ++r) {
+        const auto exact = static_cast<float>(2 * products[r] - twice_stored_zero<F> * x.sums[g]);
+        total[r] += half_to_float(w.scales[s + r]) * (0.5f * x.scales[g]) * exact;
+        if constexpr (F::has_min)
+          total[r] += half_to_float(w.minima[s + r]) * (x.scales[g] * static_cast<float>(x.sums[g]));
+      }
+    }
+    for (std::size_t r = 0; r < block_rows; ++r) y[i * block_rows + r] = total[r];
+  }
+}
+
+}  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+// ctlm: sixteen rows of integer weights against activations in int8, for AVX2 and AVX-512 VNNI.
+//
+// A register holds four codes of each of 8 or 16 rows; the four activations they meet are broadcast. VNNI multiplies and
+// sums all four in one instruction. AVX2 sums two products in 16 bits first, which codes of 4 and 2 bits cannot overflow
+// (2 * 15 * 127 < 32767); codes of 8 bits are made signed and their signs moved to the activations
+// (2 * 128 * 127 < 32767). So all integer parts equal the portable kernel's to the bit.
+#pragma once
+
+#include "../../../arch/xsimd.hpp"
+#include "../../portable/quantised_block.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+#if CTLM_AVX512VNNI
+
+template <class F, std::size_t M>
+CTLM_INLINE void vnni_step(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, __m512i (&sum)[M]) {
+  const __m512i mask = _mm512_set1_epi8(static_cast<char>((1 << F::bits) - 1));
+  for (std::size_t v = 0; v < F::vectors; ++v) {
+    const __m512i packed = _mm512_loadu_si512(codes + v * F::vector);
+    for (std::size_t p = 0; p < F::planes; ++p) {
+      __m512i w = packed;
+      if constexpr (F::planes > 1)
+        w = _mm512_and_si512(_mm512_srli_epi16(packed, static_cast<unsigned>(p * F::bits)), mask);
+      for (std::size_t i = 0; i < M; ++i) {
+        std::int32_t four;
+        __builtin_memcpy(&four, x + i * stride + (p * F::vectors + v) * quad, sizeof four);
+        sum[i] = _mm512_dpbusd_epi32(sum[i], w, _mm512_set1_epi32(four));
+      }
+    }
+  }
+}
+
+template <class F, std::size_t M>
+CTLM_INLINE void vnni_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
+  const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
+  const std::size_t group_steps = F::group == per_channel ? steps : F::group / code_block;
+  const std::uint8_t* codes = w.codes + block * F::block_bytes(n);
+  const std::size_t first_scale = block * groups * block_rows;
+  __m512 total[M];
+  for (std::size_t i = 0; i < M; ++i) total[i] = _mm512_setzero_ps();
+  const std::int8_t* x = q.codes;
+  for (std::size_t g = 0, step = 0; g < groups; ++g) {
+    __m512i sum[M];
+    for (std::size_t i = 0; i < M; ++i) {
+      const int start = -(twice_stored_zero<F> / 2) * q.sums[i * q.groups + g];
+      sum[i] = _mm512_set1_epi32(start);
+    }
+    for (const std::size_t end = smaller(steps, step + group_steps); step < end; ++step) {
+      _mm_prefetch(reinterpret_cast<const char*>(codes) + 4096, _MM_HINT_T0);
+      vnni_step<F, M>(codes, x, q.code_stride, sum);
+      codes += F::step_bytes;
+      x += code_block;
+    }
+    const auto* s = reinterpret_cast<const __m256i*>(w.scales + first_scale + g * block_rows);
+    const __m512 scales = _mm512_cvtph_ps(_mm256_loadu_si256(s));
+    for (std::size_t i = 0; i < M; ++i) {
+      const float scale = q.scales[i * q.groups + g];
+      __m512 exact = _mm512_cvtepi32_ps(sum[i]);
+      if constexpr (twice_stored_zero<F> % 2 != 0)
+        exact = _mm512_sub_ps(exact, _mm512_set1_ps(0.5f * static_cast<float>(q.sums[i * q.groups + g])));
+      total[i] = _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(scale)), exact, total[i]);
+      if constexpr (F::has_min) {
+        const auto* b = reinterpret_cast<const __m256i*>(w.minima + first_scale + g * block_rows);
+        const __m512 minima = _mm512_cvtph_ps(_mm256_loadu_si256(b));
+        const float weight = scale * static_cast<float>(q.sums[i * q.groups + g]);
+        total[i] = _mm512_fmadd_ps(minima, _mm512_set1_ps(weight), total[i]);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < M; ++i) _mm512_storeu_ps(y + i * block_rows, total[i]);
+}
+
+template <class A, class F>
+requires whole_steps<F>
+void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, std::size_t m, const quantised_rows& q,
+                     float* y) {
+  std::size_t i = 0;
+  for (; i + 8 <= m; i += 8) vnni_rows<F, 8>(w, block, q.row(i), y + i * block_rows);
+  for (; i + 4 <= m; i += 4) vnni_rows<F, 4>(w, block, q.row(i), y + i * block_rows);
+  for (; i < m; ++i) vnni_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
+}
+
+#elif CTLM_F16C
+
+/// Adds four products of each of eight rows.
+template <class F>
+CTLM_INLINE __m256i add_products(__m256i sum, __m256i w, __m256i x) {
+  __m256i pairs;
+  if constexpr (F::bits == 8) {
+    const __m256i codes = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+    pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes));
+  } else {
+    pairs = _mm256_maddubs_epi16(w, x);
+  }
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+template <class F, std::size_t M>
+CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
+  // Codes of 8 bits are signed here: what is stored as 128 is zero already.
+  constexpr int twice_zero = twice_stored_zero<F> - (F::bits == 8 ? 256 : 0);
+  const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
+  const std::size_t group_steps = F::group == per_channel ? steps : F::group / code_block;
+  const __m256i mask = _mm256_set1_epi8(static_cast<char>((1 << F::bits) - 1));
+  for (std::size_t half = 0; half < 2; ++half) {
+    const std::uint8_t* codes = w.codes + block * F::block_bytes(n) + half * 32;
+    const std::int8_t* x = q.codes;
+    __m256 total[M];
+    for (std::size_t i = 0; i < M; ++i) total[i] = _mm256_setzero_ps();
+    for (std::size_t g = 0, step = 0; g < groups; ++g) {
+      __m256i sum[M];
+      for (std::size_t i = 0; i < M; ++i) sum[i] = _mm256_set1_epi32(-(twice_zero / 2) * q.sums[i * q.groups + g]);
+      for (const std::size_t end = smaller(steps, step + group_steps); step < end; ++step, codes += F::step_bytes, x += code_block)
+        for (std::size_t v = 0; v < F::vectors; ++v) {
+          const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + v * F::vector));
+          for (std::size_t p = 0; p < F::planes; ++p) {
+            __m256i c = packed;
+            if constexpr (F::planes > 1) c = _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(p * F::bits)), mask);
+            for (std::size_t i = 0; i < M; ++i) {
+              std::int32_t four;
+              __builtin_memcpy(&four, x + i * q.code_stride + (p * F::vectors + v) * quad, sizeof four);
+              sum[i] = add_products<F>(sum[i], c, _mm256_set1_epi32(four));
+            }
+          }
+        }
+      const std::size_t s = (block * groups + g) * block_rows + half * 8;
+      const __m256 scales = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.scales + s)));
+      for (std::size_t i = 0; i < M; ++i) {
+        const float scale = q.scales[i * q.groups + g];
+        __m256 exact = _mm256_cvtepi32_ps(sum[i]);
+        if constexpr (twice_zero % 2 != 0)
+          exact = _mm256_sub_ps(exact, _mm256_set1_ps(0.5f * static_cast<float>(q.sums[i * q.groups + g])));
+        total[i] = _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(scale)), exact, total[i]);
+        if constexpr (F::has_min) {
+          const __m256 minima = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.minima + s)));
+          const float weight = scale * static_cast<float>(q.sums[i * q.groups + g]);
+          total[i] = _mm256_fmadd_ps(minima, _mm256_set1_ps(weight), total[i]);
+        }
+      }
+    }
+    for (std::size_t i = 0; i < M; ++i) _mm256_storeu_ps(y + i * block_rows + half * 8, total[i]);
+  }
+}
+
+template <class A, class F>
+requires whole_steps<F>
+void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, std::size_t m, const quantised_rows& q,
+                     float* y) {
+  std::size_t i = 0;
+  for (; i + 4 <= m; i += 4) avx2_rows<F, 4>(w, block, q.row(i), y + i * block_rows);
+  for (; i < m; ++i) avx2_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
+}
+
+#endif
+
+}  // namespace ctlm::inline CTLM_ABI

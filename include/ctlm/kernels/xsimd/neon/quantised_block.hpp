@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// ctlm: sixteen rows of integer weights against activations in int8, for 64-bit Arm: with the dot product instruction
+// where the target has it, with widening products where not. All integer parts equal the portable kernel's to the bit.
+#pragma once
+
+#include "../../../arch/xsimd.hpp"
+#include "../../portable/quantised_block.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Adds four products of each of four rows.
+CTLM_INLINE int32x4_t add_products(int32x4_t sum, int8x16_t w, int8x16_t x) {
+#if CTLM_NEON_DOT
+  return vdotq_s32(sum, w, x);
+#else
+  const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(w), vget_low_s8(x)));
+  const int32x4_t high = vpaddlq_s16(vmull_high_s8(w, x));
+  return vaddq_s32(sum, vpaddq_s32(low, high));
+#endif
+}
+
+/// Codes of 8 bits are made signed: what is stored as 128 is zero.
+template <class F>
+CTLM_INLINE int8x16_t plane_of(uint8x16_t packed, std::size_t p) {
+  if constexpr (F::bits == 8) return vreinterpretq_s8_u8(veorq_u8(packed, vdupq_n_u8(0x80)));
+  const auto shift = vdupq_n_s8(static_cast<std::int8_t>(-static_cast<int>(p * F::bits)));
+  return vreinterpretq_s8_u8(vandq_u8(vshlq_u8(packed, shift), vdupq_n_u8((1 << F::bits) - 1)));
+}
+
+template <class F, std::size_t M>
+CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
+  constexpr int twice_zero = twice_stored_zero<F> - (F::bits == 8 ? 256 : 0);
+  constexpr std::size_t parts = block_rows / 4;
+  const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
+  const std::size_t group_steps = F::group == per_channel ? steps : F::group / code_block;
+  const std::uint8_t* codes = w.codes + block * F::block_bytes(n);
+  const std::int8_t* x = q.codes;
+  float32x4_t total[M][parts];
+  for (auto& row : total)
+    for (auto& t : row) t = vdupq_n_f32(0);
+  for (std::size_t g = 0, step = 0; g < groups; ++g) {
+    int32x4_t sum[M][parts];
+    for (std::size_t i = 0; i < M; ++i)
+      for (auto& s : sum[i]) s = vdupq_n_s32(-(twice_zero / 2) * q.sums[i * q.groups + g]);
+    for (const std::size_t end = smaller(steps, step + group_steps); step < end; ++step) {
+      for (std::size_t v = 0; v < F::vectors; ++v)
+        for (std::size_t part = 0; part < parts; ++part) {
+          const uint8x16_t packed = vld1q_u8(codes + v * F::vector + part * 16);
+          for (std::size_t p = 0; p < F::planes; ++p) {
+            const int8x16_t c = plane_of<F>(packed, p);
+            for (std::size_t i = 0; i < M; ++i) {
+              std::int32_t four;
+              __builtin_memcpy(&four, x + i * q.code_stride + (p * F::vectors + v) * quad, sizeof four);
+              sum[i][part] = add_products(sum[i][part], c, vreinterpretq_s8_s32(vdupq_n_s32(four)));
+            }
+          }
+        }
+      codes += F::step_bytes;
+      x += code_block;
+    }
+    for (std::size_t part = 0; part < parts; ++part) {
+      const std::size_t s = (block * groups + g) * block_rows + part * 4;
+      const float32x4_t scales = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(w.scales + s)));
+      for (std::size_t i = 0; i < M; ++i) {
+        const float scale = q.scales[i * q.groups + g];
+        const auto codes_sum = static_cast<float>(q.sums[i * q.groups + g]);
+        float32x4_t exact = vcvtq_f32_s32(sum[i][part]);
+        if constexpr (twice_zero % 2 != 0) exact = vsubq_f32(exact, vdupq_n_f32(0.5f * codes_sum));
+        total[i][part] = vfmaq_f32(total[i][part], vmulq_n_f32(scales, scale), exact);
+        if constexpr (F::has_min) {
+          const float32x4_t minima = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(w.minima + s)));
+          total[i][part] = vfmaq_n_f32(total[i][part], minima, scale * codes_sum);
+        }
+      }
+    }
+  }
+  for (std::size_t i = 0; i < M; ++i)
+    for (std::size_t part = 0; part < parts; ++part) vst1q_f32(y + i * block_rows + part * 4, total[i][part]);
+}
+
+template <class A, class F>
+requires whole_steps<F>
+void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, std::size_t m, const quantised_rows& q,
+                     float* y) {
+  std::size_t i = 0;
+  for (; i + 4 <= m; i += 4) neon_rows<F, 4>(w, block, q.row(i), y + i * block_rows);
+  for (; i < m; ++i) neon_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
+}
+
+}  // namespace ctlm::inline CTLM_ABI
