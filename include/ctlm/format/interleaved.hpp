@@ -2,11 +2,11 @@
 // ctlm: the layout of integer weights: sixteen rows at a time, so that a vector register meets four numbers of each of
 // them at once and no product has to be summed across a register.
 //
-// Sixteen rows make a block, 32 columns of it a step; a block's steps follow each other, so that a matrix x vector reads
-// memory in order. A step is eight quads, of four consecutive numbers of each of the sixteen rows: 64 codes each. With
-// 8 bits a quad is 64 bytes; with 4 bits 64 bytes hold quads v and v + 4; with 2 bits v, v + 2, v + 4 and v + 6. Codes
-// are stored unsigned. A block's scales, and minima, lie in rows of sixteen, one row for each group.
-// Rows are padded to whole blocks, columns to whole steps; the bytes say so.
+// Sixteen rows make a block, 32 columns of it a step; a block's steps follow each other, so that a matrix x vector
+// reads memory in order. A step is eight quads, of four consecutive numbers of each of the sixteen rows: 64 codes each.
+// With 8 bits a quad is 64 bytes; with 4 bits 64 bytes hold quads v and v + 4; with 2 bits v, v + 2, v + 4 and v + 6.
+// Codes are stored unsigned. A block's scales, and minima, lie in rows of sixteen, one row for each group. Rows are
+// padded to whole blocks, columns to whole steps; the bytes say so.
 #pragma once
 
 #include "quantised.hpp"
@@ -24,9 +24,9 @@ struct interleaved : coded_rows<F, interleaved<F>> {
   static constexpr const char* name = F::name;
   static constexpr std::size_t bits = F::bits, group = F::group;
   static constexpr bool has_min = F::has_min;
-  static constexpr std::size_t planes = 8 / bits;                                // codes in a byte
-  static constexpr std::size_t vector = block_rows * quad;                       // bytes that belong together
-  static constexpr std::size_t vectors = code_block / quad / planes;             // of a step
+  static constexpr std::size_t planes = 8 / bits;                     // codes in a byte
+  static constexpr std::size_t vector = block_rows * quad;            // bytes that belong together
+  static constexpr std::size_t vectors = code_block / quad / planes;  // of a step
   static constexpr std::size_t step_bytes = vectors * vector;
   /// What is added to a code to store it.
   static constexpr int offset = F::lowest < 0 ? 128 : 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // ctlm: sixteen rows of integer weights against activations in int8, for AVX2 and AVX-512 VNNI.
 //
-// A register holds four codes of each of 8 or 16 rows; the four activations they meet are broadcast. VNNI multiplies and
-// sums all four in one instruction. AVX2 sums two products in 16 bits first, which codes of 4 and 2 bits cannot overflow
-// (2 * 15 * 127 < 32767); codes of 8 bits are made signed and their signs moved to the activations
-// (2 * 128 * 127 < 32767). So all integer parts equal the portable kernel's to the bit.
+// A register holds four codes of each of 8 or 16 rows; the four activations they meet are broadcast. VNNI multiplies
+// and sums all four in one instruction. AVX2 sums two products in 16 bits first, which codes of 4 and 2 bits cannot
+// overflow (2 * 15 * 127 < 32767); codes of 8 bits are made signed and their signs moved to the activations (2 * 128 *
+// 127 < 32767). So all integer parts equal the portable kernel's to the bit.
 #pragma once
 
 #include "../../../arch/xsimd.hpp"
@@ -112,12 +112,14 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t block, const qu
     for (std::size_t g = 0, step = 0; g < groups; ++g) {
       __m256i sum[M];
       for (std::size_t i = 0; i < M; ++i) sum[i] = _mm256_set1_epi32(-(twice_zero / 2) * q.sums[i * q.groups + g]);
-      for (const std::size_t end = smaller(steps, step + group_steps); step < end; ++step, codes += F::step_bytes, x += code_block)
+      for (const std::size_t end = smaller(steps, step + group_steps); step < end;
+           ++step, codes += F::step_bytes, x += code_block)
         for (std::size_t v = 0; v < F::vectors; ++v) {
           const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + v * F::vector));
           for (std::size_t p = 0; p < F::planes; ++p) {
             __m256i c = packed;
-            if constexpr (F::planes > 1) c = _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(p * F::bits)), mask);
+            if constexpr (F::planes > 1)
+              c = _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(p * F::bits)), mask);
             for (std::size_t i = 0; i < M; ++i) {
               std::int32_t four;
               __builtin_memcpy(&four, x + i * q.code_stride + (p * F::vectors + v) * quad, sizeof four);
