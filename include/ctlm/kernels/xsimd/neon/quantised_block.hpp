@@ -6,6 +6,8 @@
 #include "../../../arch/xsimd.hpp"
 #include "../../portable/quantised_block.hpp"
 
+#if CTLM_NEON
+
 namespace ctlm::inline CTLM_ABI {
 
 /// Adds four products of each of four rows.
@@ -88,3 +90,5 @@ void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, st
 }
 
 }  // namespace ctlm::inline CTLM_ABI
+
+#endif
