@@ -140,22 +140,39 @@ void must(const result<void>& r, const std::string& doing) {
 
 // ---- training ------------------------------------------------------------------------------------------------------
 
-/// Mean loss over a fixed set of validation windows.
+/// Beginnings of a fixed set of windows of the validation text, spread over all of it: whole batches.
+std::vector<std::size_t> validation_windows(const corpus& c) {
+  const std::size_t windows = (c.validation.size() - 1) / demo_trainer::sequence;
+  std::vector<std::size_t> starts((windows < 64 ? 1 : 4) * demo_trainer::batch);
+  for (std::size_t i = 0; i < starts.size(); ++i) starts[i] = i * windows / starts.size() * demo_trainer::sequence;
+  return starts;
+}
+
 double validate(demo_trainer& t, const corpus& c) {
-  const span<const token> text = c.validation;
-  const std::size_t windows = (text.size() - 1) / demo_trainer::sequence, batches = windows < 64 ? 1 : 4;
-  std::vector<token> inputs(demo_trainer::batch_tokens), targets(demo_trainer::batch_tokens);
+  const std::vector<std::size_t> starts = validation_windows(c);
+  std::vector<token> inputs, targets;
   double total = 0;
-  for (std::size_t b = 0; b < batches; ++b) {
-    for (std::size_t row = 0; row < demo_trainer::batch; ++row)
-      for (std::size_t i = 0; i < demo_trainer::sequence; ++i) {
-        const std::size_t window = (b * demo_trainer::batch + row) * windows / (batches * demo_trainer::batch);
-        inputs[row * demo_trainer::sequence + i] = text[window * demo_trainer::sequence + i];
-        targets[row * demo_trainer::sequence + i] = text[window * demo_trainer::sequence + i + 1];
-      }
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const auto from = c.validation.begin() + static_cast<std::ptrdiff_t>(starts[i]);
+    inputs.insert(inputs.end(), from, from + demo_trainer::sequence);
+    targets.insert(targets.end(), from + 1, from + 1 + demo_trainer::sequence);
+    if (inputs.size() < demo_trainer::batch_tokens) continue;
     total += t.evaluate(inputs, targets);
+    inputs.clear();
+    targets.clear();
   }
-  return total / static_cast<double>(batches);
+  return total / static_cast<double>(starts.size() / demo_trainer::batch);
+}
+
+/// The same loss, by a session of a finished model.
+template <class Session>
+double validate(Session& session, const corpus& c) {
+  const std::vector<std::size_t> starts = validation_windows(c);
+  double total = 0;
+  for (std::size_t first : starts)
+    total += mean_nll(session, span<const token>(c.validation).subspan(first, demo_trainer::sequence + 1),
+                      demo_trainer::sequence);
+  return total / static_cast<double>(starts.size());
 }
 
 void train(demo_trainer& t, run& r, const corpus& c, const demo::options& o) {
@@ -228,7 +245,7 @@ row measure_format(const typename M::const_weights& w, const corpus& c, const bp
   heap_arena memory(M::session_bytes);
   typename M::session session(w, memory, exec);
   const span<const token> text = c.validation;
-  const double loss = mean_nll(session, text.first(smaller(text.size(), 4096)));
+  const double loss = validate(session, c);
   using clock = std::chrono::steady_clock;
   double best = 0;
   for (int repeat = 0; repeat < 3; ++repeat) {
