@@ -87,8 +87,8 @@ struct interleaved : coded_rows<F, interleaved<F>> {
     byte = static_cast<std::uint8_t>((byte & ~(mask << shift(i))) | ((code + offset) << shift(i)));
   }
   template <class View>
-  static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t group) {
-    return (block_of(m, row) * groups(m.cols) + group) * block_rows + row % m.period % block_rows;
+  static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t g) {
+    return (block_of(m, row) * groups(m.cols) + g) * block_rows + row % m.period % block_rows;
   }
 
  private:

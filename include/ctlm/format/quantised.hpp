@@ -127,8 +127,8 @@ struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
     F::set_code(m.codes + row * row_codes(m.cols), i, code);
   }
   template <class View>
-  static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t group) {
-    return row * groups(m.cols) + group;
+  static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t g) {
+    return row * groups(m.cols) + g;
   }
 };
 
