@@ -120,25 +120,27 @@ void training(bench::report& r, const machine& limits, workers& one, workers& tw
 /// c[m][n] = a[m][k] b, with b stored [n][k] (layers of a network) or [k][n].
 void product(bench::report& r, const machine& limits, workers& one, workers& two, std::size_t m, std::size_t k,
              std::size_t n, bool transposed) {
-  std::vector<float> a(m * k), b(k * n), c(m * n), panels(2 * ctlm::gemm_workspace<float>(ctlm::native{}) + 16);
-  fill(a.data(), a.size() * 4);
-  fill(b.data(), b.size() * 4);
-  float* const aligned = panels.data() + (64 - reinterpret_cast<std::uintptr_t>(panels.data()) % 64) / 4 % 16;
+  const std::size_t scratch = 2 * ctlm::gemm_workspace<float>(ctlm::native{}, m);
+  ctlm::heap_arena memory((m * k + k * n + m * n + scratch) * sizeof(float) + 256);
+  float *a = memory.allocate<float>(m * k), *b = memory.allocate<float>(k * n), *c = memory.allocate<float>(m * n),
+        *panels = memory.allocate<float>(scratch);
+  fill(a, m * k * 4);
+  fill(b, k * n * 4);
   const double work = 2.0 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n);
   for (std::size_t t = 0; t < 2; ++t) {
     workers& exec = t == 0 ? one : two;
     const auto right =
-        transposed ? ctlm::row_major<float>(b.data(), k).transposed() : ctlm::row_major<float>(b.data(), n);
+        transposed ? ctlm::row_major<float>(b, k).transposed() : ctlm::row_major<float>(b, n);
     std::vector<bench::candidate> candidates = {{"ctlm",
                                                  [&] {
                                                    ctlm::matmul(ctlm::native{}, exec, m, n, k,
-                                                                ctlm::row_major<float>(a.data(), k), right, c.data(), n,
-                                                                false, aligned);
+                                                                ctlm::row_major<float>(a, k), right, c, n,
+                                                                false, panels, m);
                                                  },
                                                  work}};
     for (const bench::peer& p : bench::peers())
       candidates.push_back(
-          {p.name, [&, p] { p.product(static_cast<int>(t) + 1, m, k, n, transposed, a.data(), b.data(), c.data()); },
+          {p.name, [&, p] { p.product(static_cast<int>(t) + 1, m, k, n, transposed, a, b, c); },
            work});
     const auto rate = bench::rates(candidates, 0.05, 5);
     const std::string shape = std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) +

@@ -59,7 +59,7 @@ void integer_products(rng& r, std::size_t cases) {
 }
 
 void matrix_products(rng& r, std::size_t cases) {
-  std::vector<float> workspace(gemm_workspace<float>(native{}) + 16), expected(400), actual(400);
+  std::vector<float> workspace(gemm_workspace<float>(native{}, 400) + 16), expected(400), actual(400);
   float* panel = workspace.data();
   while (reinterpret_cast<std::uintptr_t>(panel) % 64 != 0) ++panel;
   for (std::size_t trial = 0; trial < cases; ++trial) {
@@ -77,12 +77,12 @@ void matrix_products(rng& r, std::size_t cases) {
 
 void dots(rng& r, std::size_t cases) {
   for (std::size_t trial = 0; trial < cases; ++trial) {
-    const std::size_t n = 1 + r.below(90), rows = 1 + r.below(6);
-    const float *w = source.take(r, rows * n), *x = source.take(r, n);
-    float expected[6], actual[6];
-    dot_rows(portable{}, rows, n, w, n, x, expected);
-    dot_rows(native{}, rows, n, w, n, x, actual);
-    for (std::size_t i = 0; i < rows; ++i)
+    const std::size_t n = 1 + r.below(90), m = 1 + r.below(6), rows = 1 + r.below(10);
+    const float *w = source.take(r, rows * n), *x = source.take(r, m * n);
+    float expected[60], actual[60];
+    dot_products(portable{}, m, rows, n, x, n, w, n, expected, rows, false);
+    dot_products(native{}, m, rows, n, x, n, w, n, actual, rows, false);
+    for (std::size_t i = 0; i < m * rows; ++i)
       if (!(std::fabs(double(expected[i]) - double(actual[i])) <= 16 * epsilon * static_cast<double>(n)))
         FAIL("dot of " << n << ": " << expected[i] << " " << actual[i]);
     if (maximum(portable{}, n, x) != maximum(native{}, n, x)) FAIL("maximum of " << n);

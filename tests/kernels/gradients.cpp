@@ -13,12 +13,6 @@ namespace {
 constexpr double limit = 1e-7;
 ctlm::serial exec;
 
-/// 64-byte aligned scratch for matrix products.
-struct panel {
-  ctlm::heap_arena memory{ctlm::gemm_workspace<double>(ctlm::native{}) * sizeof(double) + 64};
-  double* data = memory.allocate<double>(ctlm::gemm_workspace<double>(ctlm::native{}));
-};
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("activation functions", "[kernels][gradient]", ctlm::relu, ctlm::gelu, ctlm::gelu_tanh, ctlm::silu,
@@ -64,12 +58,11 @@ TEMPLATE_TEST_CASE("normalisation", "[kernels][gradient]", ctlm::rms_norm, ctlm:
 
 TEST_CASE("linear layers", "[kernels][gradient]") {
   const std::size_t m = 5, n = 7, k = 6;
-  panel p;
   auto x = random<double>(m * k, 1), w = random<double>(n * k, 2), bias = random<double>(n, 3);
   const auto dy = random<double>(m * n, 4);
+  ctlm::heap_arena memory(1 << 20);
+  auto ws = ctlm::linear_workspace<ctlm::native, ctlm::f64, ctlm::decoded>::place(memory, n, k, 1);
   auto loss = [&] {
-    ctlm::heap_arena memory(1 << 20);
-    auto ws = ctlm::linear_workspace<ctlm::native, ctlm::f64, ctlm::decoded>::place(memory, m, k, 1);
     std::vector<double> y(m * n);
     ctlm::linear(ctlm::native{}, exec, m, x.data(), ctlm::matrix<const ctlm::f64>{w.data(), n, k}, bias.data(),
                  y.data(), false, ws);
@@ -77,8 +70,8 @@ TEST_CASE("linear layers", "[kernels][gradient]") {
   };
   const auto ex = gradient(x, loss), ew = gradient(w, loss), eb = gradient(bias, loss);
   std::vector<double> dx(m * k), dw(n * k), db(n);
-  ctlm::linear_backward_input(ctlm::native{}, exec, m, n, k, dy.data(), w.data(), dx.data(), false, p.data);
-  ctlm::linear_backward_weight(ctlm::native{}, exec, m, n, k, dy.data(), x.data(), dw.data(), db.data(), p.data);
+  ctlm::linear_backward_input(ctlm::native{}, exec, m, n, k, dy.data(), w.data(), dx.data(), false, ws);
+  ctlm::linear_backward_weight(ctlm::native{}, exec, m, n, k, dy.data(), x.data(), dw.data(), db.data(), ws);
   CHECK(difference(ex, dx) < limit);
   CHECK(difference(ew, dw) < limit);
   CHECK(difference(eb, db) < limit);

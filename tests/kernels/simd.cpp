@@ -12,11 +12,13 @@ using reference::random;
 TEMPLATE_TEST_CASE("matrix products agree, in every layout and size", "[kernels]", float, double) {
   using T = TestType;
   ctlm::rng r{11};
-  std::vector<T> workspace(ctlm::gemm_workspace<T>(ctlm::native{}) + 64);
-  auto* panel = workspace.data();
-  while (reinterpret_cast<std::uintptr_t>(panel) % 64 != 0) ++panel;
-  for (int trial = 0; trial < 150; ++trial) {
-    const std::size_t m = 1 + r.below(40), n = 1 + r.below(100), k = 1 + r.below(trial % 10 == 0 ? 600 : 60);
+  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, 1000) * sizeof(T) + 64);
+  T* workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, 1000));
+  const std::size_t large[][3] = {{1000, 40, 700}, {30, 1100, 800}, {5, 1030, 1600}};  // more than one block each way
+  for (std::size_t trial = 0; trial < 150 + 4 * std::size(large); ++trial) {
+    const std::size_t* given = trial < 150 ? nullptr : large[trial % std::size(large)];
+    const std::size_t m = given ? given[0] : 1 + r.below(40), n = given ? given[1] : 1 + r.below(100),
+                      k = given ? given[2] : 1 + r.below(trial % 10 == 0 ? 600 : 60);
     const bool a_transposed = r.below(2), b_transposed = r.below(2), accumulate = r.below(2);
     INFO(m << "x" << n << "x" << k << " " << a_transposed << b_transposed << accumulate);
     const auto a = random<T>(m * k, 1), b = random<T>(k * n, 2);
@@ -32,7 +34,7 @@ TEMPLATE_TEST_CASE("matrix products agree, in every layout and size", "[kernels]
         expected[i * n + j] = static_cast<T>(sum);
       }
     auto portable = c;
-    ctlm::gemm(ctlm::native{}, m, n, k, left, right, c.data(), n, accumulate, panel);
+    ctlm::gemm(ctlm::native{}, m, n, k, left, right, c.data(), n, accumulate, workspace);
     ctlm::gemm(ctlm::portable{}, m, n, k, left, right, portable.data(), n, accumulate, static_cast<T*>(nullptr));
     const double limit = static_cast<double>(std::numeric_limits<T>::epsilon()) * (8 + static_cast<double>(k) / 8);
     CHECK(difference(expected, c) < limit);
@@ -66,8 +68,8 @@ TEST_CASE("sums, maxima and dot products agree", "[kernels]") {
     CHECK(ctlm::maximum(ctlm::native{}, n, x.data()) == ctlm::maximum(ctlm::portable{}, n, x.data()));
     float dots[6], plain[6];
     const auto w = random<float>(6 * n, 7);
-    ctlm::dot_rows(ctlm::native{}, 6, n, w.data(), n, x.data(), dots);
-    ctlm::dot_rows(ctlm::portable{}, 6, n, w.data(), n, x.data(), plain);
+    ctlm::dot_products(ctlm::native{}, 1, 6, n, x.data(), n, w.data(), n, dots, 6, false);
+    ctlm::dot_products(ctlm::portable{}, 1, 6, n, x.data(), n, w.data(), n, plain, 6, false);
     for (int i = 0; i < 6; ++i) CHECK(std::fabs(dots[i] - plain[i]) < 2e-5f);
   }
 }

@@ -29,7 +29,7 @@ struct attention_workspace {
     if (backward) ws.gradients = a.template allocate<T>(max_rows * key_tile);
     ws.peak = a.template allocate<T>(max_rows);
     ws.total = a.template allocate<T>(max_rows);
-    ws.panel = a.template allocate<T>(gemm_workspace<T>(arch));
+    ws.panel = a.template allocate<T>(gemm_workspace<T>(arch, larger(max_rows, key_tile)));
     return ws;
   }
 };

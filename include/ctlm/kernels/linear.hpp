@@ -16,15 +16,17 @@ struct linear_workspace {
   real* decoded = nullptr;  // [workers][block][max_inputs] rows of W, where the format has to be decoded
   std::size_t decoded_stride = 0;
   std::size_t block = 1;         // rows of W decoded at once
+  std::size_t max_rows = 0;      // of a product's left operand
   quantised_rows activations{};  // [max_rows] quantised activations
 
   static constexpr bool integer = std::same_as<C, dynamic_int8>;
-  static constexpr std::size_t few_rows = 4;  // fewer rows of x than this are dotted row by row
+  static constexpr std::size_t few_rows = 4;  // for fewer rows of x than this, rows of W are decoded one by one
 
   template <class A>
   static constexpr linear_workspace place(A& a, std::size_t max_rows, std::size_t max_inputs, std::size_t workers) {
     linear_workspace ws;
-    ws.panels = a.template allocate<real>(workers * gemm_workspace<real>(Arch{}));
+    ws.max_rows = max_rows;
+    ws.panels = a.template allocate<real>(workers * gemm_workspace<real>(Arch{}, max_rows));
     if constexpr (integer) {
       ws.activations.codes = a.template allocate<std::int8_t>(max_rows * round_up(max_inputs, code_block));
       ws.activations.scales = a.template allocate<float>(max_rows * F::groups(max_inputs));
@@ -63,20 +65,9 @@ template <class Arch, executor E, native_format F, compute_policy C, class T = t
 constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::type_identity_t<matrix<const F>>& w,
                       const T* bias, T* y, bool accumulate, linear_workspace<Arch, F, C>& ws) {
   const std::size_t n = w.rows, k = w.cols;
-  if (m >= ws.few_rows) {
-    matmul(arch, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, accumulate, ws.panels);
-    return add_bias(arch, m, n, 0, n, bias, y);
-  }
-  parallel_for(exec, n, rows_per_task(k, m), [&](std::size_t first, std::size_t count, std::size_t) {
-    for (std::size_t i = 0; i < m; ++i)
-      for (std::size_t j = first; j < first + count; j += 4) {
-        const std::size_t rows = smaller(4, first + count - j);
-        T dots[4]{};
-        dot_rows(arch, rows, k, w.data + j * k, k, x + i * k, dots);
-        for (std::size_t r = 0; r < rows; ++r) put(y[i * n + j + r], dots[r], accumulate);
-      }
-    add_bias(arch, m, n, first, count, bias, y);
-  });
+  matmul(arch, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, accumulate, ws.panels,
+         ws.max_rows);
+  add_bias(arch, m, n, 0, n, bias, y);
 }
 
 /// Integer weights times activations quantised as they come, sixteen rows of W at a time.
@@ -117,18 +108,14 @@ requires(!native_format<F>) constexpr void linear(Arch arch, E& exec, std::size_
   parallel_for(
       exec, n, round_up(rows_per_task(k, m), block), [&](std::size_t first, std::size_t count, std::size_t worker) {
         T* rows = ws.decoded + worker * ws.decoded_stride;
-        T* panel = ws.panels + worker * gemm_workspace<T>(arch);
+        T* panel = ws.panels + worker * gemm_workspace<T>(arch, ws.max_rows);
         for (std::size_t j = first; j < first + count; j += block) {
           const std::size_t size = smaller(block, first + count - j);
           for (std::size_t r = 0; r < size; ++r) decode_row(arch, F{}, w, j + r, rows + r * k);
           if (block > 1) {
             gemm(arch, m, size, k, row_major(x, k), row_major<T>(rows, k).transposed(), y + j, n, accumulate, panel);
           } else {
-            for (std::size_t i = 0; i < m; ++i) {
-              T dot{};
-              dot_rows(arch, 1, k, rows, k, x + i * k, &dot);
-              put(y[i * n + j], dot, accumulate);
-            }
+            dot_products(arch, m, 1, k, x, k, rows, k, y + j, n, accumulate);
           }
         }
         add_bias(arch, m, n, first, count, bias, y);
@@ -136,15 +123,15 @@ requires(!native_format<F>) constexpr void linear(Arch arch, E& exec, std::size_
 }
 
 /// dx = dy W (or +=), dW += dy^T x, dbias += column sums of dy. Native formats only: those are the ones trained.
-template <class Arch, executor E, class T>
+template <class Arch, executor E, class T, class Workspace>
 constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
-                                     const T* w, T* dx, bool accumulate, T* panels) {
-  matmul(arch, exec, m, k, n, row_major(dy, n), row_major(w, k), dx, k, accumulate, panels);
+                                     const T* w, T* dx, bool accumulate, Workspace& ws) {
+  matmul(arch, exec, m, k, n, row_major(dy, n), row_major(w, k), dx, k, accumulate, ws.panels, ws.max_rows);
 }
-template <class Arch, executor E, class T>
+template <class Arch, executor E, class T, class Workspace>
 constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
-                                      const T* x, T* dw, T* dbias, T* panels) {
-  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, true, panels);
+                                      const T* x, T* dw, T* dbias, Workspace& ws) {
+  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, true, ws.panels, ws.max_rows);
   if (dbias == nullptr) return;
   parallel_for(exec, n, 256, [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = 0; i < m; ++i)

@@ -3,7 +3,7 @@
 //
 //   elementwise, sum, maximum     loops over arrays (portable/elementwise.hpp)
 //   gemm                          matrix product (portable/gemm.hpp)
-//   dot_rows                      matrix x vector (portable/dot.hpp)
+//   dot_products                  the same for few rows (portable/dot.hpp)
 //   decode_row                    stored numbers to arithmetic ones (portable/decode.hpp)
 //   quantise_row, quantised_block    integer weights x int8 activations (portable/quantised_block.hpp)
 //

@@ -5,6 +5,9 @@
 #include "arena.hpp"
 
 #include <cstdlib>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace ctlm::inline CTLM_ABI {
 
@@ -15,6 +18,7 @@ class heap_arena {
     check(block_ != nullptr, errc::out_of_memory, "ctlm: the system has no memory for this arena", bytes);
     const auto address = reinterpret_cast<std::uintptr_t>(block_);
     base_ = static_cast<std::byte*>(block_) + (round_up(address, memory_alignment) - address);
+    ask_for_large_pages();
   }
   heap_arena(heap_arena&& other) noexcept
       : block_(other.block_), base_(other.base_), size_(other.size_), used_(other.used_) {
@@ -40,6 +44,18 @@ class heap_arena {
   std::size_t used() const { return used_; }
 
  private:
+  /// Matrices are walked along rows and columns: with pages of 4 KiB a large one has more of them than the processor can
+  /// keep the addresses of.
+  void ask_for_large_pages() {
+#if defined(__linux__)
+    constexpr std::size_t page = 4096, worthwhile = std::size_t{4} << 20;
+    if (size_ < worthwhile) return;
+    const auto first = round_up(reinterpret_cast<std::uintptr_t>(base_), page);
+    const auto end = (reinterpret_cast<std::uintptr_t>(base_) + size_) / page * page;
+    (void)::madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);  // advice, which a system may ignore
+#endif
+  }
+
   void* block_;
   std::byte* base_ = nullptr;
   std::size_t size_;

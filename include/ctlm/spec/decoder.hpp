@@ -30,6 +30,8 @@ struct decoder_shape {
   constexpr std::size_t kv_dim() const { return kv_heads * head_dim; }
   constexpr std::size_t qkv_dim() const { return q_dim() + 2 * kv_dim(); }
   constexpr std::size_t up_dim() const { return gated ? 2 * d_ff : d_ff; }
+  /// Of all matrices, the head among them.
+  constexpr std::size_t most_outputs() const { return larger(larger(vocab, d_model), larger(qkv_dim(), up_dim())); }
 };
 
 /// The checks that every spec shares, each with its own words.

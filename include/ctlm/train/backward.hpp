@@ -35,9 +35,9 @@ constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t 
                                 tensor_id weight, tensor_id bias, const T* dy, const T* x, T* dx) {
   const auto m = w.matrix_of(weight, layer);
   linear_backward_weight(c.arch, *c.exec, rows, m.rows, m.cols, dy, x, g.matrix_of(weight, layer).data,
-                         g.vector_of(bias, layer), c.linear.panels);
+                         g.vector_of(bias, layer), c.linear);
   linear_backward_input(c.arch, *c.exec, rows, m.rows, m.cols, dy, static_cast<const T*>(m.data), dx, false,
-                        c.linear.panels);
+                        c.linear);
 }
 
 /// dx holds the gradient of the block's output and becomes that of its input; gradients of weights are added to g. The

@@ -237,7 +237,7 @@ class trainer {
     scratch_.normed = a.template allocate<real>(rows * d);
     scratch_.dnormed = a.template allocate<real>(rows * d);
     dx_ = a.template allocate<real>(rows * d);
-    c_.linear = decltype(c_.linear)::place(a, rows, 0, workers);
+    c_.linear = decltype(c_.linear)::place(a, larger(rows, shape.most_outputs()), 0, workers);
     for (auto& ws : c_.attention) ws = attention_workspace<real>::place(a, c_.arch, query_tile, true);
     overlay(
         a, [&](auto& head) { logits_ = head.template allocate<real>(head_rows * shape.vocab); },
@@ -357,7 +357,7 @@ class trainer {
   constexpr void compute_logits(std::size_t first, std::size_t n) {
     const auto w = used().head();
     matmul(c_.arch, *c_.exec, n, shape.vocab, d, row_major<real>(scratch_.normed + first * d, d),
-           row_major<real>(w.data, d).transposed(), logits_, shape.vocab, false, c_.linear.panels);
+           row_major<real>(w.data, d).transposed(), logits_, shape.vocab, false, c_.linear.panels, c_.linear.max_rows);
   }
 
   /// The output projection and the loss, head_rows rows of logits at a time. With gradients, scratch_.dnormed receives
@@ -372,9 +372,9 @@ class trainer {
       targets.loss(*this, first, n, scale);
       if constexpr (with_gradients) {
         linear_backward_weight(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_), x,
-                               gradients_.head().data, static_cast<real*>(nullptr), c_.linear.panels);
+                               gradients_.head().data, static_cast<real*>(nullptr), c_.linear);
         linear_backward_input(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_),
-                              static_cast<const real*>(w.data), scratch_.dnormed + first * d, false, c_.linear.panels);
+                              static_cast<const real*>(w.data), scratch_.dnormed + first * d, false, c_.linear);
       }
     }
     double total = 0;

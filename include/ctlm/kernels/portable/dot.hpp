@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT
-// ctlm: one vector against a few rows of a matrix, portable.
+// ctlm: products of few rows, portable: both operands are read along their rows.
 #pragma once
 
 #include "../../arch/portable.hpp"
 
 namespace ctlm::inline CTLM_ABI {
 
-/// y[r] = row r of w . x for r < rows; rows lie `stride` apart and have n numbers.
+/// c[i][j] = a[i] . b[j] (+= where accumulate) for m rows of a and n of b, of k numbers each.
 template <class T>
-constexpr void dot_rows(portable, std::size_t rows, std::size_t n, const T* w, std::size_t stride, const T* x, T* y) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    T total[4]{};
-    std::size_t i = 0;
-    for (; i + 4 <= n; i += 4)
-      for (std::size_t j = 0; j < 4; ++j) total[j] += w[r * stride + i + j] * x[i + j];
-    for (; i < n; ++i) total[0] += w[r * stride + i] * x[i];
-    y[r] = (total[0] + total[1]) + (total[2] + total[3]);
-  }
+constexpr void dot_products(portable, std::size_t m, std::size_t n, std::size_t k, const T* a, std::size_t a_stride,
+                            const T* b, std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
+  for (std::size_t i = 0; i < m; ++i)
+    for (std::size_t j = 0; j < n; ++j) {
+      const T* x = a + i * a_stride;
+      const T* y = b + j * b_stride;
+      T total[4]{};
+      std::size_t p = 0;
+      for (; p + 4 <= k; p += 4)
+        for (std::size_t q = 0; q < 4; ++q) total[q] += x[p + q] * y[p + q];
+      for (; p < k; ++p) total[0] += x[p] * y[p];
+      const T sum = (total[0] + total[1]) + (total[2] + total[3]);
+      c[i * ldc + j] = accumulate ? c[i * ldc + j] + sum : sum;
+    }
 }
 
 }  // namespace ctlm::inline CTLM_ABI

@@ -7,13 +7,14 @@
 
 namespace ctlm::inline CTLM_ABI {
 
-/// Columns per task when a product is shared among threads, and elements of workspace that one worker needs.
+/// Columns of b that are worked through together, and elements of workspace that one worker needs for products of up to
+/// `rows` rows.
 template <class T>
 constexpr std::size_t gemm_panel(portable) {
   return 32;
 }
 template <class T>
-constexpr std::size_t gemm_workspace(portable) {
+constexpr std::size_t gemm_workspace(portable, std::size_t /*rows*/) {
   return 0;
 }
 

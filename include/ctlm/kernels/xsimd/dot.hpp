@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: one vector against rows of a matrix: each load of x serves four rows.
+// ctlm: rows against rows: each load of either serves several sums.
 #pragma once
 
 #include "../../arch/xsimd.hpp"
@@ -9,25 +9,52 @@
 
 namespace ctlm::inline CTLM_ABI {
 
-template <std::size_t Rows, class T, class A, std::size_t... R>
-CTLM_INLINE void dot_block(std::index_sequence<R...>, std::size_t n, const T* w, std::size_t stride, const T* x, T* y) {
+/// Rows of a against Columns rows of b.
+template <std::size_t Rows, std::size_t Columns, class T, class A, std::size_t... S>
+CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const T* a, std::size_t a_stride, const T* b,
+                          std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
   using V = simd_batch<T, A>;
-  constexpr std::size_t width = lanes<T, A>;
-  V total[Rows] = {(static_cast<void>(R), V(T(0)))...};
-  std::size_t i = 0;
-  for (; i + width <= n; i += width) {
-    const V v = V::load_unaligned(x + i);
-    ((total[R] = xsimd::fma(V::load_unaligned(w + R * stride + i), v, total[R])), ...);
+  constexpr std::size_t w = lanes<T, A>;
+  V total[] = {(static_cast<void>(S), V(T(0)))...};
+  std::size_t p = 0;
+  for (; p + w <= k; p += w) {
+    V x[Rows];
+    for (std::size_t i = 0; i < Rows; ++i) x[i] = V::load_unaligned(a + i * a_stride + p);
+    for (std::size_t j = 0; j < Columns; ++j) {
+      const V y = V::load_unaligned(b + j * b_stride + p);
+      for (std::size_t i = 0; i < Rows; ++i) total[i * Columns + j] = xsimd::fma(x[i], y, total[i * Columns + j]);
+    }
   }
-  ((y[R] = reduce_sum<T, A>(total[R])), ...);
-  for (; i < n; ++i) ((y[R] += w[R * stride + i] * x[i]), ...);
+  auto put = [&](std::size_t i, std::size_t j, const V& sums) CTLM_LAMBDA_INLINE {
+    T sum = reduce_sum<T, A>(sums);
+    for (std::size_t q = p; q < k; ++q) sum += a[i * a_stride + q] * b[j * b_stride + q];
+    T& out = c[i * ldc + j];
+    out = accumulate ? out + sum : sum;
+  };
+  (put(S / Columns, S % Columns, total[S]), ...);
 }
 
+/// Eight sums in flight at least, where there are so many; at most what the registers hold.
 template <class T, class A>
-void dot_rows(simd<A>, std::size_t rows, std::size_t n, const T* w, std::size_t stride, const T* x, T* y) {
-  std::size_t r = 0;
-  for (; r + 4 <= rows; r += 4) dot_block<4, T, A>(std::make_index_sequence<4>{}, n, w + r * stride, stride, x, y + r);
-  for (; r < rows; ++r) dot_block<1, T, A>(std::make_index_sequence<1>{}, n, w + r * stride, stride, x, y + r);
+void dot_products(simd<A>, std::size_t m, std::size_t n, std::size_t k, const T* a, std::size_t a_stride, const T* b,
+                  std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
+  constexpr std::size_t most_rows = vector_registers<A> == 32 ? 4 : 2;
+  auto tile = [&]<std::size_t Rows, std::size_t Columns>(std::integral_constant<std::size_t, Rows>,
+                                                         std::integral_constant<std::size_t, Columns>, std::size_t i,
+                                                         std::size_t j) {
+    dot_tile<Rows, Columns, T, A>(std::make_index_sequence<Rows * Columns>{}, k, a + i * a_stride, a_stride,
+                                  b + j * b_stride, b_stride, c + i * ldc + j, ldc, accumulate);
+  };
+  auto all_rows = [&]<std::size_t Columns>(std::integral_constant<std::size_t, Columns> columns, std::size_t j) {
+    std::size_t i = 0;
+    for (; i + most_rows <= m; i += most_rows)
+      tile(std::integral_constant<std::size_t, most_rows>{}, columns, i, j);
+    for (; i < m; ++i) tile(std::integral_constant<std::size_t, 1>{}, columns, i, j);
+  };
+  std::size_t j = 0;
+  for (; m == 1 && j + 8 <= n; j += 8) all_rows(std::integral_constant<std::size_t, 8>{}, j);
+  for (; j + 4 <= n; j += 4) all_rows(std::integral_constant<std::size_t, 4>{}, j);
+  for (; j < n; ++j) all_rows(std::integral_constant<std::size_t, 1>{}, j);
 }
 
 }  // namespace ctlm::inline CTLM_ABI

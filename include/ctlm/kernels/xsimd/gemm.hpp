@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
-// ctlm: matrix product over xsimd batches.
+// ctlm: matrix product over xsimd batches (the scheme of Goto and van de Geijn 2008).
 //
-// One panel of b (panel_depth x panel_width) is packed into the workspace, where it stays in the first cache level
-// while all rows of a pass by; a tile of c lives in registers. a is read in place: its elements are broadcast one at a
-// time.
+// A block of a (rows x depth) is packed for the second cache level, then one panel of b after the other (depth x
+// panel_width) for the first; a tile of c lives in registers while the depth passes by. Products of few rows are not
+// worth packing: they are dotted, or read b where it lies.
 #pragma once
 
-#include "../../arch/xsimd.hpp"
 #include "../portable/gemm.hpp"
-
-#include <utility>
+#include "dot.hpp"
+#include "pack.hpp"
 
 namespace ctlm::inline CTLM_ABI {
 
@@ -18,7 +17,21 @@ struct gemm_shape {
   static constexpr std::size_t vectors = 2;                                // registers across a tile of c
   static constexpr std::size_t rows = vector_registers<A> == 32 ? 12 : 6;  // rows of a tile of c
   static constexpr std::size_t panel_width = vectors * lanes<T, A>;
-  static constexpr std::size_t panel_depth = 256;
+  static constexpr std::size_t max_depth = 3072 / sizeof(T);
+  static constexpr std::size_t max_columns = 1024;              // so that a strip of c stays in a cache between depths
+  static constexpr std::size_t block_size = 1310720 / sizeof(T);  // numbers of a packed block
+  static constexpr std::size_t few_rows = 12;
+
+  /// Depth and rows are cut evenly. Rows of a packed block lie so that they fall into different cache sets.
+  static constexpr std::size_t depth(std::size_t k) { return round_up(even(k, max_depth), 8); }
+  static constexpr std::size_t stride(std::size_t depth) { return depth + 64 / sizeof(T); }
+  static constexpr std::size_t block_rows(std::size_t m, std::size_t depth) {
+    return round_up(even(m, block_size / stride(depth) / rows * rows), rows);
+  }
+  /// The largest of as many equal parts as it takes.
+  static constexpr std::size_t even(std::size_t n, std::size_t most) {
+    return ceil_div(n, larger(1, ceil_div(n, most)));
+  }
 };
 
 template <class T, class A>
@@ -26,68 +39,42 @@ constexpr std::size_t gemm_panel(simd<A>) {
   return gemm_shape<T, A>::panel_width;
 }
 template <class T, class A>
-constexpr std::size_t gemm_workspace(simd<A>) {
-  return gemm_shape<T, A>::panel_width * gemm_shape<T, A>::panel_depth;
+constexpr std::size_t gemm_workspace(simd<A>, std::size_t rows) {
+  using shape = gemm_shape<T, A>;
+  const std::size_t most = shape::stride(shape::max_depth) * round_up(smaller(rows, shape::block_size), shape::rows);
+  return shape::panel_width * shape::max_depth + smaller(most, shape::block_size);
 }
 
-/// Packs b[depth][width] into rows of panel_width, padded with zeros.
-template <class T, class A>
-void pack_panel(simd<A>, strided<T> b, std::size_t depth, std::size_t width, T* CTLM_RESTRICT panel) {
-  constexpr std::size_t stride = gemm_shape<T, A>::panel_width;
-  constexpr std::size_t w = lanes<T, A>;
-  if (b.col == 1) {
-    for (std::size_t p = 0; p < depth; ++p) {
-      const T* src = b.data + p * b.row;
-      T* dst = panel + p * stride;
-      if (width == stride) {
-        for (std::size_t j = 0; j < stride; j += w) simd_batch<T, A>::load_unaligned(src + j).store_unaligned(dst + j);
-      } else {
-        for (std::size_t j = 0; j < stride; ++j) dst[j] = j < width ? src[j] : T(0);
-      }
-    }
-    return;
-  }
-  std::size_t j = 0;
-  for (; j + 4 <= width; j += 4) {  // four columns at a time: each cache line written is used at once
-    const T* s0 = b.data + j * b.col;
-    const T* s1 = s0 + b.col;
-    const T* s2 = s1 + b.col;
-    const T* s3 = s2 + b.col;
-    T* dst = panel + j;
-    for (std::size_t p = 0; p < depth; ++p) {
-      dst[p * stride + 0] = s0[p * b.row];
-      dst[p * stride + 1] = s1[p * b.row];
-      dst[p * stride + 2] = s2[p * b.row];
-      dst[p * stride + 3] = s3[p * b.row];
-    }
-  }
-  for (; j < stride; ++j)
-    for (std::size_t p = 0; p < depth; ++p) panel[p * stride + j] = j < width ? b.data[p * b.row + j * b.col] : T(0);
-}
-
-/// A tile of c: Rows x panel_width sums in registers, over `depth` steps.
+/// A tile of c: Rows x panel_width sums in registers, over `depth` steps. Only its first `rows` rows and `width` columns
+/// are there.
 template <std::size_t Rows, class T, class A, std::size_t... R>
-CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided<T> a, const T* CTLM_RESTRICT panel,
-                           T* c, std::size_t ldc, std::size_t width, bool accumulate) {
+CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided<T> a, strided<T> b, T* c,
+                           std::size_t ldc, std::size_t rows, std::size_t width, bool accumulate) {
   using V = simd_batch<T, A>;
   using shape = gemm_shape<T, A>;
   constexpr std::size_t w = lanes<T, A>;
+  for (std::size_t r = 0; r < rows; ++r) {
+    prefetch_to_write(c + r * ldc);
+    prefetch_to_write(c + r * ldc + width - 1);
+  }
   const V zero(T(0));
   V left[Rows] = {(static_cast<void>(R), zero)...};
   V right[Rows] = {(static_cast<void>(R), zero)...};
-  const T* const rows[Rows] = {(a.data + R * a.row)...};
-  for (std::size_t p = 0; p < depth; ++p) {
-    const V b0 = V::load_aligned(panel + p * shape::panel_width);
-    const V b1 = V::load_aligned(panel + p * shape::panel_width + w);
-    const std::size_t offset = p * a.col;
+  const T* base[ceil_div(Rows, 3)];  // rows in threes: their addresses are a base, and it with the stride once and twice
+  for (std::size_t i = 0; i < ceil_div(Rows, 3); ++i) base[i] = a.data + 3 * i * a.row;
+  const T* panel = b.data;
+  for (std::size_t p = 0; p < depth; ++p, panel += b.row) {
+    const V b0 = V::load_unaligned(panel);
+    const V b1 = V::load_unaligned(panel + w);
     auto step = [&](std::size_t r) CTLM_LAMBDA_INLINE {
-      const V x(rows[r][offset]);
+      const V x(base[r / 3][r % 3 * a.row + p]);
       left[r] = xsimd::fma(x, b0, left[r]);
       right[r] = xsimd::fma(x, b1, right[r]);
     };
     (step(R), ...);
   }
   auto put = [&](std::size_t r) CTLM_LAMBDA_INLINE {
+    if (r >= rows) return;
     T* out = c + r * ldc;
     if (width == shape::panel_width) {
       if (accumulate) {
@@ -106,33 +93,75 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
   (put(R), ...);
 }
 
-/// All rows of a against one packed panel.
+/// What will be packed next: `count` stretches of `run` numbers. Asked for a part at a time while tiles are computed, it
+/// is at hand when its turn comes.
+template <class T>
+struct upcoming {
+  const T* data = nullptr;
+  std::size_t step = 0, count = 0, run = 0;
+
+  constexpr upcoming() = default;
+  constexpr upcoming(strided<T> b, std::size_t depth, std::size_t width)
+      : data(b.data),
+        step(b.col == 1 ? b.row : b.col),
+        count(b.col == 1 ? depth : width),
+        run(b.col == 1 ? width : depth) {}
+
+  /// The part that goes with rows [first, first + rows) of m.
+  void fetch(std::size_t first, std::size_t rows, std::size_t m) const {
+    const std::size_t end = smaller(first + rows, m) * count / m;
+    for (std::size_t i = first * count / m; i < end; ++i)
+      for (std::size_t j = 0; j < run; j += 64 / sizeof(T)) prefetch_to_read(data + i * step + j);
+  }
+};
+
+/// Rows of a against one panel of b. Rows of a must be there up to the next multiple of four.
 template <class T, class A>
-void gemm_rows(simd<A>, std::size_t m, std::size_t depth, strided<T> a, const T* panel, T* c, std::size_t ldc,
-               std::size_t width, bool accumulate) {
+void gemm_block(simd<A>, std::size_t m, std::size_t depth, strided<T> a, strided<T> panel, T* c, std::size_t ldc,
+                std::size_t width, bool accumulate, const upcoming<T>& next) {
+  using shape = gemm_shape<T, A>;
   std::size_t i = 0;
-  auto tiles = [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>) {
-    for (; i + Rows <= m; i += Rows)
-      gemm_tile<Rows, T, A>(std::make_index_sequence<Rows>{}, depth, a.from(i, 0), panel, c + i * ldc, ldc, width,
-                            accumulate);
+  auto tile = [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>, std::size_t rows) {
+    next.fetch(i, rows, m);
+    gemm_tile<Rows, T, A>(std::make_index_sequence<Rows>{}, depth, a.from(i, 0), panel, c + i * ldc, ldc, rows, width,
+                          accumulate);
+    i += rows;
   };
-  tiles(std::integral_constant<std::size_t, gemm_shape<T, A>::rows>{});
-  tiles(std::integral_constant<std::size_t, 4>{});
-  tiles(std::integral_constant<std::size_t, 1>{});
+  while (i + shape::rows <= m) tile(std::integral_constant<std::size_t, shape::rows>{}, shape::rows);
+  if constexpr (shape::rows > 8)
+    if (i + 8 <= m) tile(std::integral_constant<std::size_t, 8>{}, 8);
+  while (i < m) tile(std::integral_constant<std::size_t, 4>{}, smaller(4, m - i));
 }
 
 template <class T, class A>
 void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strided<T> b, T* c, std::size_t ldc,
           bool accumulate, T* workspace) {
   using shape = gemm_shape<T, A>;
-  for (std::size_t j = 0; j < n; j += shape::panel_width) {
-    const std::size_t width = smaller(shape::panel_width, n - j);
-    for (std::size_t p = 0; p < k; p += shape::panel_depth) {
-      const std::size_t depth = smaller(shape::panel_depth, k - p);
-      pack_panel<T, A>(arch, b.from(p, j), depth, width, workspace);
-      gemm_rows<T, A>(arch, m, depth, a.from(0, p), workspace, c + j, ldc, width, accumulate || p > 0);
-    }
-  }
+  if (m <= shape::few_rows && a.col == 1 && b.row == 1)
+    return dot_products(arch, m, n, k, a.data, a.row, b.data, b.col, c, ldc, accumulate);
+  const std::size_t max_depth = shape::depth(k), max_rows = shape::block_rows(m, max_depth);
+  const bool in_place = m <= shape::rows && b.col == 1;  // a panel that is read once needs no packing
+  T* const block = workspace + shape::panel_width * shape::max_depth;
+  for (std::size_t strip = 0; strip < n; strip += shape::max_columns)
+    for (std::size_t p = 0; p < k; p += max_depth)
+      for (std::size_t i = 0; i < m; i += max_rows) {
+        const std::size_t depth = smaller(max_depth, k - p), rows = smaller(max_rows, m - i);
+        const auto left = row_major<T>(block, shape::stride(depth));
+        pack(arch, a.from(i, p), rows, depth, block, left.row);
+        for (std::size_t r = rows; r % 4 != 0; ++r)
+          for (std::size_t q = 0; q < depth; ++q) block[r * left.row + q] = T(0);
+        for (std::size_t j = strip; j < smaller(strip + shape::max_columns, n); j += shape::panel_width) {
+          const std::size_t width = smaller(shape::panel_width, n - j), after = j + width;
+          auto panel = b.from(p, j);
+          if (!in_place || width < shape::panel_width) {
+            pack(arch, panel, depth, width, workspace, shape::panel_width);
+            panel = row_major<T>(workspace, shape::panel_width);
+          }
+          const upcoming<T> next =
+              after < n ? upcoming<T>(b.from(p, after), depth, smaller(shape::panel_width, n - after)) : upcoming<T>{};
+          gemm_block(arch, rows, depth, left, panel, c + i * ldc + j, ldc, width, accumulate || p > 0, next);
+        }
+      }
 }
 
 }  // namespace ctlm::inline CTLM_ABI

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// ctlm: operands of a matrix product, laid out as its tiles read them.
+#pragma once
+
+#include "../../arch/xsimd.hpp"
+#include "../../tensor/strided.hpp"
+
+#include <cstring>
+#include <utility>
+
+namespace ctlm::inline CTLM_ABI {
+
+/// Numbers as the compiler's own vector, whose lanes any permutation can take: xsimd's names for them differ from one
+/// release to the next.
+template <class T, std::size_t Lanes>
+using plain_vector __attribute__((vector_size(Lanes * sizeof(T)))) = T;
+
+template <class V, class Half, std::size_t... I>
+CTLM_INLINE V joined(const Half& a, const Half& b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, I...);
+}
+/// Four numbers of every fourth row, starting with from's.
+template <class T, std::size_t Lanes>
+CTLM_INLINE plain_vector<T, Lanes> load_fours(const T* from, std::size_t stride) {
+  if constexpr (Lanes == 4) {
+    plain_vector<T, 4> v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+  } else {
+    return joined<plain_vector<T, Lanes>>(load_fours<T, Lanes / 2>(from, stride),
+                                          load_fours<T, Lanes / 2>(from + Lanes / 2 * stride, stride),
+                                          std::make_index_sequence<Lanes>{});
+  }
+}
+/// In each group of four lanes: elements A, B, C and D of the eight that a and b have there.
+template <std::size_t A, std::size_t B, std::size_t C, std::size_t D, class V, std::size_t... I>
+CTLM_INLINE V mixed(const V& a, const V& b, std::index_sequence<I...>) {
+  constexpr std::size_t lanes = sizeof...(I), choice[4] = {A, B, C, D};
+  return __builtin_shufflevector(a, b, (choice[I % 4] / 4 * lanes + I / 4 * 4 + choice[I % 4] % 4)...);
+}
+
+/// to[j][i] = from[i][j] for a square of a register's width, four columns of `from` at a time. Rows are brought together
+/// in fours as they are loaded; what then has to change places stays within groups of four lanes, which is what the
+/// processor does best.
+template <class T, class A>
+CTLM_INLINE void transpose_square(const T* from, std::size_t from_stride, T* to, std::size_t to_stride) {
+  constexpr std::size_t n = lanes<T, A>;
+  using V = plain_vector<T, n>;
+  constexpr auto all = std::make_index_sequence<n>{};
+  for (std::size_t j = 0; j < n; j += 4) {
+    V row[4];
+    for (std::size_t i = 0; i < 4; ++i) row[i] = load_fours<T, n>(from + i * from_stride + j, from_stride);
+    const V a = mixed<0, 4, 1, 5>(row[0], row[1], all), b = mixed<2, 6, 3, 7>(row[0], row[1], all);
+    const V c = mixed<0, 4, 1, 5>(row[2], row[3], all), d = mixed<2, 6, 3, 7>(row[2], row[3], all);
+    const V column[4] = {mixed<0, 1, 4, 5>(a, c, all), mixed<2, 3, 6, 7>(a, c, all), mixed<0, 1, 4, 5>(b, d, all),
+                         mixed<2, 3, 6, 7>(b, d, all)};
+    for (std::size_t i = 0; i < 4; ++i) std::memcpy(to + (j + i) * to_stride, &column[i], sizeof(V));
+  }
+}
+
+/// to[rows][to_stride] = from[rows][columns], whichever way that lies in memory.
+template <class T, class A>
+void pack(simd<A>, strided<T> from, std::size_t rows, std::size_t columns, T* CTLM_RESTRICT to, std::size_t to_stride) {
+  constexpr std::size_t w = lanes<T, A>;
+  if (from.col == 1) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      const T* source = from.data + i * from.row;
+      T* target = to + i * to_stride;
+      std::size_t j = 0;
+      for (; j + w <= columns; j += w)
+        simd_batch<T, A>::load_unaligned(source + j).store_unaligned(target + j);
+      for (; j < columns; ++j) target[j] = source[j];
+    }
+    return;
+  }
+  const std::size_t whole_rows = from.row == 1 && w >= 4 ? rows / w * w : 0, whole_columns = columns / w * w;
+  if constexpr (w >= 4)
+    for (std::size_t i = 0; i < whole_rows; i += w)
+      for (std::size_t j = 0; j < whole_columns; j += w)
+        transpose_square<T, A>(from.data + i + j * from.col, from.col, to + i * to_stride + j, to_stride);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j)
+      to[i * to_stride + j] = from.data[i * from.row + j * from.col];
+}
+
+}  // namespace ctlm::inline CTLM_ABI
