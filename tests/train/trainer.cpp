@@ -118,6 +118,20 @@ TEST_CASE("a model learns a repeating sequence, with and without dropout", "[tra
   }
 }
 
+TEST_CASE("recomputing activations costs no bit, and saves what they took", "[train]") {
+  using keeping = trainer<causal_lm<wide>, recipe>;
+  using recomputing = trainer<causal_lm<wide>, recipe, recompute<2>>;
+  constexpr decoder_shape shape = keeping::shape;
+  STATIC_REQUIRE(keeping::train_bytes - recomputing::train_bytes ==
+                 keeping::batch_tokens * (shape.qkv_dim() + shape.q_dim() + shape.d_model + shape.up_dim()) * 4);
+  heap_arena first(keeping::train_bytes), second(recomputing::train_bytes);
+  keeping a(first, {.dropout = 0.1f});
+  recomputing b(second, {.dropout = 0.1f});
+  const run expected = train(a, 4, 300), actual = train(b, 4, 300);
+  CHECK(actual.losses == expected.losses);
+  CHECK(actual.weights == expected.weights);
+}
+
 TEST_CASE("a trainer fills its arena to the last byte", "[train]") {
   using M = causal_lm<tiny_llama>;
   using T = trainer<M, recipe, optimizer<sgd>>;

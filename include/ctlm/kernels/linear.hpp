@@ -122,7 +122,7 @@ requires(!native_format<F>) constexpr void linear(Arch arch, E& exec, std::size_
       });
 }
 
-/// dx = dy W (or +=), dW += dy^T x, dbias += column sums of dy. Native formats only: those are the ones trained.
+/// dx = dy W (or +=), dW = dy^T x (or +=), dbias += column sums of dy. Native formats only: those are the ones trained.
 template <class Arch, executor E, class T, class Workspace>
 constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
                                      const T* w, T* dx, bool accumulate, Workspace& ws) {
@@ -130,8 +130,8 @@ constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, std::siz
 }
 template <class Arch, executor E, class T, class Workspace>
 constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
-                                      const T* x, T* dw, T* dbias, Workspace& ws) {
-  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, true, ws.panels, ws.max_rows);
+                                      const T* x, T* dw, bool accumulate, T* dbias, Workspace& ws) {
+  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, accumulate, ws.panels, ws.max_rows);
   if (dbias == nullptr) return;
   parallel_for(exec, n, 256, [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = 0; i < m; ++i)

@@ -50,11 +50,11 @@ constexpr void add_residual(Context& c, std::size_t rows, const typename M::real
   }
 }
 
-/// One block over `rows` tokens. `attend(qkv, attended)` is the caller's: over a batch of sequences, or over a KV
-/// cache. Dropout1 and dropout2 act on what attention and the feed-forward layer add.
+/// A block as far as the feed-forward layer's activation: everything that its backward pass needs. `attend(qkv,
+/// attended)` is the caller's: over a batch of sequences, or over a KV cache. Dropout acts on what attention adds.
 template <class M, class Context, class W, class S, class Attend, class Dropout>
-constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s, Attend attend,
-                             const Dropout& dropout1, const Dropout& dropout2) {
+constexpr void block_until_activation(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s,
+                                      Attend attend, const Dropout& dropout) {
   constexpr decoder_shape const& shape = M::shape;
   constexpr std::size_t d = shape.d_model;
   using norm = typename M::norm;
@@ -68,15 +68,26 @@ constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::siz
   attend(s.qkv, s.attended);
   add_residual<M>(
       c, rows, s.x, s.mid, s.normed,
-      [&](auto* y, bool accumulate) { project(s.attended, id::out_weight, id::out_bias, y, accumulate); }, dropout1);
+      [&](auto* y, bool accumulate) { project(s.attended, id::out_weight, id::out_bias, y, accumulate); }, dropout);
 
   norm_forward(norm{}, c.arch, *c.exec, rows, d, s.mid, w.vector_of(id::norm2_weight, layer),
                w.vector_of(id::norm2_bias, layer), s.normed, shape.norm_eps, s.norm2);
   project(s.normed, id::up_weight, id::up_bias, s.up, false);
-  activation_forward(typename M::activation_policy{}, c.arch, *c.exec, rows, shape.d_ff, s.up, s.activated);
+}
+
+/// One block over `rows` tokens. Dropout1 and dropout2 act on what attention and the feed-forward layer add.
+template <class M, class Context, class W, class S, class Attend, class Dropout>
+constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s, Attend attend,
+                             const Dropout& dropout1, const Dropout& dropout2) {
+  block_until_activation<M>(c, w, layer, rows, s, attend, dropout1);
+  activation_forward(typename M::activation_policy{}, c.arch, *c.exec, rows, M::shape.d_ff, s.up, s.activated);
   add_residual<M>(
       c, rows, s.mid, s.out, s.normed,
-      [&](auto* y, bool accumulate) { project(s.activated, id::down_weight, id::down_bias, y, accumulate); }, dropout2);
+      [&](auto* y, bool accumulate) {
+        linear(c.arch, *c.exec, rows, s.activated, w.matrix_of(tensor_id::down_weight, layer),
+               w.vector_of(tensor_id::down_bias, layer), y, accumulate, c.linear);
+      },
+      dropout2);
 }
 
 }  // namespace ctlm::inline CTLM_ABI

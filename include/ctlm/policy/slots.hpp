@@ -32,7 +32,8 @@ enum class slot_kind : std::uint8_t {
   prefill,
   optimizer,
   schedule,
-  trained_for
+  trained_for,
+  recompute
 };
 
 template <slot_kind Kind, class T>
@@ -44,6 +45,11 @@ struct slot {
 template <std::size_t N>
 struct prefill_rows {
   static_assert(N > 0, "ctlm: prefill<N> takes at least one token at a time");
+  static constexpr std::size_t value = N;
+};
+
+template <std::size_t N>
+struct recomputed_layers {
   static constexpr std::size_t value = N;
 };
 
@@ -64,6 +70,10 @@ template <memory_policy P>
 using memory = slot<slot_kind::memory, P>;
 template <std::size_t N>
 using prefill = slot<slot_kind::prefill, prefill_rows<N>>;
+/// Of a trainer: the first N layers keep only their input for the backward pass, which computes the rest again (gradient
+/// checkpointing: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The same bits in less memory.
+template <std::size_t N>
+using recompute = slot<slot_kind::recompute, recomputed_layers<N>>;
 
 template <class S>
 inline constexpr bool is_slot = false;
@@ -112,7 +122,7 @@ struct check_slots {
   static_assert(
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, arch, threads, "
-      "memory, prefill; a trainer takes optimizer, schedule, trained_for");
+      "memory, prefill; a trainer takes optimizer, schedule, trained_for, recompute");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
@@ -124,6 +134,7 @@ struct check_slots {
   static_assert(once<slot_kind::optimizer>, "ctlm: duplicate slot: optimizer<> is given twice");
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");
   static_assert(once<slot_kind::trained_for>, "ctlm: duplicate slot: trained_for<> is given twice");
+  static_assert(once<slot_kind::recompute>, "ctlm: duplicate slot: recompute<> is given twice");
   static constexpr bool ok = true;
 };
 

@@ -12,7 +12,6 @@ struct block_scratch {
   T* normed = nullptr;      // [rows][d_model] a normalised input, recomputed
   T* dnormed = nullptr;     // [rows][d_model]
   T* activated = nullptr;   // [rows][d_ff] recomputed
-  T* dactivated = nullptr;  // [rows][d_ff]
   T* dattended = nullptr;   // [rows][q_dim]
   T* dqkv = nullptr;        // [rows][qkv_dim]
 };
@@ -32,20 +31,21 @@ constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::si
 /// One linear layer of a block: weight and bias gradients, and the gradient of its input.
 template <class M, class Context, class W, class G, class T>
 constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows,
-                                tensor_id weight, tensor_id bias, const T* dy, const T* x, T* dx) {
+                                tensor_id weight, tensor_id bias, const T* dy, const T* x, T* dx, bool accumulate) {
   const auto m = w.matrix_of(weight, layer);
-  linear_backward_weight(c.arch, *c.exec, rows, m.rows, m.cols, dy, x, g.matrix_of(weight, layer).data,
+  linear_backward_weight(c.arch, *c.exec, rows, m.rows, m.cols, dy, x, g.matrix_of(weight, layer).data, accumulate,
                          g.vector_of(bias, layer), c.linear);
   linear_backward_input(c.arch, *c.exec, rows, m.rows, m.cols, dy, static_cast<const T*>(m.data), dx, false,
                         c.linear);
 }
 
-/// dx holds the gradient of the block's output and becomes that of its input; gradients of weights are added to g. The
-/// saved pre-activations in s.up are consumed. attend_backward(dattended, dqkv) is the caller's.
+/// dx holds the gradient of the block's output and becomes that of its input; gradients of weights are added to g, or,
+/// those of matrices, written there if `accumulate` is not set. The saved pre-activations in s.up are consumed.
+/// attend_backward(dattended, dqkv) is the caller's.
 template <class M, class Context, class W, class G, class S, class T, class Attend>
 constexpr void block_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const S& s,
                               const block_scratch<T>& b, T* dx, Attend attend_backward, const dropout_mask& dropout1,
-                              const dropout_mask& dropout2) {
+                              const dropout_mask& dropout2, bool accumulate) {
   constexpr decoder_shape const& shape = M::shape;
   constexpr std::size_t d = shape.d_model;
   constexpr typename M::norm norm;
@@ -55,24 +55,24 @@ constexpr void block_backward(Context& c, const W& w, const G& g, std::size_t la
   const T* dbranch = through_dropout(c, dropout2, rows * d, dx, b.normed);
   activation_forward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(s.up), b.activated);
   project_backward<M>(c, w, g, layer, rows, id::down_weight, id::down_bias, dbranch, static_cast<const T*>(b.activated),
-                      b.dactivated);
-  activation_backward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(b.dactivated), s.up);
+                      b.activated, accumulate);
+  activation_backward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(b.activated), s.up);
   norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
               w.vector_of(id::norm2_bias, layer), b.normed, s.norm2);
   project_backward<M>(c, w, g, layer, rows, id::up_weight, id::up_bias, static_cast<const T*>(s.up),
-                      static_cast<const T*>(b.normed), b.dnormed);
+                      static_cast<const T*>(b.normed), b.dnormed, accumulate);
   norm_backward(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
                 static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm2_weight, layer),
                 g.vector_of(id::norm2_bias, layer), s.norm2);
 
   dbranch = through_dropout(c, dropout1, rows * d, static_cast<const T*>(dx), b.normed);
   project_backward<M>(c, w, g, layer, rows, id::out_weight, id::out_bias, dbranch, static_cast<const T*>(s.attended),
-                      b.dattended);
+                      b.dattended, accumulate);
   attend_backward(static_cast<const T*>(b.dattended), b.dqkv);
   norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
               w.vector_of(id::norm1_bias, layer), b.normed, s.norm1);
   project_backward<M>(c, w, g, layer, rows, id::qkv_weight, id::qkv_bias, static_cast<const T*>(b.dqkv),
-                      static_cast<const T*>(b.normed), b.dnormed);
+                      static_cast<const T*>(b.normed), b.dnormed, accumulate);
   norm_backward(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
                 static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm1_weight, layer),
                 g.vector_of(id::norm1_bias, layer), s.norm1);

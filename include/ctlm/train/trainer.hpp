@@ -21,12 +21,13 @@ struct step_result {
 
 /// M is a causal_lm with weights<f32> (or f64), Recipe a tag with `static constexpr train_config config`.
 /// Slots: optimizer<O> (default adamw), schedule<S> (default constant_rate), trained_for<F> (default: the model's own
-/// format; another makes training aware of the quantisation that follows).
+/// format; another makes training aware of the quantisation that follows), recompute<N> (default
+/// 0: memory for the activations of N layers is saved, at the price of about a fifth of the time where N is all).
 template <class M, class Recipe, class... Slots>
 class trainer {
   static_assert(native_format<typename M::weight_format>,
                 "ctlm: wrong weight format: a trainer needs weights<f32> (or f64); train first, then quantise");
-  static_assert(check_slots<slot_kind::optimizer, slot_kind::trained_for, Slots...>::ok);
+  static_assert(check_slots<slot_kind::optimizer, slot_kind::recompute, Slots...>::ok);
 
  public:
   using model = M;
@@ -34,6 +35,7 @@ class trainer {
   using optimizer_type = slot_or<slot_kind::optimizer, adamw, Slots...>;
   using schedule_type = slot_or<slot_kind::schedule, constant_rate, Slots...>;
   using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
+  static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;
   using executor_type = typename M::executor_policy;
   using weights_type = typename M::weights;
 
@@ -45,6 +47,7 @@ class trainer {
   static constexpr std::size_t batch_tokens = batch * sequence;          // of a micro-batch
   static constexpr std::size_t step_tokens = accumulate * batch_tokens;  // of a step
   static_assert(batch > 0 && accumulate > 0, "ctlm: config.batch and config.accumulate must be at least 1");
+  static_assert(recomputed <= shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
   static_assert(sequence <= shape.context, "ctlm: config.sequence is longer than the model's context");
 
   struct options {
@@ -226,7 +229,13 @@ class trainer {
     for (std::size_t i = 0; i < optimizer_type::moments; ++i) moments_[i].place(state_arena);
     partials_ = a.template allocate<double>(partial_sums());
     losses_ = a.template allocate<real>(rows);
-    for (std::size_t l = 0; l < shape.layers; ++l) place_layer(a, states_[l], log_sums_[l]);
+    for (std::size_t l = 0; l < shape.layers; ++l) {
+      place_layer(a, states_[l], log_sums_[l]);
+      if (l > 0 && l < recomputed)
+        share_activations(states_[0], states_[l]);
+      else
+        place_activations(a, states_[l]);
+    }
     final_ = a.template allocate<real>(rows * d);
     for (std::size_t l = 0; l < shape.layers; ++l) states_[l].out = l + 1 < shape.layers ? states_[l + 1].x : final_;
     final_statistics_ = place_statistics(a);
@@ -243,7 +252,6 @@ class trainer {
         a, [&](auto& head) { logits_ = head.template allocate<real>(head_rows * shape.vocab); },
         [&](auto& feed_forward) {
           scratch_.activated = feed_forward.template allocate<real>(rows * shape.d_ff);
-          scratch_.dactivated = feed_forward.template allocate<real>(rows * shape.d_ff);
         },
         [&](auto& attend) {
           scratch_.dattended = attend.template allocate<real>(rows * shape.q_dim());
@@ -254,16 +262,24 @@ class trainer {
   template <class A>
   static constexpr void place_layer(A& a, state& s, real*& log_sum) {
     s.x = a.template allocate<real>(rows * d);
-    s.qkv = a.template allocate<real>(rows * shape.qkv_dim());
-    s.attended = a.template allocate<real>(rows * shape.q_dim());
-    s.mid = a.template allocate<real>(rows * d);
-    s.up = a.template allocate<real>(rows * shape.up_dim());
     log_sum = a.template allocate<real>(batch * shape.heads * sequence);
     s.norm1 = place_statistics(a);
     s.norm2 = place_statistics(a);
   }
 
-  static constexpr statistics* nothing = nullptr;
+  template <class A>
+  static constexpr void place_activations(A& a, state& s) {
+    s.qkv = a.template allocate<real>(rows * shape.qkv_dim());
+    s.attended = a.template allocate<real>(rows * shape.q_dim());
+    s.mid = a.template allocate<real>(rows * d);
+    s.up = a.template allocate<real>(rows * shape.up_dim());
+  }
+  static constexpr void share_activations(const state& from, state& to) {
+    to.qkv = from.qkv;
+    to.attended = from.attended;
+    to.mid = from.mid;
+    to.up = from.up;
+  }
 
   template <class A>
   static constexpr statistics* place_statistics(A& a) {
@@ -305,22 +321,25 @@ class trainer {
       add_positions(c_.arch, *c_.exec, weight_format{}, rows, sequence, 0,
                     used().matrix_of(tensor_id::position_embedding), x, scratch_.normed);
     drop_embedding(drop, x);
-    for (std::size_t l = 0; l < shape.layers; ++l) {
-      state s = states_[l];
-      s.normed = scratch_.normed;
-      s.activated = scratch_.activated;
-      block_forward<M>(
-          c_, used(), l, rows, s,
-          [&](real* qkv, real* attended) {
-            turn(qkv, real(1));
-            attention_forward(c_.arch, *c_.exec, attention, static_cast<const real*>(qkv), attended, log_sums_[l],
-                              drop.attention(l), c_.attention);
-          },
-          drop.residual1(l), drop.residual2(l));
-    }
+    for (std::size_t l = 0; l < shape.layers; ++l)
+      block_forward<M>(c_, used(), l, rows, state_of(l), attend(l, drop), drop.residual1(l), drop.residual2(l));
     norm_forward(typename M::norm{}, c_.arch, *c_.exec, rows, d, static_cast<const real*>(final_),
                  weight_vector(tensor_id::norm_weight), weight_vector(tensor_id::norm_bias), scratch_.normed,
                  shape.norm_eps, final_statistics_);
+  }
+
+  constexpr state state_of(std::size_t layer) const {
+    state s = states_[layer];
+    s.normed = scratch_.normed;
+    s.activated = scratch_.activated;
+    return s;
+  }
+  constexpr auto attend(std::size_t layer, const masks& drop) {
+    return [this, layer, &drop](real* qkv, real* attended) {
+      turn(qkv, real(1));
+      attention_forward(c_.arch, *c_.exec, attention, static_cast<const real*>(qkv), attended, log_sums_[layer],
+                        drop.attention(layer), c_.attention);
+    };
   }
 
   constexpr const real* weight_vector(tensor_id id) const { return used().vector_of(id); }
@@ -363,7 +382,7 @@ class trainer {
   /// The output projection and the loss, head_rows rows of logits at a time. With gradients, scratch_.dnormed receives
   /// those of the normalised output. Returns the sum of losses.
   template <bool with_gradients, class Targets>
-  constexpr double head(const Targets& targets, real scale) {
+  constexpr double head(const Targets& targets, real scale, bool add = false) {
     const auto w = used().head();
     for (std::size_t first = 0; first < rows; first += head_rows) {
       const std::size_t n = smaller(head_rows, rows - first);
@@ -372,7 +391,7 @@ class trainer {
       targets.loss(*this, first, n, scale);
       if constexpr (with_gradients) {
         linear_backward_weight(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_), x,
-                               gradients_.head().data, static_cast<real*>(nullptr), c_.linear);
+                               gradients_.head().data, add || first > 0, static_cast<real*>(nullptr), c_.linear);
         linear_backward_input(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_),
                               static_cast<const real*>(w.data), scratch_.dnormed + first * d, false, c_.linear);
       }
@@ -391,14 +410,16 @@ class trainer {
     const masks drop{mix(mix(options_.seed, 0xD50), static_cast<std::uint64_t>(step_) * accumulate + micro),
                      static_cast<double>(options_.dropout)};
     forward(inputs.data(), drop);
-    const double loss = head<true>(targets, real(1) / static_cast<real>(larger(1, counted)));
+    const double loss = head<true>(targets, real(1) / static_cast<real>(larger(1, counted)), micro > 0);
     elementwise(
         c_.arch, rows * d, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, dx_);
     norm_backward(typename M::norm{}, c_.arch, *c_.exec, rows, d, static_cast<const real*>(final_),
                   weight_vector(tensor_id::norm_weight), static_cast<const real*>(scratch_.dnormed), dx_,
                   gradients_.vector_of(tensor_id::norm_weight), gradients_.vector_of(tensor_id::norm_bias),
                   final_statistics_);
-    for (std::size_t l = shape.layers; l-- > 0;)
+    for (std::size_t l = shape.layers; l-- > 0;) {
+      if (l + 1 < recomputed)  // the last one's are still there
+        block_until_activation<M>(c_, used(), l, rows, state_of(l), attend(l, drop), drop.residual1(l));
       block_backward<M>(
           c_, used(), gradients_, l, rows, states_[l], scratch_, dx_,
           [&](const real* dattended, real* dqkv) {
@@ -407,7 +428,8 @@ class trainer {
                                static_cast<const real*>(log_sums_[l]), dqkv, drop.attention(l), c_.attention);
             turn(dqkv, real(-1));
           },
-          drop.residual1(l), drop.residual2(l));
+          drop.residual1(l), drop.residual2(l), micro > 0);
+    }
     drop_embedding(drop, dx_);
     embed_backward(c_.arch, *c_.exec, rows, d, inputs.data(), static_cast<const real*>(dx_),
                    gradients_.matrix_of(tensor_id::token_embedding).data);
@@ -437,9 +459,13 @@ class trainer {
     }
     return n;
   }
+  /// Those that are only ever added to; matrices of the layers and the head begin with the first micro-batch's.
   constexpr void clear_gradients() {
     c_.exec = exec_.get();
     for (const tensor_info& t : M::tensors) {
+      const bool embedding = t.id == tensor_id::position_embedding ||
+                             (t.id == tensor_id::token_embedding && !shape.tie_embeddings);
+      if (t.kind == tensor_kind::matrix && !embedding) continue;
       real* g = data_of(gradients_, t);
       parallel_for(*c_.exec, t.size(), chunk,
                    [&](std::size_t first, std::size_t n, std::size_t) { clear(n, g + first); });

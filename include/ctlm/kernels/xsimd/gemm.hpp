@@ -67,11 +67,12 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
     const V b0 = V::load_unaligned(panel);
     const V b1 = V::load_unaligned(panel + w);
     auto step = [&](std::size_t r) CTLM_LAMBDA_INLINE {
-      const V x(base[r / 3][r % 3 * a.row + p]);
+      const V x(base[r / 3][r % 3 * a.row]);
       left[r] = xsimd::fma(x, b0, left[r]);
       right[r] = xsimd::fma(x, b1, right[r]);
     };
     (step(R), ...);
+    for (const T*& x : base) x += a.col;
   }
   auto put = [&](std::size_t r) CTLM_LAMBDA_INLINE {
     if (r >= rows) return;
@@ -115,15 +116,53 @@ struct upcoming {
   }
 };
 
-/// Rows of a against one panel of b. Rows of a must be there up to the next multiple of four.
+/// A packed block of a, as its tiles read it: along its rows if it came in rows, and otherwise, as no number need then
+/// change places, all rows of a tile for one step after the other.
 template <class T, class A>
-void gemm_block(simd<A>, std::size_t m, std::size_t depth, strided<T> a, strided<T> panel, T* c, std::size_t ldc,
-                std::size_t width, bool accumulate, const upcoming<T>& next) {
+struct packed_block {
+  static constexpr std::size_t rows = gemm_shape<T, A>::rows;
+  const T* data;
+  std::size_t row, col, tile;  // distances between numbers, and between tiles
+
+  packed_block(simd<A> arch, strided<T> a, std::size_t m, std::size_t depth, T* to) : data(to) {
+    if (a.row == 1 && a.col != 1) {
+      row = 1, col = rows, tile = rows * depth;
+      pack_steps(a, m, depth, to);
+    } else {
+      row = gemm_shape<T, A>::stride(depth), col = 1, tile = rows * row;
+      pack(arch, a, m, depth, to, row);
+      for (std::size_t i = m; i % 4 != 0; ++i)
+        for (std::size_t p = 0; p < depth; ++p) to[i * row + p] = T(0);
+    }
+  }
+  strided<T> from(std::size_t i) const { return {data + i / rows * tile + i % rows * row, row, col}; }
+
+ private:
+  /// Some steps at a time, so that what is read of them stays in the first cache level.
+  void pack_steps(strided<T> a, std::size_t m, std::size_t depth, T* to) const {
+    constexpr std::size_t steps = 16;
+    for (std::size_t first = 0; first < depth; first += steps)
+      for (std::size_t i = 0; i < m; i += rows)
+        for (std::size_t p = first; p < smaller(first + steps, depth); ++p) {
+          const T* source = a.data + i + p * a.col;
+          T* target = to + i / rows * tile + p * rows;
+          if (i + rows <= m)
+            std::memcpy(target, source, rows * sizeof(T));
+          else
+            for (std::size_t r = 0; r < rows; ++r) target[r] = i + r < m ? source[r] : T(0);
+        }
+  }
+};
+
+/// A packed block of a against one panel of b.
+template <class T, class A>
+void gemm_block(simd<A>, std::size_t m, std::size_t depth, const packed_block<T, A>& a, strided<T> panel, T* c,
+                std::size_t ldc, std::size_t width, bool accumulate, const upcoming<T>& next) {
   using shape = gemm_shape<T, A>;
   std::size_t i = 0;
   auto tile = [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>, std::size_t rows) {
     next.fetch(i, rows, m);
-    gemm_tile<Rows, T, A>(std::make_index_sequence<Rows>{}, depth, a.from(i, 0), panel, c + i * ldc, ldc, rows, width,
+    gemm_tile<Rows, T, A>(std::make_index_sequence<Rows>{}, depth, a.from(i), panel, c + i * ldc, ldc, rows, width,
                           accumulate);
     i += rows;
   };
@@ -146,10 +185,7 @@ void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<T> 
     for (std::size_t p = 0; p < k; p += max_depth)
       for (std::size_t i = 0; i < m; i += max_rows) {
         const std::size_t depth = smaller(max_depth, k - p), rows = smaller(max_rows, m - i);
-        const auto left = row_major<T>(block, shape::stride(depth));
-        pack(arch, a.from(i, p), rows, depth, block, left.row);
-        for (std::size_t r = rows; r % 4 != 0; ++r)
-          for (std::size_t q = 0; q < depth; ++q) block[r * left.row + q] = T(0);
+        const packed_block<T, A> left(arch, a.from(i, p), rows, depth, block);
         for (std::size_t j = strip; j < smaller(strip + shape::max_columns, n); j += shape::panel_width) {
           const std::size_t width = smaller(shape::panel_width, n - j), after = j + width;
           auto panel = b.from(p, j);

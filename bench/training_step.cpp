@@ -1,0 +1,79 @@
+// A training step of a named shape: the peer of bench/training_step.py.
+//
+//   training_step gpt_10m|gpt_10m_recompute|gpt2_124m [--threads 2] [--steps 8] [--json]
+//
+// Random tokens, GPT-2 with biases, tied head and tanh GELU, AdamW, clipping at 1. Reported are the median step after two
+// of warming up, and the peak of resident memory.
+#include "measure.hpp"
+#include "shapes.hpp"
+
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+struct options {
+  std::string shape;
+  std::size_t threads = 2;
+  int steps = 8;
+  bool json = false;
+};
+
+template <class Tag>
+struct recipe_of {
+  static constexpr ctlm::train_config config = Tag::recipe;
+};
+
+template <class Tag, class... Slots>
+void measure(const options& o) {
+  using workers = ctlm::pool<64>;
+  using trainer = ctlm::trainer<ctlm::causal_lm<Tag, ctlm::threads<workers>>, recipe_of<Tag>, Slots...>;
+  std::vector<ctlm::token> inputs(trainer::step_tokens), targets(trainer::step_tokens);
+  ctlm::rng random{1};
+  for (auto* v : {&inputs, &targets})
+    for (auto& t : *v) t = static_cast<ctlm::token>(random.below(trainer::shape.vocab));
+  workers exec(o.threads);
+  ctlm::heap_arena memory(trainer::train_bytes);
+  trainer t(memory, {}, exec);
+  std::vector<double> times;
+  for (int i = 0; i < o.steps + 2; ++i) {
+    const double start = bench::now();
+    t.step(inputs, targets);
+    if (i >= 2) times.push_back(bench::now() - start);
+  }
+  const double seconds = bench::median(times);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  std::printf(o.json ? "{\"library\": \"ctlm\", \"shape\": \"%s\", \"threads\": %zu, \"tokens_per_second\": %.6g, "
+                       "\"step_seconds\": %.6g, \"peak_memory_mib\": %.6g}\n"
+                     : "library            ctlm\nshape              %s\nthreads            %zu\n"
+                       "tokens_per_second  %.6g\nstep_seconds       %.6g\npeak_memory_mib    %.6g\n",
+              o.shape.c_str(), o.threads, static_cast<double>(trainer::step_tokens) / seconds, seconds,
+              static_cast<double>(usage.ru_maxrss) / 1024);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options o;
+  for (int i = 1; i < argc; ++i) {
+    if (!std::strcmp(argv[i], "--json"))
+      o.json = true;
+    else if (!std::strcmp(argv[i], "--threads") && i + 1 < argc)
+      o.threads = static_cast<std::size_t>(std::atoi(argv[++i]));
+    else if (!std::strcmp(argv[i], "--steps") && i + 1 < argc)
+      o.steps = std::atoi(argv[++i]);
+    else
+      o.shape = argv[i];
+  }
+  if (o.threads > 0 && o.steps > 0) {
+    if (o.shape == "gpt_10m") return measure<shapes::gpt_10m>(o), 0;
+    if (o.shape == "gpt_10m_recompute") return measure<shapes::gpt_10m, ctlm::recompute<5>>(o), 0;
+    if (o.shape == "gpt2_124m") return measure<shapes::gpt2_124m>(o), 0;
+  }
+  return std::fprintf(stderr, "usage: training_step gpt_10m|gpt_10m_recompute|gpt2_124m [--threads 2] [--steps 8] "
+                              "[--json]\n"),
+         2;
+}
