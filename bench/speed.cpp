@@ -1,7 +1,9 @@
 // How fast ctlm is, beside what this machine can do and what other libraries do: matrix products, decoding, prompts,
 // training. Everything is measured in one run; shares and ratios are what to quote.
 //
-//   speed [--json] [--only products|decode|prefill|training]
+//   speed [--json] [--only products|decode|prefill|training] [--model NAME]
+//
+// --model: only models whose name contains NAME, such as 135M.
 #include "limits.hpp"
 #include "peers.hpp"
 #include "shapes.hpp"
@@ -53,7 +55,7 @@ struct random_model {
 };
 
 template <class Tag, class F>
-using decoder = ctlm::causal_lm<Tag, ctlm::weights<F>, ctlm::threads<workers>, ctlm::prefill<32>>;
+using decoder = ctlm::causal_lm<Tag, ctlm::weights<F>, ctlm::threads<workers>, ctlm::prefill<128>>;
 
 template <class Tag, class F>
 void decode(bench::report& r, const machine& limits, workers& one, workers& two) {
@@ -155,15 +157,18 @@ void product(bench::report& r, const machine& limits, workers& one, workers& two
 
 int main(int argc, char** argv) {
   bool json = false;
-  std::string only;
+  std::string only, model;
   for (int i = 1; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--json"))
       json = true;
     else if (!std::strcmp(argv[i], "--only") && i + 1 < argc)
       only = argv[++i];
+    else if (!std::strcmp(argv[i], "--model") && i + 1 < argc)
+      model = argv[++i];
     else
-      return std::fprintf(stderr, "usage: speed [--json] [--only products|decode|prefill|training]\n"), 2;
+      return std::fprintf(stderr, "usage: speed [--json] [--only products|decode|prefill|training] [--model NAME]\n"), 2;
   }
+  const auto named = [&](const char* name) { return std::string(name).find(model) != std::string::npos; };
   const auto wanted = [&](const char* section) { return only.empty() || only == section; };
 
   workers one(1), two(2);
@@ -184,6 +189,7 @@ int main(int argc, char** argv) {
     r.title("decoding");
     using namespace ctlm;
     auto formats = [&]<class Tag>(Tag) {
+      if (!named(Tag::name)) return;
       decode<Tag, f32>(r, limits, one, two);
       decode<Tag, int8<32>>(r, limits, one, two);
       decode<Tag, int4<32>>(r, limits, one, two);
@@ -196,6 +202,7 @@ int main(int argc, char** argv) {
   if (wanted("prefill")) {
     r.title("a prompt of 512 tokens");
     auto formats = [&]<class Tag>(Tag) {
+      if (!named(Tag::name)) return;
       prefill<Tag, ctlm::f32>(r, limits, one, two);
       prefill<Tag, ctlm::int8<32>>(r, limits, one, two);
       prefill<Tag, ctlm::int4<32>>(r, limits, one, two);
@@ -215,8 +222,8 @@ int main(int argc, char** argv) {
   }
   if (wanted("training")) {
     r.title("training");
-    training<shapes::gpt_10m>(r, limits, one, two);
-    training<shapes::gpt2_124m>(r, limits, one, two);
+    if (named(shapes::gpt_10m::name)) training<shapes::gpt_10m>(r, limits, one, two);
+    if (named(shapes::gpt2_124m::name)) training<shapes::gpt2_124m>(r, limits, one, two);
   }
   r.end();
 }

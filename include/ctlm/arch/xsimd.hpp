@@ -55,9 +55,9 @@ template <class T, class A>
 CTLM_INLINE T reduce_maximum(const simd_batch<T, A>& v) {
   alignas(64) T lane[lanes<T, A>];
   v.store_aligned(lane);
-  T m = lane[0];
-  for (std::size_t i = 1; i < lanes<T, A>; ++i) m = lane[i] > m ? lane[i] : m;
-  return m;
+  for (std::size_t half = lanes<T, A> / 2; half > 0; half /= 2)
+    for (std::size_t i = 0; i < half; ++i) lane[i] = lane[i + half] > lane[i] ? lane[i + half] : lane[i];
+  return lane[0];
 }
 
 }  // namespace ctlm::inline CTLM_ABI

@@ -50,9 +50,15 @@ constexpr void add_bias(Arch arch, std::size_t m, std::size_t n, std::size_t fir
         arch, count, [](auto& out, const auto& b) { out += b; }, y + i * n + first, bias + first);
 }
 
-template <class T>
-constexpr void put(T& y, T value, bool accumulate) {
-  y = accumulate ? y + value : value;
+/// A block's results for one token; the common case, all rows of a block, has its own loop of known length.
+constexpr void put_row(std::size_t rows, const float* values, float* y, bool accumulate) {
+  auto put = [&](std::size_t count) {
+    if (accumulate)
+      for (std::size_t r = 0; r < count; ++r) y[r] += values[r];
+    else
+      for (std::size_t r = 0; r < count; ++r) y[r] = values[r];
+  };
+  rows == block_rows ? put(block_rows) : put(rows);
 }
 
 /// Numbers of W that one task takes at least, so that small layers are not scattered over threads.
@@ -91,7 +97,7 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
         const std::size_t tokens = smaller(tile, m - i);
         quantised_block(arch, F{}, w, block, tokens, q.row(i), out);
         for (std::size_t t = 0; t < tokens; ++t)
-          for (std::size_t r = 0; r < rows; ++r) put(y[(i + t) * n + row + r], out[t * block_rows + r], accumulate);
+          put_row(rows, out + t * block_rows, y + (i + t) * n + row, accumulate);
       }
       add_bias(arch, m, n, row, rows, bias, y);
     }

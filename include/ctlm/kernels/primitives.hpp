@@ -21,6 +21,7 @@
 #include "xsimd/dot.hpp"
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
+#include "xsimd/quantise.hpp"
 #if CTLM_AVX2
 #include "xsimd/avx2/decode.hpp"
 #include "xsimd/avx2/quantised_block.hpp"

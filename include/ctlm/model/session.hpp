@@ -180,7 +180,7 @@ class basic_session {
           if (cache_type::tile_scratch > 0)
             tile_scratch_ = attention.template allocate<real>(workers * cache_type::tile_scratch);
           for (auto& ws : c_.attention)
-            ws = attention_workspace<real>::place(attention, c_.arch, larger(rows_at_once, group), false);
+            ws = attention_workspace<real>::place(attention, c_.arch, larger(smaller(rows_at_once, query_tile), group), false);
         },
         [&](auto& feed_forward) {
           up_ = feed_forward.template allocate<real>(rows_at_once * shape.up_dim());
@@ -231,9 +231,11 @@ class basic_session {
            real(1));
     for (std::size_t r = 0; r < rows; ++r)
       cache_.store(layer, position_ + r, qkv + r * stride + q_dim, qkv + r * stride + q_dim + shape.kv_dim());
-    // One token: the heads that share keys are the rows. Several: the tokens are, one head at a time.
+    // One token: the heads that share keys are the rows. Several: the tokens are, a tile of them and one head at a time.
     const std::size_t work = shape.heads * rows * (position_ + rows) * shape.head_dim;
-    auto one_head = [&](std::size_t kv, std::size_t worker) {
+    const std::size_t row_tiles = ceil_div(rows, query_tile);
+    auto one_task = [&](std::size_t task, std::size_t worker) {
+      const std::size_t kv = rows == 1 ? task : task / row_tiles / group;
       auto tiles = [&](std::size_t first, std::size_t count) {
         return cache_.tile(c_.arch, layer, kv, first, count, tile_scratch_ + worker * cache_type::tile_scratch);
       };
@@ -246,15 +248,17 @@ class basic_session {
       if (rows == 1) {
         run({row_major<real>(qkv + column, shape.head_dim), group, position_ + 1, 0}, out + column, shape.head_dim);
       } else {
-        for (std::size_t g = 0; g < group; ++g)
-          run({row_major<real>(qkv + column + g * shape.head_dim, stride), rows, position_ + 1, 1},
-              out + column + g * shape.head_dim, q_dim);
+        const std::size_t first = task % row_tiles * query_tile, head = task / row_tiles * shape.head_dim;
+        run({row_major<real>(qkv + first * stride + head, stride), smaller(query_tile, rows - first),
+             position_ + first + 1, 1},
+            out + first * q_dim + head, q_dim);
       }
     };
+    const std::size_t tasks = rows == 1 ? shape.kv_heads : shape.heads * row_tiles;
     if (work < parallel_threshold)
-      for (std::size_t kv = 0; kv < shape.kv_heads; ++kv) one_head(kv, 0);
+      for (std::size_t task = 0; task < tasks; ++task) one_task(task, 0);
     else
-      c_.exec->run(shape.kv_heads, one_head);
+      c_.exec->run(tasks, one_task);
   }
 
   constexpr void compute_logits(std::size_t row) {

@@ -32,6 +32,17 @@ CTLM_INLINE void vnni_step(const std::uint8_t* codes, const std::int8_t* x, std:
   }
 }
 
+/// What the stored zero of the weights makes of a group whose activations have this sum. A sum of 16 bits is multiplied
+/// where it is broadcast; larger groups' are multiplied before.
+template <class F>
+CTLM_INLINE __m512i vnni_start(const std::int32_t& sum) {
+  constexpr int factor = -(twice_stored_zero<F> / 2);
+  if constexpr (F::group != per_channel && F::group <= 256)
+    return _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_set1_epi32(factor & 0xFFFF), _mm512_set1_epi32(sum));
+  else
+    return _mm512_set1_epi32(factor * sum);
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void vnni_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
   const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
@@ -43,10 +54,7 @@ CTLM_INLINE void vnni_rows(const matrix<const F>& w, std::size_t block, const qu
   const std::int8_t* x = q.codes;
   for (std::size_t g = 0, step = 0; g < groups; ++g) {
     __m512i sum[M];
-    for (std::size_t i = 0; i < M; ++i) {
-      const int start = -(twice_stored_zero<F> / 2) * q.sums[i * q.groups + g];
-      sum[i] = _mm512_set1_epi32(start);
-    }
+    for (std::size_t i = 0; i < M; ++i) sum[i] = vnni_start<F>(q.sums[i * q.groups + g]);
     for (const std::size_t end = smaller(steps, step + group_steps); step < end; ++step) {
       _mm_prefetch(reinterpret_cast<const char*>(codes) + 4096, _MM_HINT_T0);
       vnni_step<F, M>(codes, x, q.code_stride, sum);
