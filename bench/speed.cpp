@@ -131,19 +131,16 @@ void product(bench::report& r, const machine& limits, workers& one, workers& two
   const double work = 2.0 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n);
   for (std::size_t t = 0; t < 2; ++t) {
     workers& exec = t == 0 ? one : two;
-    const auto right =
-        transposed ? ctlm::row_major<float>(b, k).transposed() : ctlm::row_major<float>(b, n);
-    std::vector<bench::candidate> candidates = {{"ctlm",
-                                                 [&] {
-                                                   ctlm::matmul(ctlm::native{}, exec, m, n, k,
-                                                                ctlm::row_major<float>(a, k), right, c, n,
-                                                                false, panels, m);
-                                                 },
-                                                 work}};
+    const auto right = transposed ? ctlm::row_major<float>(b, k).transposed() : ctlm::row_major<float>(b, n);
+    std::vector<bench::candidate> candidates = {
+        {"ctlm",
+         [&] {
+           ctlm::matmul(ctlm::native{}, exec, m, n, k, ctlm::row_major<float>(a, k), right, c, n, false, panels, m);
+         },
+         work}};
     for (const bench::peer& p : bench::peers())
       candidates.push_back(
-          {p.name, [&, p] { p.product(static_cast<int>(t) + 1, m, k, n, transposed, a, b, c); },
-           work});
+          {p.name, [&, p] { p.product(static_cast<int>(t) + 1, m, k, n, transposed, a, b, c); }, work});
     const auto rate = bench::rates(candidates, 0.05, 5);
     const std::string shape = std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) +
                               (transposed ? " B^T" : "") + threads_text(t + 1);
@@ -166,7 +163,8 @@ int main(int argc, char** argv) {
     else if (!std::strcmp(argv[i], "--model") && i + 1 < argc)
       model = argv[++i];
     else
-      return std::fprintf(stderr, "usage: speed [--json] [--only products|decode|prefill|training] [--model NAME]\n"), 2;
+      return std::fprintf(stderr, "usage: speed [--json] [--only products|decode|prefill|training] [--model NAME]\n"),
+             2;
   }
   const auto named = [&](const char* name) { return std::string(name).find(model) != std::string::npos; };
   const auto wanted = [&](const char* section) { return only.empty() || only == section; };

@@ -2,8 +2,8 @@
 //
 //   training_step gpt_10m|gpt_10m_recompute|gpt2_124m [--threads 2] [--steps 8] [--json]
 //
-// Random tokens, GPT-2 with biases, tied head and tanh GELU, AdamW, clipping at 1. Reported are the median step after two
-// of warming up, and the peak of resident memory.
+// Random tokens, GPT-2 with biases, tied head and tanh GELU, AdamW, clipping at 1. Reported are the median step after
+// two of warming up, and the peak of resident memory.
 #include "measure.hpp"
 #include "shapes.hpp"
 
@@ -73,7 +73,8 @@ int main(int argc, char** argv) {
     if (o.shape == "gpt_10m_recompute") return measure<shapes::gpt_10m, ctlm::recompute<5>>(o), 0;
     if (o.shape == "gpt2_124m") return measure<shapes::gpt2_124m>(o), 0;
   }
-  return std::fprintf(stderr, "usage: training_step gpt_10m|gpt_10m_recompute|gpt2_124m [--threads 2] [--steps 8] "
-                              "[--json]\n"),
+  return std::fprintf(stderr,
+                      "usage: training_step gpt_10m|gpt_10m_recompute|gpt2_124m [--threads 2] [--steps 8] "
+                      "[--json]\n"),
          2;
 }

@@ -111,6 +111,27 @@ TEST_CASE("cross entropy", "[kernels][gradient]") {
   CHECK(ctlm::negative_log_likelihood(ctlm::native{}, n, logits.data(), 3) == Approx(losses[0]).epsilon(1e-12));
 }
 
+TEMPLATE_TEST_CASE("softmax of rows longer than a stretch", "[kernels]", float, double) {
+  using T = TestType;
+  for (std::size_t n : {1, 2048, 2049, 50257, 150001}) {
+    for (T slope : {T(8), T(-8), T(0)}) {  // the highest logit comes last, first, anywhere
+      auto x = random<T>(n, n, 5);
+      for (std::size_t i = 0; i < n; ++i) x[i] += slope * static_cast<T>(i) / static_cast<T>(n);
+      double total = 0;
+      for (T v : x) total += std::exp(static_cast<double>(v));
+      auto p = x;
+      const T log_sum = ctlm::softmax(ctlm::native{}, n, p.data(), T(0.25));
+      CHECK(static_cast<double>(log_sum) == Approx(std::log(total)).epsilon(1e-6));
+      double worst = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double expected = 0.25 * std::exp(static_cast<double>(x[i])) / total;
+        worst = worse(worst, std::fabs(static_cast<double>(p[i]) - expected) / expected);
+      }
+      CHECK(worst < (std::is_same_v<T, float> ? 1e-5 : 1e-12));
+    }
+  }
+}
+
 TEST_CASE("cross entropy against a teacher", "[kernels][gradient]") {
   const std::size_t rows = 3, n = 11;
   auto logits = random<double>(rows * n, 1, 3);

@@ -4,6 +4,7 @@
 
 #include "reference.hpp"
 
+#include <algorithm>
 #include <limits>
 
 using reference::difference;
@@ -52,6 +53,27 @@ TEST_CASE("elementwise results do not depend on the place in the array", "[kerne
     ctlm::elementwise(ctlm::native{}, part.size() - first, f, part.data() + first);
     for (std::size_t i = first; i < part.size(); ++i) REQUIRE(part[i] == all[i]);
   }
+}
+
+TEMPLATE_TEST_CASE("activations are as accurate as they say", "[kernels]", ctlm::gelu, ctlm::gelu_tanh, ctlm::silu,
+                   ctlm::tanh, ctlm::sigmoid) {
+  using A = TestType;
+  std::vector<float> x;
+  for (float v = -40; v < 40; v += 0.0007f) x.push_back(v);
+  std::vector<float> value = x, derivative = x;
+  ctlm::elementwise(
+      ctlm::native{}, x.size(), [](auto& v) { v = A::value(v); }, value.data());
+  ctlm::elementwise(
+      ctlm::native{}, x.size(), [](auto& v) { v = A::derivative(v); }, derivative.data());
+  double worst = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const auto exact = static_cast<double>(x[i]);
+    const double size = std::max(1.0, std::fabs(exact));
+    worst = worse(worst, std::fabs(static_cast<double>(value[i]) - A::value(exact)) / size);
+    worst = worse(worst, std::fabs(static_cast<double>(derivative[i]) - A::derivative(exact)));
+  }
+  CAPTURE(worst);
+  CHECK(worst < ctlm::activation_accuracy);
 }
 
 TEST_CASE("sums, maxima and dot products agree", "[kernels]") {

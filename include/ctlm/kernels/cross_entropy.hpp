@@ -7,22 +7,34 @@
 
 namespace ctlm::inline CTLM_ABI {
 
-/// Turns logits into probabilities in place; returns log(sum of exponentials), by which each logit exceeds its log
-/// probability.
+/// Turns logits into scale * probabilities in place; returns log(sum of exponentials), by which each logit exceeds its
+/// log probability. A row passes through the caches twice: its exponentials are taken a stretch at a time, over the
+/// highest logit so far (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
 template <class Arch, class T>
-constexpr T softmax(Arch arch, std::size_t n, T* x) {
-  const T peak = maximum(arch, n, static_cast<const T*>(x));
-  const T total = sum(
-      arch, n,
-      [=](auto& v) {
-        using math::exp;
-        v = exp(v - peak);
-        return v;
-      },
-      x);
-  const T inverse = T(1) / total;
-  elementwise(
-      arch, n, [=](auto& v) { v *= inverse; }, x);
+constexpr T softmax(Arch arch, std::size_t n, T* x, T scale = T(1)) {
+  constexpr std::size_t most_stretches = 64;
+  const std::size_t stretch = larger(2048, ceil_div(n, most_stretches));
+  T peaks[most_stretches]{};
+  T peak = T(-1e30), total = T(0);
+  for (std::size_t i = 0; i < n; i += stretch) {
+    const std::size_t count = smaller(stretch, n - i);
+    const T highest = math::max(peak, maximum(arch, count, static_cast<const T*>(x + i)));
+    const T here = sum(
+        arch, count,
+        [=](auto& v) {
+          using math::exp;
+          v = exp(v - highest);
+          return v;
+        },
+        x + i);
+    total = total * math::exp(peak - highest) + here;
+    peaks[i / stretch] = peak = highest;
+  }
+  for (std::size_t i = 0; i < n; i += stretch) {
+    const T factor = math::exp(peaks[i / stretch] - peak) * (scale / total);
+    elementwise(
+        arch, smaller(stretch, n - i), [=](auto& v) { v *= factor; }, x + i);
+  }
   return peak + math::log(total);
 }
 
@@ -56,9 +68,7 @@ constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n
       }
       const auto target = static_cast<std::size_t>(targets[r]);
       const T logit = x[target];
-      losses[r] = softmax(arch, n, x) - logit;
-      elementwise(
-          arch, n, [=](auto& v) { v *= scale; }, x);
+      losses[r] = softmax(arch, n, x, scale) - logit;
       x[target] -= scale;
     }
   });

@@ -96,8 +96,7 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
         float out[tile * block_rows];
         const std::size_t tokens = smaller(tile, m - i);
         quantised_block(arch, F{}, w, block, tokens, q.row(i), out);
-        for (std::size_t t = 0; t < tokens; ++t)
-          put_row(rows, out + t * block_rows, y + (i + t) * n + row, accumulate);
+        for (std::size_t t = 0; t < tokens; ++t) put_row(rows, out + t * block_rows, y + (i + t) * n + row, accumulate);
       }
       add_bias(arch, m, n, row, rows, bias, y);
     }
@@ -137,7 +136,8 @@ constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, std::siz
 template <class Arch, executor E, class T, class Workspace>
 constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
                                       const T* x, T* dw, bool accumulate, T* dbias, Workspace& ws) {
-  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, accumulate, ws.panels, ws.max_rows);
+  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, accumulate, ws.panels,
+         ws.max_rows);
   if (dbias == nullptr) return;
   parallel_for(exec, n, 256, [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = 0; i < m; ++i)

@@ -10,8 +10,8 @@ namespace ctlm::inline CTLM_ABI {
 /// Products below this many multiply-adds are not worth waking a thread for.
 inline constexpr std::size_t parallel_threshold = 100'000;
 
-/// Rows and columns of c that one task computes. Each task packs what it reads of both operands, so that pieces should be
-/// large, and as high as they are wide.
+/// Rows and columns of c that one task computes. Each task packs what it reads of both operands, so that pieces should
+/// be large, and as high as they are wide.
 struct product_pieces {
   std::size_t rows, columns;
 
@@ -29,9 +29,9 @@ struct product_pieces {
   }
 };
 
-/// c[m][n] = a[m][k] b[k][n] (+= where accumulate). `workspace` holds gemm_workspace<T>(arch, rows) elements per worker,
-/// `rows` being the most that any product has. Pieces of c are shared out; the sum over k is never split, so the thread
-/// count changes no bit.
+/// c[m][n] = a[m][k] b[k][n] (+= where accumulate). `workspace` holds gemm_workspace<T>(arch, rows) elements per
+/// worker, `rows` being the most that any product has. Pieces of c are shared out; the sum over k is never split, so
+/// the thread count changes no bit.
 template <class Arch, executor E, class T>
 constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strided<T> b, T* c,
                       std::size_t ldc, bool accumulate, T* workspace, std::size_t max_rows) {

@@ -44,8 +44,8 @@ class heap_arena {
   std::size_t used() const { return used_; }
 
  private:
-  /// Matrices are walked along rows and columns: with pages of 4 KiB a large one has more of them than the processor can
-  /// keep the addresses of.
+  /// Matrices are walked along rows and columns: with pages of 4 KiB a large one has more of them than the processor
+  /// can keep the addresses of.
   void ask_for_large_pages() {
 #if defined(__linux__)
     constexpr std::size_t page = 4096, worthwhile = std::size_t{4} << 20;

@@ -180,7 +180,8 @@ class basic_session {
           if (cache_type::tile_scratch > 0)
             tile_scratch_ = attention.template allocate<real>(workers * cache_type::tile_scratch);
           for (auto& ws : c_.attention)
-            ws = attention_workspace<real>::place(attention, c_.arch, larger(smaller(rows_at_once, query_tile), group), false);
+            ws = attention_workspace<real>::place(attention, c_.arch, larger(smaller(rows_at_once, query_tile), group),
+                                                  false);
         },
         [&](auto& feed_forward) {
           up_ = feed_forward.template allocate<real>(rows_at_once * shape.up_dim());
@@ -231,7 +232,8 @@ class basic_session {
            real(1));
     for (std::size_t r = 0; r < rows; ++r)
       cache_.store(layer, position_ + r, qkv + r * stride + q_dim, qkv + r * stride + q_dim + shape.kv_dim());
-    // One token: the heads that share keys are the rows. Several: the tokens are, a tile of them and one head at a time.
+    // One token: the heads that share keys are the rows. Several: the tokens are, a tile of them and one head at a
+    // time.
     const std::size_t work = shape.heads * rows * (position_ + rows) * shape.head_dim;
     const std::size_t row_tiles = ceil_div(rows, query_tile);
     auto one_task = [&](std::size_t task, std::size_t worker) {

@@ -70,8 +70,9 @@ template <memory_policy P>
 using memory = slot<slot_kind::memory, P>;
 template <std::size_t N>
 using prefill = slot<slot_kind::prefill, prefill_rows<N>>;
-/// Of a trainer: the first N layers keep only their input for the backward pass, which computes the rest again (gradient
-/// checkpointing: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The same bits in less memory.
+/// Of a trainer: the first N layers keep only their input for the backward pass, which computes the rest again
+/// (gradient checkpointing: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The same bits in less
+/// memory.
 template <std::size_t N>
 using recompute = slot<slot_kind::recompute, recomputed_layers<N>>;
 

@@ -250,9 +250,7 @@ class trainer {
     for (auto& ws : c_.attention) ws = attention_workspace<real>::place(a, c_.arch, query_tile, true);
     overlay(
         a, [&](auto& head) { logits_ = head.template allocate<real>(head_rows * shape.vocab); },
-        [&](auto& feed_forward) {
-          scratch_.activated = feed_forward.template allocate<real>(rows * shape.d_ff);
-        },
+        [&](auto& feed_forward) { scratch_.activated = feed_forward.template allocate<real>(rows * shape.d_ff); },
         [&](auto& attend) {
           scratch_.dattended = attend.template allocate<real>(rows * shape.q_dim());
           scratch_.dqkv = attend.template allocate<real>(rows * shape.qkv_dim());
@@ -463,8 +461,8 @@ class trainer {
   constexpr void clear_gradients() {
     c_.exec = exec_.get();
     for (const tensor_info& t : M::tensors) {
-      const bool embedding = t.id == tensor_id::position_embedding ||
-                             (t.id == tensor_id::token_embedding && !shape.tie_embeddings);
+      const bool embedding =
+          t.id == tensor_id::position_embedding || (t.id == tensor_id::token_embedding && !shape.tie_embeddings);
       if (t.kind == tensor_kind::matrix && !embedding) continue;
       real* g = data_of(gradients_, t);
       parallel_for(*c_.exec, t.size(), chunk,

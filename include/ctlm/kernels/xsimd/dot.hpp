@@ -47,8 +47,7 @@ void dot_products(simd<A>, std::size_t m, std::size_t n, std::size_t k, const T*
   };
   auto all_rows = [&]<std::size_t Columns>(std::integral_constant<std::size_t, Columns> columns, std::size_t j) {
     std::size_t i = 0;
-    for (; i + most_rows <= m; i += most_rows)
-      tile(std::integral_constant<std::size_t, most_rows>{}, columns, i, j);
+    for (; i + most_rows <= m; i += most_rows) tile(std::integral_constant<std::size_t, most_rows>{}, columns, i, j);
     for (; i < m; ++i) tile(std::integral_constant<std::size_t, 1>{}, columns, i, j);
   };
   std::size_t j = 0;

@@ -18,7 +18,7 @@ struct gemm_shape {
   static constexpr std::size_t rows = vector_registers<A> == 32 ? 12 : 6;  // rows of a tile of c
   static constexpr std::size_t panel_width = vectors * lanes<T, A>;
   static constexpr std::size_t max_depth = 3072 / sizeof(T);
-  static constexpr std::size_t max_columns = 1024;              // so that a strip of c stays in a cache between depths
+  static constexpr std::size_t max_columns = 1024;  // so that a strip of c stays in a cache between depths
   static constexpr std::size_t block_size = 1310720 / sizeof(T);  // numbers of a packed block
   static constexpr std::size_t few_rows = 12;
 
@@ -45,8 +45,8 @@ constexpr std::size_t gemm_workspace(simd<A>, std::size_t rows) {
   return shape::panel_width * shape::max_depth + smaller(most, shape::block_size);
 }
 
-/// A tile of c: Rows x panel_width sums in registers, over `depth` steps. Only its first `rows` rows and `width` columns
-/// are there.
+/// A tile of c: Rows x panel_width sums in registers, over `depth` steps. Only its first `rows` rows and `width`
+/// columns are there.
 template <std::size_t Rows, class T, class A, std::size_t... R>
 CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided<T> a, strided<T> b, T* c,
                            std::size_t ldc, std::size_t rows, std::size_t width, bool accumulate) {
@@ -60,7 +60,8 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
   const V zero(T(0));
   V left[Rows] = {(static_cast<void>(R), zero)...};
   V right[Rows] = {(static_cast<void>(R), zero)...};
-  const T* base[ceil_div(Rows, 3)];  // rows in threes: their addresses are a base, and it with the stride once and twice
+  const T*
+      base[ceil_div(Rows, 3)];  // rows in threes: their addresses are a base, and it with the stride once and twice
   for (std::size_t i = 0; i < ceil_div(Rows, 3); ++i) base[i] = a.data + 3 * i * a.row;
   const T* panel = b.data;
   for (std::size_t p = 0; p < depth; ++p, panel += b.row) {
@@ -94,8 +95,8 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
   (put(R), ...);
 }
 
-/// What will be packed next: `count` stretches of `run` numbers. Asked for a part at a time while tiles are computed, it
-/// is at hand when its turn comes.
+/// What will be packed next: `count` stretches of `run` numbers. Asked for a part at a time while tiles are computed,
+/// it is at hand when its turn comes.
 template <class T>
 struct upcoming {
   const T* data = nullptr;

@@ -39,9 +39,9 @@ CTLM_INLINE V mixed(const V& a, const V& b, std::index_sequence<I...>) {
   return __builtin_shufflevector(a, b, (choice[I % 4] / 4 * lanes + I / 4 * 4 + choice[I % 4] % 4)...);
 }
 
-/// to[j][i] = from[i][j] for a square of a register's width, four columns of `from` at a time. Rows are brought together
-/// in fours as they are loaded; what then has to change places stays within groups of four lanes, which is what the
-/// processor does best.
+/// to[j][i] = from[i][j] for a square of a register's width, four columns of `from` at a time. Rows are brought
+/// together in fours as they are loaded; what then has to change places stays within groups of four lanes, which is
+/// what the processor does best.
 template <class T, class A>
 CTLM_INLINE void transpose_square(const T* from, std::size_t from_stride, T* to, std::size_t to_stride) {
   constexpr std::size_t n = lanes<T, A>;
@@ -67,8 +67,7 @@ void pack(simd<A>, strided<T> from, std::size_t rows, std::size_t columns, T* CT
       const T* source = from.data + i * from.row;
       T* target = to + i * to_stride;
       std::size_t j = 0;
-      for (; j + w <= columns; j += w)
-        simd_batch<T, A>::load_unaligned(source + j).store_unaligned(target + j);
+      for (; j + w <= columns; j += w) simd_batch<T, A>::load_unaligned(source + j).store_unaligned(target + j);
       for (; j < columns; ++j) target[j] = source[j];
     }
     return;

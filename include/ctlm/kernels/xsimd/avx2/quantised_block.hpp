@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// ctlm: sixteen rows of integer weights against activations in int8, for AVX2 and AVX-512 VNNI.
+// ctlm: sixteen rows of integer weights against activations in int8, for AVX2, AVX-512BW and AVX-512 VNNI.
 //
 // A register holds four codes of each of 8 or 16 rows; the four activations they meet are broadcast. VNNI multiplies
-// and sums all four in one instruction. AVX2 sums two products in 16 bits first, which codes of 4 and 2 bits cannot
-// overflow (2 * 15 * 127 < 32767); codes of 8 bits are made signed and their signs moved to the activations (2 * 128 *
-// 127 < 32767). So all integer parts equal the portable kernel's to the bit.
+// and sums all four in one instruction. The others sum two products in 16 bits first, which codes of 4 and 2 bits
+// cannot overflow (2 * 15 * 127 < 32767); codes of 8 bits are made signed and their signs moved to the activations (2 *
+// 128 * 127 < 32767). So all integer parts equal the portable kernel's to the bit.
 #pragma once
 
 #include "../../../arch/xsimd.hpp"
@@ -12,10 +12,30 @@
 
 namespace ctlm::inline CTLM_ABI {
 
+/// Twice the code that means zero, as the arithmetic sees it: without VNNI codes of 8 bits are signed, and what is
+/// stored as 128 is zero already.
+template <class F>
+inline constexpr int twice_seen_zero = twice_stored_zero<F> - (F::bits == 8 && !CTLM_AVX512VNNI ? 256 : 0);
+
+#if CTLM_AVX512
+
+/// Adds four products of each of sixteen rows.
+template <class F>
+CTLM_INLINE __m512i add_products(__m512i sum, __m512i w, __m512i x) {
 #if CTLM_AVX512VNNI
+  return _mm512_dpbusd_epi32(sum, w, x);
+#else
+  if constexpr (F::bits == 8) {
+    const __m512i codes = _mm512_xor_si512(w, _mm512_set1_epi8(-128));
+    x = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(codes), _mm512_setzero_si512(), x);
+    w = _mm512_abs_epi8(codes);
+  }
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(w, x), _mm512_set1_epi16(1)));
+#endif
+}
 
 template <class F, std::size_t M>
-CTLM_INLINE void vnni_step(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, __m512i (&sum)[M]) {
+CTLM_INLINE void wide_step(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, __m512i (&sum)[M]) {
   const __m512i mask = _mm512_set1_epi8(static_cast<char>((1 << F::bits) - 1));
   for (std::size_t v = 0; v < F::vectors; ++v) {
     const __m512i packed = _mm512_loadu_si512(codes + v * F::vector);
@@ -26,7 +46,7 @@ CTLM_INLINE void vnni_step(const std::uint8_t* codes, const std::int8_t* x, std:
       for (std::size_t i = 0; i < M; ++i) {
         std::int32_t four;
         __builtin_memcpy(&four, x + i * stride + (p * F::vectors + v) * quad, sizeof four);
-        sum[i] = _mm512_dpbusd_epi32(sum[i], w, _mm512_set1_epi32(four));
+        sum[i] = add_products<F>(sum[i], w, _mm512_set1_epi32(four));
       }
     }
   }
@@ -35,16 +55,16 @@ CTLM_INLINE void vnni_step(const std::uint8_t* codes, const std::int8_t* x, std:
 /// What the stored zero of the weights makes of a group whose activations have this sum. A sum of 16 bits is multiplied
 /// where it is broadcast; larger groups' are multiplied before.
 template <class F>
-CTLM_INLINE __m512i vnni_start(const std::int32_t& sum) {
-  constexpr int factor = -(twice_stored_zero<F> / 2);
+CTLM_INLINE __m512i wide_start(const std::int32_t& sum) {
+  constexpr int factor = -(twice_seen_zero<F> / 2);
   if constexpr (F::group != per_channel && F::group <= 256)
-    return _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_set1_epi32(factor & 0xFFFF), _mm512_set1_epi32(sum));
+    return _mm512_madd_epi16(_mm512_set1_epi32(factor & 0xFFFF), _mm512_set1_epi32(sum));
   else
     return _mm512_set1_epi32(factor * sum);
 }
 
 template <class F, std::size_t M>
-CTLM_INLINE void vnni_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
+CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
   const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
   const std::size_t group_steps = F::group == per_channel ? steps : F::group / code_block;
   const std::uint8_t* codes = w.codes + block * F::block_bytes(n);
@@ -54,10 +74,10 @@ CTLM_INLINE void vnni_rows(const matrix<const F>& w, std::size_t block, const qu
   const std::int8_t* x = q.codes;
   for (std::size_t g = 0, step = 0; g < groups; ++g) {
     __m512i sum[M];
-    for (std::size_t i = 0; i < M; ++i) sum[i] = vnni_start<F>(q.sums[i * q.groups + g]);
+    for (std::size_t i = 0; i < M; ++i) sum[i] = wide_start<F>(q.sums[i * q.groups + g]);
     for (const std::size_t end = smaller(steps, step + group_steps); step < end; ++step) {
       _mm_prefetch(reinterpret_cast<const char*>(codes) + 4096, _MM_HINT_T0);
-      vnni_step<F, M>(codes, x, q.code_stride, sum);
+      wide_step<F, M>(codes, x, q.code_stride, sum);
       codes += F::step_bytes;
       x += code_block;
     }
@@ -66,7 +86,7 @@ CTLM_INLINE void vnni_rows(const matrix<const F>& w, std::size_t block, const qu
     for (std::size_t i = 0; i < M; ++i) {
       const float scale = q.scales[i * q.groups + g];
       __m512 exact = _mm512_cvtepi32_ps(sum[i]);
-      if constexpr (twice_stored_zero<F> % 2 != 0)
+      if constexpr (twice_seen_zero<F> % 2 != 0)
         exact = _mm512_sub_ps(exact, _mm512_set1_ps(0.5f * static_cast<float>(q.sums[i * q.groups + g])));
       total[i] = _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(scale)), exact, total[i]);
       if constexpr (F::has_min) {
@@ -85,9 +105,9 @@ requires whole_steps<F>
 void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, std::size_t m, const quantised_rows& q,
                      float* y) {
   std::size_t i = 0;
-  for (; i + 8 <= m; i += 8) vnni_rows<F, 8>(w, block, q.row(i), y + i * block_rows);
-  for (; i + 4 <= m; i += 4) vnni_rows<F, 4>(w, block, q.row(i), y + i * block_rows);
-  for (; i < m; ++i) vnni_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
+  for (; i + 8 <= m; i += 8) wide_rows<F, 8>(w, block, q.row(i), y + i * block_rows);
+  for (; i + 4 <= m; i += 4) wide_rows<F, 4>(w, block, q.row(i), y + i * block_rows);
+  for (; i < m; ++i) wide_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
 }
 
 #elif CTLM_F16C
@@ -107,8 +127,7 @@ CTLM_INLINE __m256i add_products(__m256i sum, __m256i w, __m256i x) {
 
 template <class F, std::size_t M>
 CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
-  // Codes of 8 bits are signed here: what is stored as 128 is zero already.
-  constexpr int twice_zero = twice_stored_zero<F> - (F::bits == 8 ? 256 : 0);
+  constexpr int twice_zero = twice_seen_zero<F>;
   const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
   const std::size_t group_steps = F::group == per_channel ? steps : F::group / code_block;
   const __m256i mask = _mm256_set1_epi8(static_cast<char>((1 << F::bits) - 1));
