@@ -72,7 +72,7 @@ using tall_lm = causal_lm<tall, weights<int8<32>>, memory<offloaded<budget>>>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("offloaded weights give the logits of resident ones", "[io]", (tall_lm<300 << 10>),
+TEMPLATE_TEST_CASE("offloaded weights give the logits of resident ones", "[io][threads]", (tall_lm<300 << 10>),
                    (tall_lm<600 << 10>), (tall_lm<2 << 20>),
                    (causal_lm<learned, weights<f32>, memory<offloaded<600 << 10>>>),
                    (causal_lm<learned, weights<int4<32, asymmetric>>, memory<offloaded<440 << 10>>>)) {
@@ -117,6 +117,35 @@ TEST_CASE("a KV cache on the disk changes nothing", "[io]") {
   M::session expected(image.weights, memory), session(image.weights, less, disk);
   CHECK(less.remaining() == 0);
   CHECK(logits_of(session) == logits_of(expected));
+}
+
+/// Remembers what it was told will not be used for a while.
+struct told_arena : heap_arena {
+  using heap_arena::heap_arena;
+  mutable std::size_t told = 0;
+  void release(const void*, std::size_t bytes) const { told += bytes; }
+};
+
+TEST_CASE("an arena is told what will not be used for a while: a layer's cache, an updated state", "[io]") {
+  using M = causal_lm<tall, weights<int8<32>>, kv_cache<int8<>>>;
+  image_on_disk<causal_lm<tall, weights<int8<32>>>> image;
+  heap_arena memory(M::session_bytes - M::cache_bytes);
+  told_arena cache(M::cache_bytes);
+  M::session session(image.weights, memory, cache);
+  session.decode(1);
+  const std::size_t once = cache.told;
+  CHECK(once <= M::cache_bytes);
+  CHECK(once + 4 * memory_alignment > M::cache_bytes);  // all but what rounds its parts up
+  session.decode(2);
+  CHECK(cache.told == 2 * once);
+
+  using T = trainer<causal_lm<learned>, spilled_recipe>;
+  heap_arena rest(T::train_bytes - T::state_bytes);
+  told_arena state(T::state_bytes);
+  T t(rest, state, {});
+  const std::vector<token> tokens(T::step_tokens, 5);
+  t.step(tokens, tokens);
+  CHECK(state.told == adamw::moments * causal_lm<learned>::parameters * sizeof(float));
 }
 
 TEST_CASE("an optimizer's state on the disk changes nothing", "[io]") {
@@ -176,7 +205,7 @@ TEST_CASE("a spill arena says why it cannot be", "[io]") {
 }
 
 #if CTLM_EXCEPTIONS
-TEST_CASE("offloaded weights that cannot be read are refused, before and after they were opened", "[io]") {
+TEST_CASE("offloaded weights that cannot be read are refused, before and after they were opened", "[io][threads]") {
   using M = tall_lm<300 << 10>;
   image_on_disk<causal_lm<tall, weights<int8<32>>>> image;
   heap_arena memory(offloaded_weights<M>::bytes_needed() + M::session_bytes);

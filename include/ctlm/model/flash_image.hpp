@@ -47,7 +47,10 @@ constexpr std::uint64_t model_hash() {
     f.number(n);
   f.number(std::bit_cast<std::uint32_t>(s.norm_eps));
   f.number(std::bit_cast<std::uint64_t>(s.rope_theta));
+  // A parameter of the activation shows in its values; a number of few bits does not depend on who computes it.
+  constexpr int activated = math::round_to_int(M::activation_policy::value(1.0) * 65536);
   f.text(M::activation_policy::name);
+  f.number(static_cast<std::uint64_t>(activated));
   f.text(F::name);
   if constexpr (quantised_format<F>) {
     f.number(F::group);
