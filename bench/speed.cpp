@@ -122,7 +122,7 @@ void training(bench::report& r, const machine& limits, workers& one, workers& tw
 /// c[m][n] = a[m][k] b, with b stored [n][k] (layers of a network) or [k][n].
 void product(bench::report& r, const machine& limits, workers& one, workers& two, std::size_t m, std::size_t k,
              std::size_t n, bool transposed) {
-  const std::size_t scratch = 2 * ctlm::gemm_workspace<float>(ctlm::native{}, m);
+  const std::size_t scratch = 2 * ctlm::gemm_workspace<float>(ctlm::native{}, m, k);
   ctlm::heap_arena memory((m * k + k * n + m * n + scratch) * sizeof(float) + 256);
   float *a = memory.allocate<float>(m * k), *b = memory.allocate<float>(k * n), *c = memory.allocate<float>(m * n),
         *panels = memory.allocate<float>(scratch);
@@ -132,12 +132,13 @@ void product(bench::report& r, const machine& limits, workers& one, workers& two
   for (std::size_t t = 0; t < 2; ++t) {
     workers& exec = t == 0 ? one : two;
     const auto right = transposed ? ctlm::row_major<float>(b, k).transposed() : ctlm::row_major<float>(b, n);
-    std::vector<bench::candidate> candidates = {
-        {"ctlm",
-         [&] {
-           ctlm::matmul(ctlm::native{}, exec, m, n, k, ctlm::row_major<float>(a, k), right, c, n, false, panels, m);
-         },
-         work}};
+    std::vector<bench::candidate> candidates = {{"ctlm",
+                                                 [&] {
+                                                   ctlm::matmul(ctlm::native{}, exec, m, n, k,
+                                                                ctlm::row_major<float>(a, k), right, c, n, false,
+                                                                panels, scratch / 2);
+                                                 },
+                                                 work}};
     for (const bench::peer& p : bench::peers())
       candidates.push_back(
           {p.name, [&, p] { p.product(static_cast<int>(t) + 1, m, k, n, transposed, a, b, c); }, work});

@@ -15,7 +15,7 @@ ctlm::serial exec;
 struct workspace {
   ctlm::heap_arena memory{1 << 20};
   ctlm::attention_workspace<double> ws =
-      ctlm::attention_workspace<double>::place(memory, ctlm::native{}, ctlm::query_tile, true);
+      ctlm::attention_workspace<double>::place(memory, ctlm::native{}, ctlm::query_tile, 64, true);
 };
 
 /// softmax(q k^T / sqrt(head_dim)) v, causal, with an optional dropout mask, in plain loops.
@@ -78,7 +78,7 @@ TEST_CASE("attention with extreme scores neither overflows nor loses its weights
   const ctlm::attention_shape s{1, 70, 1, 1, 4};
   auto qkv = random<float>(s.length * s.qkv_dim(), 3, 60);
   ctlm::heap_arena memory(1 << 20);
-  auto ws = ctlm::attention_workspace<float>::place(memory, ctlm::native{}, ctlm::query_tile, false);
+  auto ws = ctlm::attention_workspace<float>::place(memory, ctlm::native{}, ctlm::query_tile, 64, false);
   std::vector<float> log_sum;
   const auto out = forward(s, qkv, log_sum, {}, ws);
   // Scores in the thousands overflow exp unless the running maximum is subtracted: the output is then one row of v.

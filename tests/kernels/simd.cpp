@@ -13,8 +13,8 @@ using reference::random;
 TEMPLATE_TEST_CASE("matrix products agree, in every layout and size", "[kernels]", float, double) {
   using T = TestType;
   ctlm::rng r{11};
-  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, 1000) * sizeof(T) + 64);
-  T* workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, 1000));
+  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1600) * sizeof(T) + 64);
+  T* workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1600));
   const std::size_t large[][3] = {{1000, 40, 700}, {30, 1100, 800}, {5, 1030, 1600}};  // more than one block each way
   for (std::size_t trial = 0; trial < 150 + 4 * std::size(large); ++trial) {
     const std::size_t* given = trial < 150 ? nullptr : large[trial % std::size(large)];

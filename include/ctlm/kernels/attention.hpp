@@ -23,13 +23,15 @@ struct attention_workspace {
   T* panel = nullptr;      // workspace of the matrix product
 
   template <class Arch, class A>
-  static constexpr attention_workspace place(A& a, Arch arch, std::size_t max_rows, bool backward) {
+  static constexpr attention_workspace place(A& a, Arch arch, std::size_t max_rows, std::size_t head_dim,
+                                             bool backward) {
     attention_workspace ws;
     ws.scores = a.template allocate<T>(max_rows * key_tile);
     if (backward) ws.gradients = a.template allocate<T>(max_rows * key_tile);
     ws.peak = a.template allocate<T>(max_rows);
     ws.total = a.template allocate<T>(max_rows);
-    ws.panel = a.template allocate<T>(gemm_workspace<T>(arch, larger(max_rows, key_tile)));
+    ws.panel = a.template allocate<T>(
+        gemm_workspace<T>(arch, larger(max_rows, key_tile), larger(head_dim, larger(max_rows, key_tile))));
     return ws;
   }
 };

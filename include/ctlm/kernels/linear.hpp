@@ -12,11 +12,11 @@ template <class Arch, format F, compute_policy C>
 struct linear_workspace {
   using real = typename F::compute;
 
-  real* panels = nullptr;   // [workers] packed panels of the matrix product
+  real* panels = nullptr;  // [workers][panel_stride] workspace of the matrix product
+  std::size_t panel_stride = 0;
   real* decoded = nullptr;  // [workers][block][max_inputs] rows of W, where the format has to be decoded
   std::size_t decoded_stride = 0;
   std::size_t block = 1;         // rows of W decoded at once
-  std::size_t max_rows = 0;      // of a product's left operand
   quantised_rows activations{};  // [max_rows] quantised activations
 
   static constexpr bool integer = std::same_as<C, dynamic_int8>;
@@ -25,8 +25,10 @@ struct linear_workspace {
   template <class A>
   static constexpr linear_workspace place(A& a, std::size_t max_rows, std::size_t max_inputs, std::size_t workers) {
     linear_workspace ws;
-    ws.max_rows = max_rows;
-    ws.panels = a.template allocate<real>(workers * gemm_workspace<real>(Arch{}, max_rows));
+    if constexpr (!integer) {
+      ws.panel_stride = gemm_workspace<real>(Arch{}, max_rows, max_inputs);
+      ws.panels = a.template allocate<real>(workers * ws.panel_stride);
+    }
     if constexpr (integer) {
       ws.activations.codes = a.template allocate<std::int8_t>(max_rows * round_up(max_inputs, code_block));
       ws.activations.scales = a.template allocate<float>(max_rows * F::groups(max_inputs));
@@ -72,7 +74,7 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::
                       const T* bias, T* y, bool accumulate, linear_workspace<Arch, F, C>& ws) {
   const std::size_t n = w.rows, k = w.cols;
   matmul(arch, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, accumulate, ws.panels,
-         ws.max_rows);
+         ws.panel_stride);
   add_bias(arch, m, n, 0, n, bias, y);
 }
 
@@ -113,7 +115,7 @@ requires(!native_format<F>) constexpr void linear(Arch arch, E& exec, std::size_
   parallel_for(
       exec, n, round_up(rows_per_task(k, m), block), [&](std::size_t first, std::size_t count, std::size_t worker) {
         T* rows = ws.decoded + worker * ws.decoded_stride;
-        T* panel = ws.panels + worker * gemm_workspace<T>(arch, ws.max_rows);
+        T* panel = ws.panels + worker * ws.panel_stride;
         for (std::size_t j = first; j < first + count; j += block) {
           const std::size_t size = smaller(block, first + count - j);
           for (std::size_t r = 0; r < size; ++r) decode_row(arch, F{}, w, j + r, rows + r * k);
@@ -131,13 +133,13 @@ requires(!native_format<F>) constexpr void linear(Arch arch, E& exec, std::size_
 template <class Arch, executor E, class T, class Workspace>
 constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
                                      const T* w, T* dx, bool accumulate, Workspace& ws) {
-  matmul(arch, exec, m, k, n, row_major(dy, n), row_major(w, k), dx, k, accumulate, ws.panels, ws.max_rows);
+  matmul(arch, exec, m, k, n, row_major(dy, n), row_major(w, k), dx, k, accumulate, ws.panels, ws.panel_stride);
 }
 template <class Arch, executor E, class T, class Workspace>
 constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
                                       const T* x, T* dw, bool accumulate, T* dbias, Workspace& ws) {
   matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, accumulate, ws.panels,
-         ws.max_rows);
+         ws.panel_stride);
   if (dbias == nullptr) return;
   parallel_for(exec, n, 256, [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = 0; i < m; ++i)

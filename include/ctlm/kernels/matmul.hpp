@@ -29,12 +29,12 @@ struct product_pieces {
   }
 };
 
-/// c[m][n] = a[m][k] b[k][n] (+= where accumulate). `workspace` holds gemm_workspace<T>(arch, rows) elements per
-/// worker, `rows` being the most that any product has. Pieces of c are shared out; the sum over k is never split, so
-/// the thread count changes no bit.
+/// c[m][n] = a[m][k] b[k][n] (+= where accumulate). `workspace` holds `stride` elements for each worker, which are at
+/// least gemm_workspace<T>(arch, m, k). Pieces of c are shared out; the sum over k is never split, so the thread count
+/// changes no bit.
 template <class Arch, executor E, class T>
 constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strided<T> b, T* c,
-                      std::size_t ldc, bool accumulate, T* workspace, std::size_t max_rows) {
+                      std::size_t ldc, bool accumulate, T* workspace, std::size_t stride) {
   if (exec.workers() == 1 || m * n * k < parallel_threshold)
     return gemm(arch, m, n, k, a, b, c, ldc, accumulate, workspace);
   const product_pieces piece(m, n, gemm_panel<T>(arch), exec.workers() * (m * n * k < 64 * parallel_threshold ? 2 : 4));
@@ -42,7 +42,7 @@ constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::siz
   exec.run(across * ceil_div(m, piece.rows), [&](std::size_t task, std::size_t worker) {
     const std::size_t i = task / across * piece.rows, j = task % across * piece.columns;
     gemm(arch, smaller(piece.rows, m - i), smaller(piece.columns, n - j), k, a.from(i, 0), b.from(0, j),
-         c + i * ldc + j, ldc, accumulate, workspace + worker * gemm_workspace<T>(arch, max_rows));
+         c + i * ldc + j, ldc, accumulate, workspace + worker * stride);
   });
 }
 

@@ -181,7 +181,7 @@ class basic_session {
             tile_scratch_ = attention.template allocate<real>(workers * cache_type::tile_scratch);
           for (auto& ws : c_.attention)
             ws = attention_workspace<real>::place(attention, c_.arch, larger(smaller(rows_at_once, query_tile), group),
-                                                  false);
+                                                  shape.head_dim, false);
         },
         [&](auto& feed_forward) {
           up_ = feed_forward.template allocate<real>(rows_at_once * shape.up_dim());

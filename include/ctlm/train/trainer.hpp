@@ -246,8 +246,9 @@ class trainer {
     scratch_.normed = a.template allocate<real>(rows * d);
     scratch_.dnormed = a.template allocate<real>(rows * d);
     dx_ = a.template allocate<real>(rows * d);
-    c_.linear = decltype(c_.linear)::place(a, larger(rows, shape.most_outputs()), 0, workers);
-    for (auto& ws : c_.attention) ws = attention_workspace<real>::place(a, c_.arch, query_tile, true);
+    constexpr std::size_t widest = larger(rows, shape.most_outputs());
+    c_.linear = decltype(c_.linear)::place(a, widest, widest, workers);
+    for (auto& ws : c_.attention) ws = attention_workspace<real>::place(a, c_.arch, query_tile, shape.head_dim, true);
     overlay(
         a, [&](auto& head) { logits_ = head.template allocate<real>(head_rows * shape.vocab); },
         [&](auto& feed_forward) { scratch_.activated = feed_forward.template allocate<real>(rows * shape.d_ff); },
@@ -374,7 +375,8 @@ class trainer {
   constexpr void compute_logits(std::size_t first, std::size_t n) {
     const auto w = used().head();
     matmul(c_.arch, *c_.exec, n, shape.vocab, d, row_major<real>(scratch_.normed + first * d, d),
-           row_major<real>(w.data, d).transposed(), logits_, shape.vocab, false, c_.linear.panels, c_.linear.max_rows);
+           row_major<real>(w.data, d).transposed(), logits_, shape.vocab, false, c_.linear.panels,
+           c_.linear.panel_stride);
   }
 
   /// The output projection and the loss, head_rows rows of logits at a time. With gradients, scratch_.dnormed receives

@@ -39,10 +39,11 @@ constexpr std::size_t gemm_panel(simd<A>) {
   return gemm_shape<T, A>::panel_width;
 }
 template <class T, class A>
-constexpr std::size_t gemm_workspace(simd<A>, std::size_t rows) {
+constexpr std::size_t gemm_workspace(simd<A>, std::size_t rows, std::size_t depth) {
   using shape = gemm_shape<T, A>;
-  const std::size_t most = shape::stride(shape::max_depth) * round_up(smaller(rows, shape::block_size), shape::rows);
-  return shape::panel_width * shape::max_depth + smaller(most, shape::block_size);
+  const std::size_t deep = smaller(round_up(depth, 8), shape::max_depth);
+  const std::size_t block = shape::stride(deep) * round_up(smaller(rows, shape::block_size), shape::rows);
+  return shape::panel_width * deep + smaller(block, shape::block_size);
 }
 
 /// A tile of c: Rows x panel_width sums in registers, over `depth` steps. Only its first `rows` rows and `width`
@@ -181,7 +182,7 @@ void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<T> 
     return dot_products(arch, m, n, k, a.data, a.row, b.data, b.col, c, ldc, accumulate);
   const std::size_t max_depth = shape::depth(k), max_rows = shape::block_rows(m, max_depth);
   const bool in_place = m <= shape::rows && b.col == 1;  // a panel that is read once needs no packing
-  T* const block = workspace + shape::panel_width * shape::max_depth;
+  T* const block = workspace + shape::panel_width * max_depth;
   for (std::size_t strip = 0; strip < n; strip += shape::max_columns)
     for (std::size_t p = 0; p < k; p += max_depth)
       for (std::size_t i = 0; i < m; i += max_rows) {
