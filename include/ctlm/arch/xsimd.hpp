@@ -39,18 +39,6 @@ CTLM_INLINE T reduce_sum(const simd_batch<T, A>& v) {
 #endif
 }
 
-/// Asks for the cache line of p, which will be needed soon.
-CTLM_INLINE void prefetch_to_read([[maybe_unused]] const void* p) {
-#if defined(__GNUC__)
-  __builtin_prefetch(p, 0, 2);
-#endif
-}
-CTLM_INLINE void prefetch_to_write([[maybe_unused]] void* p) {
-#if defined(__GNUC__)
-  __builtin_prefetch(p, 1);
-#endif
-}
-
 template <class T, class A>
 CTLM_INLINE T reduce_maximum(const simd_batch<T, A>& v) {
   alignas(64) T lane[lanes<T, A>];

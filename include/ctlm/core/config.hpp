@@ -25,6 +25,13 @@
 #define CTLM_EXCEPTIONS 0
 #endif
 
+// May memory be asked for in large pages?
+#if defined(__linux__) && !CTLM_FREESTANDING
+#define CTLM_LARGE_PAGES 1
+#else
+#define CTLM_LARGE_PAGES 0
+#endif
+
 // Instruction sets that have kernels of their own.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #define CTLM_AVX512 1
@@ -124,13 +131,18 @@
   CTLM_ABI_EXPAND(CTLM_VERSION_MAJOR, CTLM_VERSION_MINOR, CTLM_ABI_ISA, CTLM_ABI_UNITS, CTLM_ABI_SIMD, CTLM_ABI_HOST, \
                   CTLM_ABI_MATH)
 
-/// The one thing that the hot loops ask of the optimiser. Inlining decides whether accumulators live in registers.
+/// What the hot loops ask of the compiler. Inlining decides whether accumulators live in registers; cache lines are
+/// asked for before they are needed.
 #if defined(__GNUC__)
 #define CTLM_INLINE inline __attribute__((always_inline))
 #define CTLM_LAMBDA_INLINE __attribute__((always_inline))
 #define CTLM_RESTRICT __restrict__
+#define CTLM_PREFETCH_READ(p) __builtin_prefetch(p, 0, 2)
+#define CTLM_PREFETCH_WRITE(p) __builtin_prefetch(p, 1)
 #else
 #define CTLM_INLINE inline
 #define CTLM_LAMBDA_INLINE
 #define CTLM_RESTRICT
+#define CTLM_PREFETCH_READ(p) static_cast<void>(p)
+#define CTLM_PREFETCH_WRITE(p) static_cast<void>(p)
 #endif

@@ -5,7 +5,7 @@
 #include "arena.hpp"
 
 #include <cstdlib>
-#if defined(__linux__)
+#if CTLM_LARGE_PAGES
 #include <sys/mman.h>
 #endif
 
@@ -47,7 +47,7 @@ class heap_arena {
   /// Matrices are walked along rows and columns: with pages of 4 KiB a large one has more of them than the processor
   /// can keep the addresses of.
   void ask_for_large_pages() {
-#if defined(__linux__)
+#if CTLM_LARGE_PAGES
     constexpr std::size_t page = 4096, worthwhile = std::size_t{4} << 20;
     if (size_ < worthwhile) return;
     const auto first = round_up(reinterpret_cast<std::uintptr_t>(base_), page);

@@ -229,13 +229,7 @@ class trainer {
     for (std::size_t i = 0; i < optimizer_type::moments; ++i) moments_[i].place(state_arena);
     partials_ = a.template allocate<double>(partial_sums());
     losses_ = a.template allocate<real>(rows);
-    for (std::size_t l = 0; l < shape.layers; ++l) {
-      place_layer(a, states_[l], log_sums_[l]);
-      if (l > 0 && l < recomputed)
-        share_activations(states_[0], states_[l]);
-      else
-        place_activations(a, states_[l]);
-    }
+    for (std::size_t l = 0; l < shape.layers; ++l) place_layer(a, l);
     final_ = a.template allocate<real>(rows * d);
     for (std::size_t l = 0; l < shape.layers; ++l) states_[l].out = l + 1 < shape.layers ? states_[l + 1].x : final_;
     final_statistics_ = place_statistics(a);
@@ -259,25 +253,23 @@ class trainer {
   }
 
   template <class A>
-  static constexpr void place_layer(A& a, state& s, real*& log_sum) {
+  constexpr void place_layer(A& a, std::size_t layer) {
+    state& s = states_[layer];
     s.x = a.template allocate<real>(rows * d);
-    log_sum = a.template allocate<real>(batch * shape.heads * sequence);
+    log_sums_[layer] = a.template allocate<real>(batch * shape.heads * sequence);
     s.norm1 = place_statistics(a);
     s.norm2 = place_statistics(a);
-  }
-
-  template <class A>
-  static constexpr void place_activations(A& a, state& s) {
-    s.qkv = a.template allocate<real>(rows * shape.qkv_dim());
-    s.attended = a.template allocate<real>(rows * shape.q_dim());
-    s.mid = a.template allocate<real>(rows * d);
-    s.up = a.template allocate<real>(rows * shape.up_dim());
-  }
-  static constexpr void share_activations(const state& from, state& to) {
-    to.qkv = from.qkv;
-    to.attended = from.attended;
-    to.mid = from.mid;
-    to.up = from.up;
+    if (layer > 0 && layer < recomputed) {  // one set of activations for all of them
+      s.qkv = states_[0].qkv;
+      s.attended = states_[0].attended;
+      s.mid = states_[0].mid;
+      s.up = states_[0].up;
+    } else {
+      s.qkv = a.template allocate<real>(rows * shape.qkv_dim());
+      s.attended = a.template allocate<real>(rows * shape.q_dim());
+      s.mid = a.template allocate<real>(rows * d);
+      s.up = a.template allocate<real>(rows * shape.up_dim());
+    }
   }
 
   template <class A>

@@ -55,8 +55,8 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
   using shape = gemm_shape<T, A>;
   constexpr std::size_t w = lanes<T, A>;
   for (std::size_t r = 0; r < rows; ++r) {
-    prefetch_to_write(c + r * ldc);
-    prefetch_to_write(c + r * ldc + width - 1);
+    CTLM_PREFETCH_WRITE(c + r * ldc);
+    CTLM_PREFETCH_WRITE(c + r * ldc + width - 1);
   }
   const V zero(T(0));
   V left[Rows] = {(static_cast<void>(R), zero)...};
@@ -114,7 +114,7 @@ struct upcoming {
   void fetch(std::size_t first, std::size_t rows, std::size_t m) const {
     const std::size_t end = smaller(first + rows, m) * count / m;
     for (std::size_t i = first * count / m; i < end; ++i)
-      for (std::size_t j = 0; j < run; j += 64 / sizeof(T)) prefetch_to_read(data + i * step + j);
+      for (std::size_t j = 0; j < run; j += 64 / sizeof(T)) CTLM_PREFETCH_READ(data + i * step + j);
   }
 };
 
@@ -149,7 +149,7 @@ struct packed_block {
           const T* source = a.data + i + p * a.col;
           T* target = to + i / rows * tile + p * rows;
           if (i + rows <= m)
-            std::memcpy(target, source, rows * sizeof(T));
+            __builtin_memcpy(target, source, rows * sizeof(T));
           else
             for (std::size_t r = 0; r < rows; ++r) target[r] = i + r < m ? source[r] : T(0);
         }

@@ -5,7 +5,6 @@
 #include "../../arch/xsimd.hpp"
 #include "../../tensor/strided.hpp"
 
-#include <cstring>
 #include <utility>
 
 namespace ctlm::inline CTLM_ABI {
@@ -24,7 +23,7 @@ template <class T, std::size_t Lanes>
 CTLM_INLINE plain_vector<T, Lanes> load_fours(const T* from, std::size_t stride) {
   if constexpr (Lanes == 4) {
     plain_vector<T, 4> v;
-    std::memcpy(&v, from, sizeof v);
+    __builtin_memcpy(&v, from, sizeof v);
     return v;
   } else {
     return joined<plain_vector<T, Lanes>>(load_fours<T, Lanes / 2>(from, stride),
@@ -54,7 +53,7 @@ CTLM_INLINE void transpose_square(const T* from, std::size_t from_stride, T* to,
     const V c = mixed<0, 4, 1, 5>(row[2], row[3], all), d = mixed<2, 6, 3, 7>(row[2], row[3], all);
     const V column[4] = {mixed<0, 1, 4, 5>(a, c, all), mixed<2, 3, 6, 7>(a, c, all), mixed<0, 1, 4, 5>(b, d, all),
                          mixed<2, 3, 6, 7>(b, d, all)};
-    for (std::size_t i = 0; i < 4; ++i) std::memcpy(to + (j + i) * to_stride, &column[i], sizeof(V));
+    for (std::size_t i = 0; i < 4; ++i) __builtin_memcpy(to + (j + i) * to_stride, &column[i], sizeof(V));
   }
 }
 
