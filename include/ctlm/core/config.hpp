@@ -136,12 +136,14 @@
 #if defined(__GNUC__)
 #define CTLM_INLINE inline __attribute__((always_inline))
 #define CTLM_LAMBDA_INLINE __attribute__((always_inline))
+#define CTLM_NOINLINE __attribute__((noinline))
 #define CTLM_RESTRICT __restrict__
 #define CTLM_PREFETCH_READ(p) __builtin_prefetch(p, 0, 2)
 #define CTLM_PREFETCH_WRITE(p) __builtin_prefetch(p, 1)
 #else
 #define CTLM_INLINE inline
 #define CTLM_LAMBDA_INLINE
+#define CTLM_NOINLINE
 #define CTLM_RESTRICT
 #define CTLM_PREFETCH_READ(p) static_cast<void>(p)
 #define CTLM_PREFETCH_WRITE(p) static_cast<void>(p)

@@ -50,6 +50,13 @@ constexpr void add_residual(Context& c, std::size_t rows, const typename M::real
   }
 }
 
+/// One linear layer of a block. Its code is there once, whatever a compiler thinks of a loop over many layers.
+template <class M, class Context, class W>
+CTLM_NOINLINE constexpr void project(Context& c, const W& w, std::size_t layer, std::size_t rows, tensor_id weight,
+                                     tensor_id bias, const typename M::real* x, typename M::real* y, bool accumulate) {
+  linear(c.arch, *c.exec, rows, x, w.matrix_of(weight, layer), w.vector_of(bias, layer), y, accumulate, c.linear);
+}
+
 /// A block as far as the feed-forward layer's activation: everything that its backward pass needs. `attend(qkv,
 /// attended)` is the caller's: over a batch of sequences, or over a KV cache. Dropout acts on what attention adds.
 template <class M, class Context, class W, class S, class Attend, class Dropout>
@@ -59,20 +66,20 @@ constexpr void block_until_activation(Context& c, const W& w, std::size_t layer,
   constexpr std::size_t d = shape.d_model;
   using norm = typename M::norm;
   using id = tensor_id;
-  auto project = [&](const auto* x, id weight, id bias, auto* y, bool accumulate) {
-    linear(c.arch, *c.exec, rows, x, w.matrix_of(weight, layer), w.vector_of(bias, layer), y, accumulate, c.linear);
-  };
   norm_forward(norm{}, c.arch, *c.exec, rows, d, s.x, w.vector_of(id::norm1_weight, layer),
                w.vector_of(id::norm1_bias, layer), s.normed, shape.norm_eps, s.norm1);
-  project(s.normed, id::qkv_weight, id::qkv_bias, s.qkv, false);
+  project<M>(c, w, layer, rows, id::qkv_weight, id::qkv_bias, s.normed, s.qkv, false);
   attend(s.qkv, s.attended);
   add_residual<M>(
       c, rows, s.x, s.mid, s.normed,
-      [&](auto* y, bool accumulate) { project(s.attended, id::out_weight, id::out_bias, y, accumulate); }, dropout);
+      [&](auto* y, bool accumulate) {
+        project<M>(c, w, layer, rows, id::out_weight, id::out_bias, s.attended, y, accumulate);
+      },
+      dropout);
 
   norm_forward(norm{}, c.arch, *c.exec, rows, d, s.mid, w.vector_of(id::norm2_weight, layer),
                w.vector_of(id::norm2_bias, layer), s.normed, shape.norm_eps, s.norm2);
-  project(s.normed, id::up_weight, id::up_bias, s.up, false);
+  project<M>(c, w, layer, rows, id::up_weight, id::up_bias, s.normed, s.up, false);
 }
 
 /// One block over `rows` tokens. Dropout1 and dropout2 act on what attention and the feed-forward layer add.
@@ -84,8 +91,7 @@ constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::siz
   add_residual<M>(
       c, rows, s.mid, s.out, s.normed,
       [&](auto* y, bool accumulate) {
-        linear(c.arch, *c.exec, rows, s.activated, w.matrix_of(tensor_id::down_weight, layer),
-               w.vector_of(tensor_id::down_bias, layer), y, accumulate, c.linear);
+        project<M>(c, w, layer, rows, tensor_id::down_weight, tensor_id::down_bias, s.activated, y, accumulate);
       },
       dropout2);
 }

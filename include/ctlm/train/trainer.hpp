@@ -410,8 +410,9 @@ class trainer {
                   gradients_.vector_of(tensor_id::norm_weight), gradients_.vector_of(tensor_id::norm_bias),
                   final_statistics_);
     for (std::size_t l = shape.layers; l-- > 0;) {
-      if (l + 1 < recomputed)  // the last one's are still there
-        block_until_activation<M>(c_, used(), l, rows, state_of(l), attend(l, drop), drop.residual1(l));
+      if constexpr (recomputed > 1)
+        if (l + 1 < recomputed)  // the last one's are still there
+          block_until_activation<M>(c_, used(), l, rows, state_of(l), attend(l, drop), drop.residual1(l));
       block_backward<M>(
           c_, used(), gradients_, l, rows, states_[l], scratch_, dx_,
           [&](const real* dattended, real* dqkv) {
