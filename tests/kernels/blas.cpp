@@ -48,12 +48,14 @@ TEMPLATE_TEST_CASE("arch<blas> hands large products to a library, in every layou
   using T = TestType;
   const std::size_t m = 37, n = 41, k = 50;
   const auto a = reference::random<T>(m * k, 1), b = reference::random<T>(k * n, 2);
+  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, m, k) * sizeof(T) + 64);
+  T* const workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, m, k));
   for (int layout = 0; layout < 8; ++layout) {
     const auto left = layout & 1 ? ctlm::row_major(a.data(), m).transposed() : ctlm::row_major(a.data(), k);
     const auto right = layout & 2 ? ctlm::row_major(b.data(), k).transposed() : ctlm::row_major(b.data(), n);
     auto c = reference::random<T>(m * n, 3), expected = c;
     const int before = calls;
-    ctlm::gemm(ctlm::blas{}, m, n, k, left, right, c.data(), n, (layout & 4) != 0, static_cast<T*>(nullptr));
+    ctlm::gemm(ctlm::blas{}, m, n, k, left, right, c.data(), n, (layout & 4) != 0, workspace);
     CHECK(calls == before + 1);
     ctlm::gemm(ctlm::portable{}, m, n, k, left, right, expected.data(), n, (layout & 4) != 0, static_cast<T*>(nullptr));
     CHECK(reference::difference(expected, c) < 1e-5);
