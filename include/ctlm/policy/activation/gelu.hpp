@@ -38,14 +38,8 @@ struct gelu_tanh {
   }
   template <class V>
   static constexpr V derivative(const V& x) {
-    using math::exp, math::max, math::select;
-    const V u = twice_inner(x);
-    const V slope = constant<V>(2 * root) * (constant<V>(1) + constant<V>(3 * cubic) * x * x);
-    // slope grows with x squared, so 1 - s, which cancels for large x, would be felt: with e = exp(-|u|), s or 1 - s is
-    // e r.
-    const V e = exp(-max(u, -u));
-    const V r = constant<V>(1) / (constant<V>(1) + e);
-    return select(u > constant<V>(0), r, e * r) + x * (e * r * r) * slope;
+    const logistic_slope<V> s(twice_inner(x));
+    return s.value + x * s.slope * (constant<V>(2 * root) * (constant<V>(1) + constant<V>(3 * cubic) * x * x));
   }
 
  private:

@@ -15,8 +15,7 @@ struct sigmoid {
   }
   template <class V>
   static constexpr V derivative(const V& x) {
-    const V s = value(x);
-    return s * (constant<V>(1) - s);
+    return logistic_slope<V>(x).slope;
   }
 };
 static_assert(activation_function<sigmoid>);

@@ -19,8 +19,8 @@ struct swish {
   }
   template <class V>
   static constexpr V derivative(const V& x) {
-    const V s = logistic(constant<V>(beta) * x);
-    return s + constant<V>(beta) * x * s * (constant<V>(1) - s);
+    const logistic_slope<V> s(constant<V>(beta) * x);
+    return s.value + constant<V>(beta) * x * s.slope;
   }
 };
 
