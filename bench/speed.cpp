@@ -122,7 +122,7 @@ void training(bench::report& r, const machine& limits, workers& one, workers& tw
 /// c[m][n] = a[m][k] b, with b stored [n][k] (layers of a network) or [k][n].
 void product(bench::report& r, const machine& limits, workers& one, workers& two, std::size_t m, std::size_t k,
              std::size_t n, bool transposed) {
-  const std::size_t scratch = 2 * ctlm::gemm_workspace<float>(ctlm::native{}, m, k);
+  const std::size_t scratch = 2 * ctlm::gemm_workspace<float>(ctlm::native{}, m, n, k);
   ctlm::heap_arena memory((m * k + k * n + m * n + scratch) * sizeof(float) + 256);
   float *a = memory.allocate<float>(m * k), *b = memory.allocate<float>(k * n), *c = memory.allocate<float>(m * n),
         *panels = memory.allocate<float>(scratch);

@@ -48,8 +48,8 @@ TEMPLATE_TEST_CASE("arch<blas> hands large products to a library, in every layou
   using T = TestType;
   const std::size_t m = 37, n = 41, k = 50;
   const auto a = reference::random<T>(m * k, 1), b = reference::random<T>(k * n, 2);
-  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, m, k) * sizeof(T) + 64);
-  T* const workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, m, k));
+  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, m, n, k) * sizeof(T) + 64);
+  T* const workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, m, n, k));
   for (int layout = 0; layout < 8; ++layout) {
     const auto left = layout & 1 ? ctlm::row_major(a.data(), m).transposed() : ctlm::row_major(a.data(), k);
     const auto right = layout & 2 ? ctlm::row_major(b.data(), k).transposed() : ctlm::row_major(b.data(), n);

@@ -59,7 +59,7 @@ void integer_products(rng& r, std::size_t cases) {
 }
 
 void matrix_products(rng& r, std::size_t cases) {
-  std::vector<float> workspace(gemm_workspace<float>(native{}, 14, 24) + 16), expected(400), actual(400);
+  std::vector<float> workspace(gemm_workspace<float>(native{}, 14, 28, 24) + 16), expected(400), actual(400);
   float* panel = workspace.data();
   while (reinterpret_cast<std::uintptr_t>(panel) % 64 != 0) ++panel;
   for (std::size_t trial = 0; trial < cases; ++trial) {

@@ -61,7 +61,7 @@ TEST_CASE("linear layers", "[kernels][gradient]") {
   auto x = random<double>(m * k, 1), w = random<double>(n * k, 2), bias = random<double>(n, 3);
   const auto dy = random<double>(m * n, 4);
   ctlm::heap_arena memory(1 << 20);
-  auto ws = ctlm::linear_workspace<ctlm::native, ctlm::f64, ctlm::decoded>::place(memory, n, k, 1);
+  auto ws = ctlm::linear_workspace<ctlm::native, ctlm::f64, ctlm::decoded>::place(memory, n, n, k, 1);
   auto loss = [&] {
     std::vector<double> y(m * n);
     ctlm::linear(ctlm::native{}, exec, m, x.data(), ctlm::matrix<const ctlm::f64>{w.data(), n, k}, bias.data(),

@@ -13,9 +13,10 @@ using reference::random;
 TEMPLATE_TEST_CASE("matrix products agree, in every layout and size", "[kernels]", float, double) {
   using T = TestType;
   ctlm::rng r{11};
-  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1600) * sizeof(T) + 64);
-  T* workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1600));
-  const std::size_t large[][3] = {{1000, 40, 700}, {30, 1100, 800}, {5, 1030, 1600}};  // more than one block each way
+  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1100, 1600) * sizeof(T) + 256);
+  T* workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1100, 1600) + 1);
+  // More than one group of rows, strip of columns and depth.
+  const std::size_t large[][3] = {{1000, 40, 700}, {30, 1100, 800}, {5, 1030, 1600}, {290, 800, 270}};
   for (std::size_t trial = 0; trial < 150 + 4 * std::size(large); ++trial) {
     const std::size_t* given = trial < 150 ? nullptr : large[trial % std::size(large)];
     const std::size_t m = given ? given[0] : 1 + r.below(40), n = given ? given[1] : 1 + r.below(100),
@@ -35,7 +36,10 @@ TEMPLATE_TEST_CASE("matrix products agree, in every layout and size", "[kernels]
         expected[i * n + j] = static_cast<T>(sum);
       }
     auto portable = c;
+    T& beyond = workspace[ctlm::gemm_workspace<T>(ctlm::native{}, m, n, k)];
+    beyond = T(5);
     ctlm::gemm(ctlm::native{}, m, n, k, left, right, c.data(), n, accumulate, workspace);
+    CHECK(beyond == T(5));
     ctlm::gemm(ctlm::portable{}, m, n, k, left, right, portable.data(), n, accumulate, static_cast<T*>(nullptr));
     const double limit = static_cast<double>(std::numeric_limits<T>::epsilon()) * (8 + static_cast<double>(k) / 8);
     CHECK(difference(expected, c) < limit);
@@ -187,7 +191,7 @@ TEMPLATE_TEST_CASE("linear layers agree in every format and number of rows", "[k
     auto check = [&](auto arch, auto compute, double limit) {
       using workspace = ctlm::linear_workspace<decltype(arch), F, decltype(compute)>;
       ctlm::heap_arena scratch(1 << 20);
-      auto ws = workspace::place(scratch, m, k, 1);
+      auto ws = workspace::place(scratch, m, n, k, 1);
       auto y = before;
       ctlm::serial exec;
       ctlm::linear(arch, exec, m, x.data(), w, bias.data(), y.data(), true, ws);

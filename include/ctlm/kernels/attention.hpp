@@ -30,8 +30,8 @@ struct attention_workspace {
     if (backward) ws.gradients = a.template allocate<T>(max_rows * key_tile);
     ws.peak = a.template allocate<T>(max_rows);
     ws.total = a.template allocate<T>(max_rows);
-    ws.panel = a.template allocate<T>(
-        gemm_workspace<T>(arch, larger(max_rows, key_tile), larger(head_dim, larger(max_rows, key_tile))));
+    const std::size_t tile = larger(max_rows, key_tile), widest = larger(head_dim, tile);
+    ws.panel = a.template allocate<T>(gemm_workspace<T>(arch, tile, widest, widest));
     return ws;
   }
 };

@@ -23,10 +23,12 @@ struct linear_workspace {
   static constexpr std::size_t few_rows = 4;  // for fewer rows of x than this, rows of W are decoded one by one
 
   template <class A>
-  static constexpr linear_workspace place(A& a, std::size_t max_rows, std::size_t max_inputs, std::size_t workers) {
+  static constexpr linear_workspace place(A& a, std::size_t max_rows, std::size_t max_outputs, std::size_t max_inputs,
+                                          std::size_t workers) {
     linear_workspace ws;
     if constexpr (!integer) {
-      ws.panel_stride = gemm_workspace<real>(Arch{}, max_rows, max_inputs);
+      const std::size_t columns = native_format<F> ? max_outputs : gemm_panel<real>(Arch{});
+      ws.panel_stride = gemm_workspace<real>(Arch{}, max_rows, columns, max_inputs);
       ws.panels = a.template allocate<real>(workers * ws.panel_stride);
     }
     if constexpr (integer) {

@@ -171,7 +171,8 @@ class basic_session {
       cosine_ = a.template allocate<real>(rows_at_once * shape.head_dim / 2);
       sine_ = a.template allocate<real>(rows_at_once * shape.head_dim / 2);
     }
-    c_.linear = decltype(c_.linear)::place(a, rows_at_once, larger(larger(d, shape.d_ff), shape.q_dim()), workers);
+    c_.linear = decltype(c_.linear)::place(a, rows_at_once, larger(shape.most_outputs(), shape.vocab),
+                                           larger(larger(d, shape.d_ff), shape.q_dim()), workers);
     overlay(
         a,
         [&](auto& attention) {

@@ -241,7 +241,7 @@ class trainer {
     scratch_.dnormed = a.template allocate<real>(rows * d);
     dx_ = a.template allocate<real>(rows * d);
     constexpr std::size_t widest = larger(rows, shape.most_outputs());
-    c_.linear = decltype(c_.linear)::place(a, widest, widest, workers);
+    c_.linear = decltype(c_.linear)::place(a, widest, widest, widest, workers);
     for (auto& ws : c_.attention) ws = attention_workspace<real>::place(a, c_.arch, query_tile, shape.head_dim, true);
     overlay(
         a, [&](auto& head) { logits_ = head.template allocate<real>(head_rows * shape.vocab); },

@@ -8,13 +8,13 @@
 namespace ctlm::inline CTLM_ABI {
 
 /// Columns of b that are worked through together, and elements of workspace that one worker needs for products of up to
-/// `rows` rows that sum over up to `depth`.
+/// `rows` rows and `columns` columns that sum over up to `depth`.
 template <class T>
 constexpr std::size_t gemm_panel(portable) {
   return 32;
 }
 template <class T>
-constexpr std::size_t gemm_workspace(portable, std::size_t /*rows*/, std::size_t /*depth*/) {
+constexpr std::size_t gemm_workspace(portable, std::size_t /*rows*/, std::size_t /*columns*/, std::size_t /*depth*/) {
   return 0;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // ctlm: matrix product over xsimd batches (the scheme of Goto and van de Geijn 2008).
 //
-// A block of a (rows x depth) is packed for the second cache level, then one panel of b after the other (depth x
-// panel_width) for the first; a tile of c lives in registers while the depth passes by. Products of few rows are not
-// worth packing: they are dotted, or read b where it lies.
+// A strip of b is packed in panels (depth x panel_width) for the second cache level, then one group of rows of a after
+// the other; its tiles stay in the first level while the panels pass by, and a tile of c in registers while the depth
+// does. Products of few rows are not worth packing: they are dotted, or read b where it lies.
 #pragma once
 
 #include "../portable/gemm.hpp"
@@ -17,16 +17,18 @@ struct gemm_shape {
   static constexpr std::size_t vectors = 2;                                // registers across a tile of c
   static constexpr std::size_t rows = vector_registers<A> == 32 ? 12 : 6;  // rows of a tile of c
   static constexpr std::size_t panel_width = vectors * lanes<T, A>;
-  static constexpr std::size_t max_depth = 3072 / sizeof(T);
-  static constexpr std::size_t max_columns = 1024;  // so that a strip of c stays in a cache between depths
-  static constexpr std::size_t block_size = 1310720 / sizeof(T);  // numbers of a packed block
+  static constexpr std::size_t max_depth = 1024 / sizeof(T);  // a tile of a then leaves the first cache room for more
+  static constexpr std::size_t max_columns = 768;             // of a strip, which then fills a third of the second
+  static constexpr std::size_t group_rows = 4 * rows;         // rows of a packed at a time
   static constexpr std::size_t few_rows = 12;
 
-  /// Depth and rows are cut evenly. Rows of a packed block lie so that they fall into different cache sets.
+  /// Depth is cut evenly, whatever the rows, so that no sum depends on how c is shared out. Packed rows lie so that
+  /// they fall into different cache sets.
   static constexpr std::size_t depth(std::size_t k) { return round_up(even(k, max_depth), 8); }
   static constexpr std::size_t stride(std::size_t depth) { return depth + 64 / sizeof(T); }
-  static constexpr std::size_t block_rows(std::size_t m, std::size_t depth) {
-    return round_up(even(m, block_size / stride(depth) / rows * rows), rows);
+  /// Where there are few rows, packing a again costs little, and a narrower strip takes less workspace.
+  static constexpr std::size_t columns(std::size_t m, std::size_t n) {
+    return round_up(even(n, smaller(max_columns, round_up(3 * m, panel_width))), panel_width);
   }
   /// The largest of as many equal parts as it takes.
   static constexpr std::size_t even(std::size_t n, std::size_t most) {
@@ -39,11 +41,12 @@ constexpr std::size_t gemm_panel(simd<A>) {
   return gemm_shape<T, A>::panel_width;
 }
 template <class T, class A>
-constexpr std::size_t gemm_workspace(simd<A>, std::size_t rows, std::size_t depth) {
+constexpr std::size_t gemm_workspace(simd<A>, std::size_t rows, std::size_t columns, std::size_t depth) {
   using shape = gemm_shape<T, A>;
   const std::size_t deep = smaller(round_up(depth, 8), shape::max_depth);
-  const std::size_t block = shape::stride(deep) * round_up(smaller(rows, shape::block_size), shape::rows);
-  return shape::panel_width * deep + smaller(block, shape::block_size);
+  const std::size_t strip = smaller(smaller(columns, 3 * rows), shape::max_columns);
+  const std::size_t group = smaller(round_up(rows, shape::rows), shape::group_rows) + 4;  // the last tile may stick out
+  return round_up(strip, shape::panel_width) * deep + group * shape::stride(deep);
 }
 
 /// A tile of c: Rows x panel_width sums in registers, over `depth` steps. Only its first `rows` rows and `width`
@@ -96,37 +99,43 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
   (put(R), ...);
 }
 
-/// What will be packed next: `count` stretches of `run` numbers. Asked for a part at a time while tiles are computed,
-/// it is at hand when its turn comes.
+/// Numbers that will be packed next. Asked for a part at a time while others are computed with, they are at hand then.
 template <class T>
 struct upcoming {
-  const T* data = nullptr;
-  std::size_t step = 0, count = 0, run = 0;
+  strided<T> x{};
+  std::size_t rows = 0, columns = 0;
 
-  constexpr upcoming() = default;
-  constexpr upcoming(strided<T> b, std::size_t depth, std::size_t width)
-      : data(b.data),
-        step(b.col == 1 ? b.row : b.col),
-        count(b.col == 1 ? depth : width),
-        run(b.col == 1 ? width : depth) {}
-
-  /// The part that goes with rows [first, first + rows) of m.
-  void fetch(std::size_t first, std::size_t rows, std::size_t m) const {
-    const std::size_t end = smaller(first + rows, m) * count / m;
-    for (std::size_t i = first * count / m; i < end; ++i)
-      for (std::size_t j = 0; j < run; j += 64 / sizeof(T)) CTLM_PREFETCH_READ(data + i * step + j);
+  /// Parts [first, last) of `parts`. Always inline: GCC drops calls of functions that do nothing but this.
+  CTLM_INLINE void fetch(std::size_t first, std::size_t last, std::size_t parts) const {
+    const bool by_rows = x.col == 1;
+    const std::size_t step = by_rows ? x.row : x.col, count = by_rows ? rows : columns, run = by_rows ? columns : rows;
+    for (std::size_t i = first * count / parts; i < last * count / parts; ++i)
+      for (std::size_t j = 0; j < run; j += 64 / sizeof(T)) CTLM_PREFETCH_READ(x.data + i * step + j);
   }
 };
 
-/// A packed block of a, as its tiles read it: along its rows if it came in rows, and otherwise, as no number need then
-/// change places, all rows of a tile for one step after the other.
+/// A strip of b, one panel after the other, each of them depth x panel_width. While a stretch of one is packed, the
+/// same stretch of the next is fetched, so that neither memory nor the transposition waits for the other.
 template <class T, class A>
-struct packed_block {
+void pack_panels(simd<A> arch, strided<T> b, std::size_t depth, std::size_t columns, T* to) {
+  constexpr std::size_t width = gemm_shape<T, A>::panel_width, stretch = 32;
+  for (std::size_t j = 0; j < columns; j += width)
+    for (std::size_t p = 0; p < depth; p += stretch) {
+      const std::size_t steps = smaller(stretch, depth - p), next = j + width;
+      if (next < columns) upcoming<T>{b.from(p, next), steps, smaller(width, columns - next)}.fetch(0, 1, 1);
+      pack(arch, b.from(p, j), steps, smaller(width, columns - j), to + j * depth + p * width, width);
+    }
+}
+
+/// A packed group of rows of a, as its tiles read it: along its rows if it came in rows, and otherwise, as no number
+/// need then change places, all rows of a tile for one step after the other.
+template <class T, class A>
+struct packed_rows {
   static constexpr std::size_t rows = gemm_shape<T, A>::rows;
   const T* data;
   std::size_t row, col, tile;  // distances between numbers, and between tiles
 
-  packed_block(simd<A> arch, strided<T> a, std::size_t m, std::size_t depth, T* to) : data(to) {
+  packed_rows(simd<A> arch, strided<T> a, std::size_t m, std::size_t depth, T* to) : data(to) {
     if (a.row == 1 && a.col != 1) {
       row = 1, col = rows, tile = rows * depth;
       pack_steps(a, m, depth, to);
@@ -156,50 +165,58 @@ struct packed_block {
   }
 };
 
-/// A packed block of a against one panel of b.
+/// A packed group of rows times the columns of a strip of b; column j's panel starts at panels.data + j * distance.
 template <class T, class A>
-void gemm_block(simd<A>, std::size_t m, std::size_t depth, const packed_block<T, A>& a, strided<T> panel, T* c,
-                std::size_t ldc, std::size_t width, bool accumulate, const upcoming<T>& next) {
+void gemm_group(simd<A>, std::size_t m, std::size_t n, std::size_t depth, const packed_rows<T, A>& a, strided<T> panels,
+                std::size_t distance, T* c, std::size_t ldc, bool accumulate, const upcoming<T>& next) {
   using shape = gemm_shape<T, A>;
+  constexpr std::size_t width = shape::panel_width;
   std::size_t i = 0;
-  auto tile = [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>, std::size_t rows) {
-    next.fetch(i, rows, m);
-    gemm_tile<Rows, T, A>(std::make_index_sequence<Rows>{}, depth, a.from(i), panel, c + i * ldc, ldc, rows, width,
-                          accumulate);
+  auto across = [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>) {
+    const std::size_t rows = smaller(Rows, m - i);
+    for (std::size_t j = 0; j < n; j += width) {
+      next.fetch(i * n + j * rows, i * n + smaller(j + width, n) * rows, m * n);
+      gemm_tile<Rows, T, A>(std::make_index_sequence<Rows>{}, depth, a.from(i),
+                            {panels.data + j * distance, panels.row, 1}, c + i * ldc + j, ldc, rows,
+                            smaller(width, n - j), accumulate);
+    }
     i += rows;
   };
-  while (i + shape::rows <= m) tile(std::integral_constant<std::size_t, shape::rows>{}, shape::rows);
+  while (i + shape::rows <= m) across(std::integral_constant<std::size_t, shape::rows>{});
   if constexpr (shape::rows > 8)
-    if (i + 8 <= m) tile(std::integral_constant<std::size_t, 8>{}, 8);
-  while (i < m) tile(std::integral_constant<std::size_t, 4>{}, smaller(4, m - i));
+    if (i + 8 <= m) across(std::integral_constant<std::size_t, 8>{});
+  while (i < m) across(std::integral_constant<std::size_t, 4>{});
 }
 
 template <class T, class A>
 void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strided<T> b, T* c, std::size_t ldc,
           bool accumulate, T* workspace) {
   using shape = gemm_shape<T, A>;
+  constexpr std::size_t group = shape::group_rows, width = shape::panel_width;
   if (m <= shape::few_rows && a.col == 1 && b.row == 1)
     return dot_products(arch, m, n, k, a.data, a.row, b.data, b.col, c, ldc, accumulate);
-  const std::size_t max_depth = shape::depth(k), max_rows = shape::block_rows(m, max_depth);
+  const std::size_t max_depth = shape::depth(k), max_columns = shape::columns(m, n);
   const bool in_place = m <= shape::rows && b.col == 1;  // a panel that is read once needs no packing
-  T* const block = workspace + shape::panel_width * max_depth;
-  for (std::size_t strip = 0; strip < n; strip += shape::max_columns)
-    for (std::size_t p = 0; p < k; p += max_depth)
-      for (std::size_t i = 0; i < m; i += max_rows) {
-        const std::size_t depth = smaller(max_depth, k - p), rows = smaller(max_rows, m - i);
-        const packed_block<T, A> left(arch, a.from(i, p), rows, depth, block);
-        for (std::size_t j = strip; j < smaller(strip + shape::max_columns, n); j += shape::panel_width) {
-          const std::size_t width = smaller(shape::panel_width, n - j), after = j + width;
-          auto panel = b.from(p, j);
-          if (!in_place || width < shape::panel_width) {
-            pack(arch, panel, depth, width, workspace, shape::panel_width);
-            panel = row_major<T>(workspace, shape::panel_width);
-          }
-          const upcoming<T> next =
-              after < n ? upcoming<T>(b.from(p, after), depth, smaller(shape::panel_width, n - after)) : upcoming<T>{};
-          gemm_block(arch, rows, depth, left, panel, c + i * ldc + j, ldc, width, accumulate || p > 0, next);
-        }
+  T* const rows_packed = workspace + max_depth * max_columns;
+  for (std::size_t j = 0; j < n; j += max_columns)
+    for (std::size_t p = 0; p < k; p += max_depth) {
+      const std::size_t depth = smaller(max_depth, k - p), columns = smaller(max_columns, n - j);
+      const std::size_t there = in_place ? columns / width * width : 0;  // columns read where they lie
+      const bool add = accumulate || p > 0;
+      pack_panels(arch, b.from(p, j + there), depth, columns - there, workspace);
+      for (std::size_t i = 0; i < m; i += group) {
+        const std::size_t rows = smaller(group, m - i), after = i + group;
+        const packed_rows<T, A> left(arch, a.from(i, p), rows, depth, rows_packed);
+        const upcoming<T> next = after < m
+                                     ? upcoming<T>{a.from(after, p), smaller(group, m - after), depth}
+                                     : upcoming<T>{a.from(0, p + depth), group, smaller(max_depth, k - p - depth)};
+        T* const out = c + i * ldc + j;
+        if (there > 0) gemm_group(arch, rows, there, depth, left, b.from(p, j), 1, out, ldc, add, {});
+        if (there < columns)
+          gemm_group(arch, rows, columns - there, depth, left, row_major<T>(workspace, width), depth, out + there, ldc,
+                     add, next);
       }
+    }
 }
 
 }  // namespace ctlm::inline CTLM_ABI
