@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace bench {
@@ -27,12 +28,15 @@ struct candidate {
 };
 
 /// Units of work per second of each candidate: medians over rounds in which all take their turn, so that what else the
-/// machine does meets all of them. A turn lasts at least `seconds`.
+/// machine does meets all of them. A turn lasts at least `seconds`; before it, what the one before left spinning (the
+/// threads of OpenBLAS wait so for 30 ms) has time to fall asleep, and one call wakes those of this one.
 inline std::vector<double> rates(const std::vector<candidate>& candidates, double seconds = 0.15, int rounds = 5) {
   std::vector<std::vector<double>> seen(candidates.size());
   for (const candidate& c : candidates) c.run();  // caches, page tables, threads
   for (int round = 0; round < rounds; ++round)
     for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (candidates.size() > 1) std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      candidates[i].run();
       const double start = now();
       double elapsed = 0;
       int calls = 0;

@@ -65,9 +65,10 @@ constexpr void put_row(std::size_t rows, const float* values, float* y, bool acc
   rows == block_rows ? put(block_rows) : put(rows);
 }
 
-/// Numbers of W that one task takes at least, so that small layers are not scattered over threads.
-constexpr std::size_t rows_per_task(std::size_t inputs, std::size_t m) {
-  return larger(8, round_up(parallel_threshold / 4 / larger(1, inputs * m), 8));
+/// Rows of W that one task takes: enough to be worth a thread, and all of them where there are not enough for two.
+constexpr std::size_t rows_per_task(std::size_t rows, std::size_t inputs, std::size_t m) {
+  const std::size_t least = larger(8, round_up(parallel_threshold / 4 / larger(1, inputs * m), 8));
+  return rows < 2 * least ? larger(1, rows) : least;
 }
 
 /// Formats that arithmetic can use in place.
@@ -92,7 +93,7 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
   parallel_for(exec, m, larger(1, 16384 / k), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = first; i < first + count; ++i) quantise_row(arch, F{}, k, x + i * k, q.row(i));
   });
-  const std::size_t grain = ceil_div(rows_per_task(k, m), block_rows);
+  const std::size_t grain = ceil_div(rows_per_task(n, k, m), block_rows);
   parallel_for(exec, ceil_div(n, block_rows), grain, [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t block = first; block < first + count; ++block) {
       const std::size_t row = block * block_rows, rows = smaller(block_rows, n - row);
@@ -115,7 +116,7 @@ requires(!native_format<F>) constexpr void linear(Arch arch, E& exec, std::size_
   const std::size_t n = w.rows, k = w.cols;
   const std::size_t block = m < ws.few_rows ? 1 : ws.block;
   parallel_for(
-      exec, n, round_up(rows_per_task(k, m), block), [&](std::size_t first, std::size_t count, std::size_t worker) {
+      exec, n, round_up(rows_per_task(n, k, m), block), [&](std::size_t first, std::size_t count, std::size_t worker) {
         T* rows = ws.decoded + worker * ws.decoded_stride;
         T* panel = ws.panels + worker * ws.panel_stride;
         for (std::size_t j = first; j < first + count; j += block) {
