@@ -127,16 +127,19 @@ void pack_panels(simd<A> arch, strided<T> b, std::size_t depth, std::size_t colu
     }
 }
 
-/// A packed group of rows of a, as its tiles read it: along its rows if it came in rows, and otherwise, as no number
-/// need then change places, all rows of a tile for one step after the other.
+/// A group of rows of a, as its tiles read it: along its rows if it came in rows, which are not even copied where they
+/// fall into different cache sets; otherwise, as no number need then change places, all rows of a tile for one step
+/// after the other.
 template <class T, class A>
-struct packed_rows {
+struct row_group {
   static constexpr std::size_t rows = gemm_shape<T, A>::rows;
   const T* data;
   std::size_t row, col, tile;  // distances between numbers, and between tiles
 
-  packed_rows(simd<A> arch, strided<T> a, std::size_t m, std::size_t depth, T* to) : data(to) {
-    if (a.row == 1 && a.col != 1) {
+  row_group(simd<A> arch, strided<T> a, std::size_t m, std::size_t depth, T* to) : data(to) {
+    if (const bool whole_tiles = m % rows % 4 == 0; a.col == 1 && whole_tiles && a.row * sizeof(T) / 64 % 64 != 0) {
+      data = a.data, row = a.row, col = 1, tile = rows * row;
+    } else if (a.row == 1 && a.col != 1) {
       row = 1, col = rows, tile = rows * depth;
       pack_steps(a, m, depth, to);
     } else {
@@ -165,9 +168,9 @@ struct packed_rows {
   }
 };
 
-/// A packed group of rows times the columns of a strip of b; column j's panel starts at panels.data + j * distance.
+/// A group of rows times the columns of a strip of b; column j's panel starts at panels.data + j * distance.
 template <class T, class A>
-void gemm_group(simd<A>, std::size_t m, std::size_t n, std::size_t depth, const packed_rows<T, A>& a, strided<T> panels,
+void gemm_group(simd<A>, std::size_t m, std::size_t n, std::size_t depth, const row_group<T, A>& a, strided<T> panels,
                 std::size_t distance, T* c, std::size_t ldc, bool accumulate, const upcoming<T>& next) {
   using shape = gemm_shape<T, A>;
   constexpr std::size_t width = shape::panel_width;
@@ -206,7 +209,7 @@ void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<T> 
       pack_panels(arch, b.from(p, j + there), depth, columns - there, workspace);
       for (std::size_t i = 0; i < m; i += group) {
         const std::size_t rows = smaller(group, m - i), after = i + group;
-        const packed_rows<T, A> left(arch, a.from(i, p), rows, depth, rows_packed);
+        const row_group<T, A> left(arch, a.from(i, p), rows, depth, rows_packed);
         const upcoming<T> next = after < m
                                      ? upcoming<T>{a.from(after, p), smaller(group, m - after), depth}
                                      : upcoming<T>{a.from(0, p + depth), group, smaller(max_depth, k - p - depth)};
