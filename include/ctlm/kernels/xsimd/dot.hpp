@@ -2,17 +2,15 @@
 // ctlm: rows against rows: each load of either serves several sums.
 #pragma once
 
-#include "../../arch/xsimd.hpp"
 #include "../portable/dot.hpp"
-
-#include <utility>
+#include "shuffle.hpp"
 
 namespace ctlm::inline CTLM_ABI {
 
-/// Rows of a against Columns rows of b.
+/// Rows of a against Columns rows of b. With `fetch`, the Columns rows after those are asked for meanwhile.
 template <std::size_t Rows, std::size_t Columns, class T, class A, std::size_t... S>
 CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const T* a, std::size_t a_stride, const T* b,
-                          std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
+                          std::size_t b_stride, T* c, std::size_t ldc, bool accumulate, bool fetch) {
   using V = simd_batch<T, A>;
   constexpr std::size_t w = lanes<T, A>;
   V total[] = {(static_cast<void>(S), V(T(0)))...};
@@ -22,16 +20,25 @@ CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const T* a, 
     for (std::size_t i = 0; i < Rows; ++i) x[i] = V::load_unaligned(a + i * a_stride + p);
     for (std::size_t j = 0; j < Columns; ++j) {
       const V y = V::load_unaligned(b + j * b_stride + p);
+      if (fetch) CTLM_PREFETCH_READ(b + (j + Columns) * b_stride + p);
       for (std::size_t i = 0; i < Rows; ++i) total[i * Columns + j] = xsimd::fma(x[i], y, total[i * Columns + j]);
     }
   }
-  auto put = [&](std::size_t i, std::size_t j, const V& sums) CTLM_LAMBDA_INLINE {
-    T sum = reduce_sum<T, A>(sums);
+  T sums[ceil_div(Rows * Columns, 4) * 4];
+  auto add_up = [&](std::size_t s) CTLM_LAMBDA_INLINE {
+    constexpr std::size_t last = Rows * Columns - 1;
+    if (s % 4 == 0)
+      four_sums<T, A>(total[s], total[smaller(s + 1, last)], total[smaller(s + 2, last)], total[smaller(s + 3, last)],
+                      sums + s);
+  };
+  (add_up(S), ...);
+  auto put = [&](std::size_t i, std::size_t j) CTLM_LAMBDA_INLINE {
+    T sum = sums[i * Columns + j];
     for (std::size_t q = p; q < k; ++q) sum += a[i * a_stride + q] * b[j * b_stride + q];
     T& out = c[i * ldc + j];
     out = accumulate ? out + sum : sum;
   };
-  (put(S / Columns, S % Columns, total[S]), ...);
+  (put(S / Columns, S % Columns), ...);
 }
 
 /// Eight sums in flight at least, where there are so many; at most what the registers hold.
@@ -43,17 +50,20 @@ void dot_products(simd<A>, std::size_t m, std::size_t n, std::size_t k, const T*
                                                          std::integral_constant<std::size_t, Columns>, std::size_t i,
                                                          std::size_t j) {
     dot_tile<Rows, Columns, T, A>(std::make_index_sequence<Rows * Columns>{}, k, a + i * a_stride, a_stride,
-                                  b + j * b_stride, b_stride, c + i * ldc + j, ldc, accumulate);
+                                  b + j * b_stride, b_stride, c + i * ldc + j, ldc, accumulate,
+                                  i > 0 && j + 2 * Columns <= n);  // these rows are at hand, and memory is idle
   };
+  constexpr std::integral_constant<std::size_t, 1> one;
+  constexpr std::integral_constant<std::size_t, most_rows> most;
   auto all_rows = [&]<std::size_t Columns>(std::integral_constant<std::size_t, Columns> columns, std::size_t j) {
     std::size_t i = 0;
-    for (; i + most_rows <= m; i += most_rows) tile(std::integral_constant<std::size_t, most_rows>{}, columns, i, j);
-    for (; i < m; ++i) tile(std::integral_constant<std::size_t, 1>{}, columns, i, j);
+    for (; i + most_rows <= m; i += most_rows) tile(most, columns, i, j);
+    for (; i < m; ++i) tile(one, columns, i, j);
   };
   std::size_t j = 0;
-  for (; m == 1 && j + 8 <= n; j += 8) all_rows(std::integral_constant<std::size_t, 8>{}, j);
+  for (; m == 1 && j + 8 <= n; j += 8) tile(one, std::integral_constant<std::size_t, 8>{}, 0, j);
   for (; j + 4 <= n; j += 4) all_rows(std::integral_constant<std::size_t, 4>{}, j);
-  for (; j < n; ++j) all_rows(std::integral_constant<std::size_t, 1>{}, j);
+  for (; j < n; ++j) all_rows(one, j);
 }
 
 }  // namespace ctlm::inline CTLM_ABI

@@ -210,9 +210,9 @@ void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<T> 
       for (std::size_t i = 0; i < m; i += group) {
         const std::size_t rows = smaller(group, m - i), after = i + group;
         const row_group<T, A> left(arch, a.from(i, p), rows, depth, rows_packed);
-        const upcoming<T> next = after < m
-                                     ? upcoming<T>{a.from(after, p), smaller(group, m - after), depth}
-                                     : upcoming<T>{a.from(0, p + depth), group, smaller(max_depth, k - p - depth)};
+        const upcoming<T> next =
+            after < m ? upcoming<T>{a.from(after, p), smaller(group, m - after), depth}
+                      : upcoming<T>{a.from(0, p + depth), smaller(group, m), smaller(max_depth, k - p - depth)};
         T* const out = c + i * ldc + j;
         if (there > 0) gemm_group(arch, rows, there, depth, left, b.from(p, j), 1, out, ldc, add, {});
         if (there < columns)

@@ -2,22 +2,11 @@
 // ctlm: operands of a matrix product, laid out as its tiles read them.
 #pragma once
 
-#include "../../arch/xsimd.hpp"
 #include "../../tensor/strided.hpp"
-
-#include <utility>
+#include "shuffle.hpp"
 
 namespace ctlm::inline CTLM_ABI {
 
-/// Numbers as the compiler's own vector, whose lanes any permutation can take: xsimd's names for them differ from one
-/// release to the next.
-template <class T, std::size_t Lanes>
-using plain_vector __attribute__((vector_size(Lanes * sizeof(T)))) = T;
-
-template <class V, class Half, std::size_t... I>
-CTLM_INLINE V joined(const Half& a, const Half& b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, I...);
-}
 /// Four numbers of every fourth row, starting with from's.
 template <class T, std::size_t Lanes>
 CTLM_INLINE plain_vector<T, Lanes> load_fours(const T* from, std::size_t stride) {
@@ -31,13 +20,6 @@ CTLM_INLINE plain_vector<T, Lanes> load_fours(const T* from, std::size_t stride)
                                           std::make_index_sequence<Lanes>{});
   }
 }
-/// In each group of four lanes: elements A, B, C and D of the eight that a and b have there.
-template <std::size_t A, std::size_t B, std::size_t C, std::size_t D, class V, std::size_t... I>
-CTLM_INLINE V mixed(const V& a, const V& b, std::index_sequence<I...>) {
-  constexpr std::size_t lanes = sizeof...(I), choice[4] = {A, B, C, D};
-  return __builtin_shufflevector(a, b, (choice[I % 4] / 4 * lanes + I / 4 * 4 + choice[I % 4] % 4)...);
-}
-
 /// to[j][i] = from[i][j] for a square of a register's width, four columns of `from` at a time. Rows are brought
 /// together in fours as they are loaded; what then has to change places stays within groups of four lanes, which is
 /// what the processor does best.
