@@ -171,7 +171,7 @@ class basic_session {
       cosine_ = a.template allocate<real>(rows_at_once * shape.head_dim / 2);
       sine_ = a.template allocate<real>(rows_at_once * shape.head_dim / 2);
     }
-    c_.linear = decltype(c_.linear)::place(a, rows_at_once, larger(shape.most_outputs(), shape.vocab),
+    c_.linear = decltype(c_.linear)::place(a, rows_at_once, shape.most_outputs(),
                                            larger(larger(d, shape.d_ff), shape.q_dim()), workers);
     overlay(
         a,
