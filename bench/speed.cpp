@@ -27,7 +27,11 @@ std::string threads_text(std::size_t n) { return n == 1 ? ", 1 thread" : ", " + 
 void fill(float* p, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes / 4; ++i) p[i] = static_cast<float>(ctlm::mix(i) >> 40) * 0x1p-29f - 0x1p-6f;
 }
-void fill(std::uint16_t* p, std::size_t bytes) {  // half precision, as numbers or as scales: 0.004
+template <class S>
+requires(std::is_same_v<S, ctlm::half> || std::is_same_v<S, ctlm::bfloat>) void fill(S* p, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes / 2; ++i) p[i] = S::from(static_cast<float>(ctlm::mix(i) >> 40) * 0x1p-29f);
+}
+void fill(std::uint16_t* p, std::size_t bytes) {  // scales: 0.004
   for (std::size_t i = 0; i < bytes / 2; ++i) p[i] = 0x1C00;
 }
 void fill(void* p, std::size_t bytes) {
@@ -151,6 +155,43 @@ void product(bench::report& r, const machine& limits, workers& one, workers& two
   }
 }
 
+/// Weights or activations stored in 16 bits, in the three products of training, beside the same in single precision:
+/// y = x W^T, dx = dy W and dW = dy^T x.
+template <class F>
+void stored_product(bench::report& r, const machine& limits, workers& exec, std::size_t m, std::size_t k,
+                    std::size_t n) {
+  using S = typename F::element;
+  const std::size_t scratch =
+      ctlm::gemm_workspace<float>(ctlm::native{}, std::max(m, n), std::max(k, n), std::max(m, n));
+  ctlm::heap_arena memory((m * k + m * n + 2 * n * k + scratch) * sizeof(float) + (n + m) * k * sizeof(S) + 1024);
+  auto place = [&]<class T>(T, std::size_t size) {
+    T* p = memory.allocate<T>(size);
+    fill(p, size * sizeof(T));
+    return p;
+  };
+  float *x = place(0.f, m * k), *y = place(0.f, m * n), *w = place(0.f, n * k), *dw = place(0.f, n * k),
+        *panels = place(0.f, scratch);
+  S *stored_x = place(S{}, m * k), *stored_w = place(S{}, n * k);
+  auto multiply = [&](std::size_t rows, std::size_t columns, std::size_t depth, auto a, auto b, float* c) {
+    return [=, &exec] {
+      ctlm::matmul(ctlm::native{}, exec, rows, columns, depth, a, b, c, columns, false, panels, scratch);
+    };
+  };
+  const double work = 2.0 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n);
+  auto compare = [&](const char* name, auto single, auto stored) {
+    const auto rate = bench::rates({{"", stored, work}, {"", single, work}}, 0.05, 5);
+    const std::string title = std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) + " " + name + " ";
+    r.line(title + F::name, rate[0] * 1e-9, "GFLOP/s", rate[0] / limits.fma[0], "multiply-add rate");
+    r.line(title + "f32", rate[1] * 1e-9, "GFLOP/s", rate[0] / rate[1], "it is " + std::string(F::name) + "'s");
+  };
+  auto rows = []<class T>(const T* p, std::size_t stride) { return ctlm::row_major(p, stride); };
+  compare("x W^T", multiply(m, n, k, rows(x, k), rows(w, k).transposed(), y),
+          multiply(m, n, k, rows(x, k), rows(stored_w, k).transposed(), y));
+  compare("dy W", multiply(m, k, n, rows(y, n), rows(w, k), x), multiply(m, k, n, rows(y, n), rows(stored_w, k), x));
+  compare("dy^T x", multiply(n, k, m, rows(y, n).transposed(), rows(x, k), dw),
+          multiply(n, k, m, rows(y, n).transposed(), rows(stored_x, k), dw));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -190,6 +231,7 @@ int main(int argc, char** argv) {
     auto formats = [&]<class Tag>(Tag) {
       if (!named(Tag::name)) return;
       decode<Tag, f32>(r, limits, one, two);
+      decode<Tag, bf16>(r, limits, one, two);
       decode<Tag, int8<32>>(r, limits, one, two);
       decode<Tag, int4<32>>(r, limits, one, two);
       decode<Tag, int2<32>>(r, limits, one, two);
@@ -203,6 +245,7 @@ int main(int argc, char** argv) {
     auto formats = [&]<class Tag>(Tag) {
       if (!named(Tag::name)) return;
       prefill<Tag, ctlm::f32>(r, limits, one, two);
+      prefill<Tag, ctlm::bf16>(r, limits, one, two);
       prefill<Tag, ctlm::int8<32>>(r, limits, one, two);
       prefill<Tag, ctlm::int4<32>>(r, limits, one, two);
     };
@@ -218,6 +261,8 @@ int main(int argc, char** argv) {
       product(r, limits, one, two, 256, 768, 50304, transposed);
     }
     for (std::size_t m : {1, 4, 8}) product(r, limits, one, two, m, 576, 1536, true);
+    stored_product<ctlm::bf16>(r, limits, one, 512, 576, 1536);
+    stored_product<ctlm::f16>(r, limits, one, 512, 576, 1536);
   }
   if (wanted("training")) {
     r.title("training");

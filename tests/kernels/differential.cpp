@@ -15,15 +15,22 @@ using namespace ctlm;
 constexpr double epsilon = 0x1p-23;
 
 /// Numbers from a fixed pool, from a random place on: alignment varies, making a case costs nothing.
+template <class S>
 struct pool_of_numbers {
-  std::vector<float> numbers = std::vector<float>(1 << 16);
+  std::vector<S> numbers = std::vector<S>(1 << 16);
   pool_of_numbers() {
     rng r{1};
-    for (float& x : numbers) x = static_cast<float>(r.normal());
+    for (S& x : numbers) {
+      const auto value = static_cast<float>(r.normal());
+      if constexpr (std::is_same_v<S, float>)
+        x = value;
+      else
+        x = S::from(value);
+    }
   }
-  const float* take(rng& r, std::size_t n) const { return numbers.data() + r.below(numbers.size() - n); }
+  const S* take(rng& r, std::size_t n) const { return numbers.data() + r.below(numbers.size() - n); }
 };
-const pool_of_numbers source;
+const pool_of_numbers<float> source;
 
 /// Random codes in all places, scales of one: products of integers, which single precision holds exactly.
 template <class F>
@@ -58,13 +65,17 @@ void integer_products(rng& r, std::size_t cases) {
   }
 }
 
+template <class Left, class Right>
 void matrix_products(rng& r, std::size_t cases) {
+  const pool_of_numbers<Left> lefts;
+  const pool_of_numbers<Right> rights;
   std::vector<float> workspace(gemm_workspace<float>(native{}, 14, 28, 24) + 16), expected(400), actual(400);
   float* panel = workspace.data();
   while (reinterpret_cast<std::uintptr_t>(panel) % 64 != 0) ++panel;
   for (std::size_t trial = 0; trial < cases; ++trial) {
     const std::size_t m = 1 + r.below(14), n = 1 + r.below(28), k = 1 + r.below(24);
-    const float *a = source.take(r, m * k), *b = source.take(r, k * n);
+    const Left* a = lefts.take(r, m * k);
+    const Right* b = rights.take(r, k * n);
     const auto left = r.below(2) ? row_major(a, m).transposed() : row_major(a, k);
     const auto right = r.below(2) ? row_major(b, k).transposed() : row_major(b, n);
     gemm(portable{}, m, n, k, left, right, expected.data(), n, false, static_cast<float*>(nullptr));
@@ -112,8 +123,8 @@ void activations(rng& r, std::size_t cases, double bound) {
 
 template <class F>
 void decoded_rows(rng& r, std::size_t cases) {
-  std::vector<std::uint16_t> bits(4096);
-  for (auto& b : bits) b = static_cast<std::uint16_t>(r.below(0x7800));  // finite
+  std::vector<typename F::element> bits(4096);
+  for (auto& b : bits) b.bits = static_cast<std::uint16_t>(r.below(0x7800));  // finite
   float expected[90], actual[90];
   for (std::size_t trial = 0; trial < cases; ++trial) {
     const std::size_t n = 1 + r.below(90);
@@ -142,7 +153,11 @@ TEST_CASE("a million random cases agree", "[differential]") {
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int4<per_channel, asymmetric>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int2<32>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int2<32, asymmetric>>>(r, n); });
-  run(160'000, [&](std::size_t n) { matrix_products(r, n); });
+  run(100'000, [&](std::size_t n) { matrix_products<float, float>(r, n); });
+  run(30'000, [&](std::size_t n) { matrix_products<float, half>(r, n); });
+  run(30'000, [&](std::size_t n) { matrix_products<bfloat, float>(r, n); });
+  run(30'000, [&](std::size_t n) { matrix_products<bfloat, bfloat>(r, n); });
+  run(30'000, [&](std::size_t n) { matrix_products<half, half>(r, n); });
   run(160'000, [&](std::size_t n) { dots(r, n); });
   run(100'000, [&](std::size_t n) { decoded_rows<f16>(r, n); });
   run(100'000, [&](std::size_t n) { decoded_rows<bf16>(r, n); });

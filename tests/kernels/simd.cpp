@@ -10,8 +10,34 @@
 using reference::difference;
 using reference::random;
 
-TEMPLATE_TEST_CASE("matrix products agree, in every layout and size", "[kernels]", float, double) {
-  using T = TestType;
+/// Numbers of a product: those of the results, and how either operand is stored.
+template <class T, class Left, class Right>
+struct numbers {
+  using result = T;
+  using left = Left;
+  using right = Right;
+};
+
+template <class S>
+std::vector<S> random_stored(std::size_t n, std::uint64_t seed) {
+  if constexpr (sizeof(S) > 2) {
+    return random<S>(n, seed);
+  } else {
+    const auto x = random<float>(n, seed);
+    std::vector<S> y(n);
+    std::transform(x.begin(), x.end(), y.begin(), S::from);
+    return y;
+  }
+}
+
+TEMPLATE_TEST_CASE("matrix products agree, in every layout, size and way of storing numbers", "[kernels]",
+                   (numbers<float, float, float>), (numbers<double, double, double>),
+                   (numbers<float, ctlm::half, float>), (numbers<float, float, ctlm::half>),
+                   (numbers<float, ctlm::bfloat, float>), (numbers<float, float, ctlm::bfloat>),
+                   (numbers<float, ctlm::half, ctlm::half>), (numbers<float, ctlm::bfloat, ctlm::bfloat>)) {
+  using T = typename TestType::result;
+  using left_number = typename TestType::left;
+  using right_number = typename TestType::right;
   ctlm::rng r{11};
   ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1100, 1600) * sizeof(T) + 256);
   T* workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1100, 1600) + 1);
@@ -23,7 +49,8 @@ TEMPLATE_TEST_CASE("matrix products agree, in every layout and size", "[kernels]
                       k = given ? given[2] : 1 + r.below(trial % 10 == 0 ? 600 : 60);
     const bool a_transposed = r.below(2), b_transposed = r.below(2), accumulate = r.below(2);
     INFO(m << "x" << n << "x" << k << " " << a_transposed << b_transposed << accumulate);
-    const auto a = random<T>(m * k, 1), b = random<T>(k * n, 2);
+    const auto a = random_stored<left_number>(m * k, 1);
+    const auto b = random_stored<right_number>(k * n, 2);
     auto c = random<T>(m * n, 3), expected = c;
     const auto left = a_transposed ? ctlm::row_major(a.data(), m).transposed() : ctlm::row_major(a.data(), k);
     const auto right = b_transposed ? ctlm::row_major(b.data(), k).transposed() : ctlm::row_major(b.data(), n);

@@ -2,6 +2,7 @@
 #include "catch.hpp"
 
 #include "../model/models.hpp"
+#include "worse.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -223,6 +224,34 @@ TEMPLATE_TEST_CASE("state handed out and put back resumes to the bit", "[train]"
   const run x = train(through, 4, 61), y = train(resumed, 4, 61);
   CHECK(x.losses == y.losses);
   CHECK(x.weights == y.weights);
+}
+
+TEMPLATE_TEST_CASE("training for a 16-bit format reads it, and computes as with its numbers in full", "[train]", f16,
+                   bf16) {
+  using M = causal_lm<tiny_gpt2>;
+  using full = trainer<M, recipe>;
+  using T = trainer<M, recipe, trained_for<TestType>>;
+  CHECK(T::train_bytes == full::train_bytes + causal_lm<tiny_gpt2, weights<TestType>>::weight_bytes);
+  heap_arena a(full::train_bytes), b(T::train_bytes);
+  full rounded(a, {});
+  T t(b, {});
+  for (const auto& i : M::tensors)
+    if (i.kind == tensor_kind::matrix) {
+      float* w = rounded.weights().raw_matrix(static_cast<std::size_t>(i.id)).data;
+      for (std::size_t j = 0; j < i.size(); ++j) w[j] = TestType::to(TestType::from(w[j]));
+    }
+  const auto tokens = random_tokens(T::batch_tokens, 61), targets = random_tokens(T::batch_tokens, 61, 2);
+  CHECK(t.forward_backward(tokens, targets) == Approx(rounded.forward_backward(tokens, targets)).epsilon(1e-6));
+  double worst = 0;
+  for (const auto& i : M::tensors)
+    for (std::size_t j = 0; j < i.size(); ++j) {
+      const auto id = static_cast<std::size_t>(i.id);
+      const bool matrix = i.kind == tensor_kind::matrix;
+      worst = worse(worst,
+                    std::fabs(matrix ? t.gradients().raw_matrix(id).data[j] - rounded.gradients().raw_matrix(id).data[j]
+                                     : t.gradients().raw_vector(id)[j] - rounded.gradients().raw_vector(id)[j]));
+    }
+  CHECK(worst < 1e-7);
 }
 
 #if CTLM_EXCEPTIONS

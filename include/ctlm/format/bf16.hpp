@@ -7,10 +7,10 @@
 
 namespace ctlm::inline CTLM_ABI {
 
-struct bf16 : plain<bf16, std::uint16_t, float> {
+struct bf16 : plain<bf16, bfloat, float> {
   static constexpr const char* name = "bf16";
-  static constexpr std::uint16_t from(float x) { return float_to_bfloat(x); }
-  static constexpr float to(std::uint16_t x) { return bfloat_to_float(x); }
+  static constexpr bfloat from(float x) { return bfloat::from(x); }
+  static constexpr float to(bfloat x) { return x; }
 };
 static_assert(plain_format<bf16> && !native_format<bf16>);
 

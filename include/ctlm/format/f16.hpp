@@ -7,10 +7,10 @@
 
 namespace ctlm::inline CTLM_ABI {
 
-struct f16 : plain<f16, std::uint16_t, float> {
+struct f16 : plain<f16, half, float> {
   static constexpr const char* name = "f16";
-  static constexpr std::uint16_t from(float x) { return float_to_half(x); }
-  static constexpr float to(std::uint16_t x) { return half_to_float(x); }
+  static constexpr half from(float x) { return half::from(x); }
+  static constexpr float to(half x) { return x; }
 };
 static_assert(plain_format<f16> && !native_format<f16>);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: bit patterns of the two 16-bit floating point formats.
+// ctlm: the two 16-bit floating point numbers.
 #pragma once
 
 #include "../core/types.hpp"
@@ -45,5 +45,17 @@ constexpr std::uint16_t float_to_bfloat(float f) {
   if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
   return static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
+
+/// A number stored in 16 bits. It widens to single precision, which holds it exactly, wherever it is computed with.
+struct half {
+  std::uint16_t bits;
+  constexpr operator float() const { return half_to_float(bits); }
+  static constexpr half from(float x) { return {float_to_half(x)}; }
+};
+struct bfloat {
+  std::uint16_t bits;
+  constexpr operator float() const { return bfloat_to_float(bits); }
+  static constexpr bfloat from(float x) { return {float_to_bfloat(x)}; }
+};
 
 }  // namespace ctlm::inline CTLM_ABI

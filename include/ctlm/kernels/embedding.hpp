@@ -29,24 +29,22 @@ constexpr void embed_backward(Arch arch, E& exec, std::size_t rows, std::size_t 
   });
 }
 
-/// x[r] += positions[first + r % period].
+/// x[r] += positions[first + r % period]. Positions that have to be decoded go through scratch [rows][columns].
 template <class Arch, executor E, format F, class T = typename F::compute>
 constexpr void add_positions(Arch arch, E& exec, F, std::size_t rows, std::size_t period, std::size_t first,
                              const std::type_identity_t<matrix<const F>>& positions, T* x, T* scratch) {
   const std::size_t n = positions.cols;
-  if constexpr (native_format<F>) {
-    parallel_for(exec, rows, larger(1, 8192 / n), [&](std::size_t begin, std::size_t count, std::size_t) {
-      for (std::size_t r = begin; r < begin + count; ++r)
-        elementwise(
-            arch, n, [](auto& out, const auto& p) { out += p; }, x + r * n, positions.data + (first + r % period) * n);
-    });
-  } else {
-    for (std::size_t r = 0; r < rows; ++r) {
-      decode_row(arch, F{}, positions, first + r % period, scratch);
+  parallel_for(exec, rows, larger(1, 8192 / n), [&](std::size_t begin, std::size_t count, std::size_t) {
+    for (std::size_t r = begin; r < begin + count; ++r) {
+      const T* position = scratch + r * n;
+      if constexpr (native_format<F>)
+        position = positions.data + (first + r % period) * n;
+      else
+        decode_row(arch, F{}, positions, first + r % period, scratch + r * n);
       elementwise(
-          arch, n, [](auto& out, const auto& p) { out += p; }, x + r * n, static_cast<const T*>(scratch));
+          arch, n, [](auto& out, const auto& p) { out += p; }, x + r * n, position);
     }
-  }
+  });
 }
 
 /// dpositions[r % period] += dx[r].

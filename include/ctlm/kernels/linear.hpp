@@ -27,7 +27,7 @@ struct linear_workspace {
                                           std::size_t workers) {
     linear_workspace ws;
     if constexpr (!integer) {
-      const std::size_t columns = native_format<F> ? max_outputs : gemm_panel<real>(Arch{});
+      const std::size_t columns = plain_format<F> ? max_outputs : gemm_panel<real>(Arch{});
       ws.panel_stride = gemm_workspace<real>(Arch{}, max_rows, columns, max_inputs);
       ws.panels = a.template allocate<real>(workers * ws.panel_stride);
     }
@@ -35,7 +35,7 @@ struct linear_workspace {
       ws.activations.codes = a.template allocate<std::int8_t>(max_rows * round_up(max_inputs, code_block));
       ws.activations.scales = a.template allocate<float>(max_rows * F::groups(max_inputs));
       ws.activations.sums = a.template allocate<std::int32_t>(max_rows * F::groups(max_inputs));
-    } else if constexpr (!native_format<F>) {
+    } else if constexpr (!plain_format<F>) {
       ws.block = max_rows < few_rows ? 1 : gemm_panel<real>(Arch{});
       ws.decoded_stride = ws.block * max_inputs;
       ws.decoded = a.template allocate<real>(workers * ws.decoded_stride);
@@ -71,8 +71,8 @@ constexpr std::size_t rows_per_task(std::size_t rows, std::size_t inputs, std::s
   return rows < 2 * least ? larger(1, rows) : least;
 }
 
-/// Formats that arithmetic can use in place.
-template <class Arch, executor E, native_format F, compute_policy C, class T = typename F::compute>
+/// Formats that products read in place.
+template <class Arch, executor E, plain_format F, compute_policy C, class T = typename F::compute>
 constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::type_identity_t<matrix<const F>>& w,
                       const T* bias, T* y, bool accumulate, linear_workspace<Arch, F, C>& ws) {
   const std::size_t n = w.rows, k = w.cols;
@@ -108,39 +108,38 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
   });
 }
 
-/// Everything else: rows of W are decoded first, a block at a time.
-template <class Arch, executor E, format F, class T = typename F::compute>
-requires(!native_format<F>) constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x,
-                                                  const std::type_identity_t<matrix<const F>>& w, const T* bias, T* y,
-                                                  bool accumulate, linear_workspace<Arch, F, decoded>& ws) {
+/// Integer weights times activations as they are: rows of W are decoded first, a block at a time.
+template <class Arch, executor E, quantised_format F>
+constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const std::type_identity_t<matrix<const F>>& w,
+                      const float* bias, float* y, bool accumulate, linear_workspace<Arch, F, decoded>& ws) {
   const std::size_t n = w.rows, k = w.cols;
   const std::size_t block = m < ws.few_rows ? 1 : ws.block;
-  parallel_for(
-      exec, n, round_up(rows_per_task(n, k, m), block), [&](std::size_t first, std::size_t count, std::size_t worker) {
-        T* rows = ws.decoded + worker * ws.decoded_stride;
-        T* panel = ws.panels + worker * ws.panel_stride;
-        for (std::size_t j = first; j < first + count; j += block) {
-          const std::size_t size = smaller(block, first + count - j);
-          for (std::size_t r = 0; r < size; ++r) decode_row(arch, F{}, w, j + r, rows + r * k);
-          if (block > 1) {
-            gemm(arch, m, size, k, row_major(x, k), row_major<T>(rows, k).transposed(), y + j, n, accumulate, panel);
-          } else {
-            dot_products(arch, m, 1, k, x, k, rows, k, y + j, n, accumulate);
-          }
-        }
-        add_bias(arch, m, n, first, count, bias, y);
-      });
+  const std::size_t grain = round_up(rows_per_task(n, k, m), block);
+  parallel_for(exec, n, grain, [&](std::size_t first, std::size_t count, std::size_t worker) {
+    float* rows = ws.decoded + worker * ws.decoded_stride;
+    float* panel = ws.panels + worker * ws.panel_stride;
+    for (std::size_t j = first; j < first + count; j += block) {
+      const std::size_t size = smaller(block, first + count - j);
+      for (std::size_t r = 0; r < size; ++r) decode_row(arch, F{}, w, j + r, rows + r * k);
+      if (block > 1) {
+        gemm(arch, m, size, k, row_major(x, k), row_major<float>(rows, k).transposed(), y + j, n, accumulate, panel);
+      } else {
+        dot_products(arch, m, 1, k, x, k, rows, k, y + j, n, accumulate);
+      }
+    }
+    add_bias(arch, m, n, first, count, bias, y);
+  });
 }
 
-/// dx = dy W (or +=), dW = dy^T x (or +=), dbias += column sums of dy. Native formats only: those are the ones trained.
-template <class Arch, executor E, class T, class Workspace>
+/// dx = dy W (or +=), dW = dy^T x (or +=), dbias += column sums of dy. W and x may be stored in 16 bits.
+template <class Arch, executor E, class T, class Weight, class Workspace>
 constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
-                                     const T* w, T* dx, bool accumulate, Workspace& ws) {
+                                     const Weight* w, T* dx, bool accumulate, Workspace& ws) {
   matmul(arch, exec, m, k, n, row_major(dy, n), row_major(w, k), dx, k, accumulate, ws.panels, ws.panel_stride);
 }
-template <class Arch, executor E, class T, class Workspace>
+template <class Arch, executor E, class T, class Input, class Workspace>
 constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
-                                      const T* x, T* dw, bool accumulate, T* dbias, Workspace& ws) {
+                                      const Input* x, T* dw, bool accumulate, T* dbias, Workspace& ws) {
   matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, accumulate, ws.panels,
          ws.panel_stride);
   if (dbias == nullptr) return;

@@ -32,9 +32,9 @@ struct product_pieces {
 /// c[m][n] = a[m][k] b[k][n] (+= where accumulate). `workspace` holds `stride` elements for each worker, which are at
 /// least gemm_workspace<T>(arch, m, n, k). Pieces of c are shared out; the sum over k is never split, so the thread
 /// count changes no bit.
-template <class Arch, executor E, class T>
-constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strided<T> b, T* c,
-                      std::size_t ldc, bool accumulate, T* workspace, std::size_t stride) {
+template <class Arch, executor E, class T, class Left, class Right>
+constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, strided<Left> a,
+                      strided<Right> b, T* c, std::size_t ldc, bool accumulate, T* workspace, std::size_t stride) {
   if (exec.workers() == 1 || m * n * k < parallel_threshold)
     return gemm(arch, m, n, k, a, b, c, ldc, accumulate, workspace);
   const product_pieces piece(m, n, gemm_panel<T>(arch), exec.workers() * (m * n * k < 64 * parallel_threshold ? 2 : 4));

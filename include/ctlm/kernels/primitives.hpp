@@ -18,12 +18,12 @@
 #include "portable/gemm.hpp"
 #include "portable/quantised_block.hpp"
 #if CTLM_XSIMD
+#include "xsimd/decode.hpp"
 #include "xsimd/dot.hpp"
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
 #include "xsimd/quantise.hpp"
 #if CTLM_AVX2
-#include "xsimd/avx2/decode.hpp"
 #include "xsimd/avx2/quantised_block.hpp"
 #endif
 #if CTLM_NEON

@@ -7,12 +7,13 @@
 
 namespace ctlm::inline CTLM_ABI {
 
-/// What every kernel call of a model needs: how to compute, who computes, and scratch.
-template <class M>
+/// What every kernel call of a model needs: how to compute, who computes, and scratch. F is how its matrices are
+/// stored.
+template <class M, class F = typename M::weights::format>
 struct kernel_context {
   [[no_unique_address]] typename M::arch_policy arch{};
   typename M::executor_policy* exec = nullptr;
-  linear_workspace<typename M::arch_policy, stored<typename M::weight_format>, typename M::compute_format> linear{};
+  linear_workspace<typename M::arch_policy, F, typename M::compute_format> linear{};
   attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};
 };
 

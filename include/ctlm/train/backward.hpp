@@ -35,7 +35,7 @@ constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t 
   const auto m = w.matrix_of(weight, layer);
   linear_backward_weight(c.arch, *c.exec, rows, m.rows, m.cols, dy, x, g.matrix_of(weight, layer).data, accumulate,
                          g.vector_of(bias, layer), c.linear);
-  linear_backward_input(c.arch, *c.exec, rows, m.rows, m.cols, dy, static_cast<const T*>(m.data), dx, false, c.linear);
+  linear_backward_input(c.arch, *c.exec, rows, m.rows, m.cols, dy, m.data, dx, false, c.linear);
 }
 
 /// dx holds the gradient of the block's output and becomes that of its input; gradients of weights are added to g, or,

@@ -20,6 +20,8 @@ class weights_in_use {
   using weights = typename M::weights;
 
  public:
+  using format = typename weights::format;
+
   template <class A>
   constexpr void place(A&) {}
   template <class E>
@@ -31,33 +33,40 @@ class weights_in_use {
   void for_each_state(Visit&&) {}
 };
 
-/// ...their image in another floating point format...
+/// ...their image in another floating point format, in which the products read it...
 template <class M, class F, class Optimizer>
 requires(plain_format<F> && !std::same_as<F, typename M::weight_format>) class weights_in_use<M, F, Optimizer>
     : public weights_in_use<M, typename M::weight_format, Optimizer> {
   using weights = typename M::weights;
+  using image = weight_views<typename M::shape_type, F>;
   static_assert(std::same_as<typename F::compute, typename M::real>,
                 "ctlm: trained_for<> computes in other numbers than weights<>");
 
  public:
+  using format = F;
+
   template <class A>
   constexpr void place(A& a) {
     image_.place(a);
   }
   template <class E>
-  constexpr void refresh(const weights& trained, std::size_t, E&) {
+  constexpr void refresh(const weights& trained, std::size_t, E& exec) {
     for (const tensor_info& t : M::tensors) {
       const auto i = static_cast<std::size_t>(t.id);
-      const bool is_matrix = t.kind == tensor_kind::matrix;
-      const auto* from = is_matrix ? trained.raw_matrix(i).data : trained.raw_vector(i);
-      auto* to = is_matrix ? image_.raw_matrix(i).data : image_.raw_vector(i);
-      for (std::size_t j = 0; j < t.size(); ++j) to[j] = is_matrix ? F::to(F::from(from[j])) : from[j];
+      if (t.kind == tensor_kind::vector)
+        for (std::size_t j = 0; j < t.size(); ++j) image_.raw_vector(i)[j] = trained.raw_vector(i)[j];
+      else
+        parallel_for(exec, t.layers * t.rows, larger(1, 8192 / t.cols),
+                     [&](std::size_t first, std::size_t n, std::size_t) {
+                       for (std::size_t r = first; r < first + n; ++r)
+                         F::encode(image_.raw_matrix(i), r, trained.raw_matrix(i).data + r * t.cols);
+                     });
     }
   }
-  constexpr const weights& of(const weights&) const { return image_; }
+  constexpr const image& of(const weights&) const { return image_; }
 
  private:
-  weights image_{};
+  image image_{};
 };
 
 /// ...or their image in integers with learned scales, and the integers themselves.
@@ -70,6 +79,7 @@ class weights_in_use<M, F, Optimizer> {
                 "ctlm: trained_for<> computes in other numbers than weights<>");
 
  public:
+  using format = typename weights::format;
   using quantised = weight_views<typename M::shape_type, F>;
   using layout = typename quantised::format;
 

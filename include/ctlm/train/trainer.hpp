@@ -183,6 +183,8 @@ class trainer {
   static constexpr std::size_t chunk = 16384;                   // weights per task of norm and update
   static constexpr std::size_t stretch = 64 * chunk;            // weights whose state is in memory at once
   static constexpr attention_shape attention{batch, sequence, shape.heads, shape.kv_heads, shape.head_dim};
+  using in_use_type = weights_in_use<M, target_format, optimizer_type>;
+  using used_format = typename in_use_type::format;
   using statistics = typename M::norm::template statistics<real>;
   using state = block_state<real, statistics>;
 
@@ -297,7 +299,7 @@ class trainer {
 
   // ---- forward -------------------------------------------------------------------------------------------------
 
-  constexpr const weights_type& used() const { return in_use_.of(weights_); }
+  constexpr const auto& used() const { return in_use_.of(weights_); }
   constexpr void prepare() { in_use_.refresh(weights_, steps(), *exec_.get()); }
 
   constexpr void forward(const token* tokens, const masks& drop) {
@@ -305,11 +307,10 @@ class trainer {
       check(tokens[r] >= 0 && static_cast<std::size_t>(tokens[r]) < shape.vocab, errc::invalid_argument,
             "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(tokens[r]));
     c_.exec = exec_.get();
-    using weight_format = typename M::weight_format;
     real* x = states_[0].x;
-    embed(c_.arch, *c_.exec, weight_format{}, rows, tokens, used().matrix_of(tensor_id::token_embedding), x);
+    embed(c_.arch, *c_.exec, used_format{}, rows, tokens, used().matrix_of(tensor_id::token_embedding), x);
     if constexpr (!rotary)
-      add_positions(c_.arch, *c_.exec, weight_format{}, rows, sequence, 0,
+      add_positions(c_.arch, *c_.exec, used_format{}, rows, sequence, 0,
                     used().matrix_of(tensor_id::position_embedding), x, scratch_.normed);
     drop_embedding(drop, x);
     for (std::size_t l = 0; l < shape.layers; ++l)
@@ -367,8 +368,7 @@ class trainer {
   constexpr void compute_logits(std::size_t first, std::size_t n) {
     const auto w = used().head();
     matmul(c_.arch, *c_.exec, n, shape.vocab, d, row_major<real>(scratch_.normed + first * d, d),
-           row_major<real>(w.data, d).transposed(), logits_, shape.vocab, false, c_.linear.panels,
-           c_.linear.panel_stride);
+           row_major(w.data, d).transposed(), logits_, shape.vocab, false, c_.linear.panels, c_.linear.panel_stride);
   }
 
   /// The output projection and the loss, head_rows rows of logits at a time. With gradients, scratch_.dnormed receives
@@ -384,8 +384,8 @@ class trainer {
       if constexpr (with_gradients) {
         linear_backward_weight(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_), x,
                                gradients_.head().data, add || first > 0, static_cast<real*>(nullptr), c_.linear);
-        linear_backward_input(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_),
-                              static_cast<const real*>(w.data), scratch_.dnormed + first * d, false, c_.linear);
+        linear_backward_input(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_), w.data,
+                              scratch_.dnormed + first * d, false, c_.linear);
       }
     }
     double total = 0;
@@ -513,11 +513,11 @@ class trainer {
 
   options options_{};
   [[no_unique_address]] executor_slot<executor_type> exec_{};
-  kernel_context<M> c_{};
+  kernel_context<M, used_format> c_{};
   std::uint64_t step_ = 0;
   weights_type weights_{};
   weights_type gradients_{};
-  weights_in_use<M, target_format, optimizer_type> in_use_{};
+  in_use_type in_use_{};
   weights_type moments_[larger(1, optimizer_type::moments)]{};
   release_hook release_state_{};
   state states_[shape.layers]{};

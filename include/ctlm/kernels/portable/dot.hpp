@@ -7,13 +7,13 @@
 namespace ctlm::inline CTLM_ABI {
 
 /// c[i][j] = a[i] . b[j] (+= where accumulate) for m rows of a and n of b, of k numbers each.
-template <class T>
-constexpr void dot_products(portable, std::size_t m, std::size_t n, std::size_t k, const T* a, std::size_t a_stride,
-                            const T* b, std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
+template <class T, class Left, class Right>
+constexpr void dot_products(portable, std::size_t m, std::size_t n, std::size_t k, const Left* a, std::size_t a_stride,
+                            const Right* b, std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
   for (std::size_t i = 0; i < m; ++i)
     for (std::size_t j = 0; j < n; ++j) {
-      const T* x = a + i * a_stride;
-      const T* y = b + j * b_stride;
+      const Left* x = a + i * a_stride;
+      const Right* y = b + j * b_stride;
       T total[4]{};
       std::size_t p = 0;
       for (; p + 4 <= k; p += 4)

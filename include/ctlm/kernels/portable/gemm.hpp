@@ -18,10 +18,11 @@ constexpr std::size_t gemm_workspace(portable, std::size_t /*rows*/, std::size_t
   return 0;
 }
 
-/// c[m][n] = a[m][k] b[k][n], or += where accumulate is set. Rows of c lie ldc elements apart.
+/// c[m][n] = a[m][k] b[k][n], or += where accumulate is set. Rows of c lie ldc elements apart. Operands may be stored
+/// in 16 bits each (format/float16.hpp), whatever the other is.
 /// The sum over k runs in order for every element, so that splitting m or n among threads changes no bit.
-template <class T>
-constexpr void gemm(portable, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strided<T> b, T* c,
+template <class T, class Left, class Right>
+constexpr void gemm(portable, std::size_t m, std::size_t n, std::size_t k, strided<Left> a, strided<Right> b, T* c,
                     std::size_t ldc, bool accumulate, T* /*workspace*/) {
   constexpr std::size_t width = 8;  // independent sums in flight
   for (std::size_t i = 0; i < m; ++i) {
@@ -30,7 +31,7 @@ constexpr void gemm(portable, std::size_t m, std::size_t n, std::size_t k, strid
       T total[width]{};
       for (std::size_t p = 0; p < k; ++p) {
         const T x = a.data[i * a.row + p * a.col];
-        const T* y = b.data + p * b.row + j0 * b.col;
+        const Right* y = b.data + p * b.row + j0 * b.col;
         if (count == width) {
           for (std::size_t j = 0; j < width; ++j) total[j] += x * y[j * b.col];
         } else {

@@ -3,13 +3,13 @@
 #pragma once
 
 #include "../portable/dot.hpp"
-#include "shuffle.hpp"
+#include "widen.hpp"
 
 namespace ctlm::inline CTLM_ABI {
 
 /// Rows of a against Columns rows of b. With `fetch`, the Columns rows after those are asked for meanwhile.
-template <std::size_t Rows, std::size_t Columns, class T, class A, std::size_t... S>
-CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const T* a, std::size_t a_stride, const T* b,
+template <std::size_t Rows, std::size_t Columns, class A, class T, class Left, class Right, std::size_t... S>
+CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const Left* a, std::size_t a_stride, const Right* b,
                           std::size_t b_stride, T* c, std::size_t ldc, bool accumulate, bool fetch) {
   using V = simd_batch<T, A>;
   constexpr std::size_t w = lanes<T, A>;
@@ -17,9 +17,9 @@ CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const T* a, 
   std::size_t p = 0;
   for (; p + w <= k; p += w) {
     V x[Rows];
-    for (std::size_t i = 0; i < Rows; ++i) x[i] = V::load_unaligned(a + i * a_stride + p);
+    for (std::size_t i = 0; i < Rows; ++i) x[i] = load_as<T, A>(a + i * a_stride + p);
     for (std::size_t j = 0; j < Columns; ++j) {
-      const V y = V::load_unaligned(b + j * b_stride + p);
+      const V y = load_as<T, A>(b + j * b_stride + p);
       if (fetch) CTLM_PREFETCH_READ(b + (j + Columns) * b_stride + p);
       for (std::size_t i = 0; i < Rows; ++i) total[i * Columns + j] = xsimd::fma(x[i], y, total[i * Columns + j]);
     }
@@ -34,7 +34,8 @@ CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const T* a, 
   (add_up(S), ...);
   auto put = [&](std::size_t i, std::size_t j) CTLM_LAMBDA_INLINE {
     T sum = sums[i * Columns + j];
-    for (std::size_t q = p; q < k; ++q) sum += a[i * a_stride + q] * b[j * b_stride + q];
+    for (std::size_t q = p; q < k; ++q)
+      sum += static_cast<T>(a[i * a_stride + q]) * static_cast<T>(b[j * b_stride + q]);
     T& out = c[i * ldc + j];
     out = accumulate ? out + sum : sum;
   };
@@ -42,16 +43,19 @@ CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const T* a, 
 }
 
 /// Eight sums in flight at least, where there are so many; at most what the registers hold.
-template <class T, class A>
-void dot_products(simd<A>, std::size_t m, std::size_t n, std::size_t k, const T* a, std::size_t a_stride, const T* b,
-                  std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
+template <class T, class A, class Left, class Right>
+void dot_products(simd<A>, std::size_t m, std::size_t n, std::size_t k, const Left* a, std::size_t a_stride,
+                  const Right* b, std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
   constexpr std::size_t most_rows = vector_registers<A> == 32 ? 4 : 2;
+  // The next rows are fetched while memory is idle, as these are at hand; and where rows take so few bytes that
+  // the processor has no sooner seen that they are read one after the other than they end.
+  constexpr bool narrow = sizeof(Right) == 2;
   auto tile = [&]<std::size_t Rows, std::size_t Columns>(std::integral_constant<std::size_t, Rows>,
                                                          std::integral_constant<std::size_t, Columns>, std::size_t i,
                                                          std::size_t j) {
-    dot_tile<Rows, Columns, T, A>(std::make_index_sequence<Rows * Columns>{}, k, a + i * a_stride, a_stride,
-                                  b + j * b_stride, b_stride, c + i * ldc + j, ldc, accumulate,
-                                  i > 0 && j + 2 * Columns <= n);  // these rows are at hand, and memory is idle
+    dot_tile<Rows, Columns, A>(std::make_index_sequence<Rows * Columns>{}, k, a + i * a_stride, a_stride,
+                               b + j * b_stride, b_stride, c + i * ldc + j, ldc, accumulate,
+                               (i > 0 || narrow) && j + 2 * Columns <= n);
   };
   constexpr std::integral_constant<std::size_t, 1> one;
   constexpr std::integral_constant<std::size_t, most_rows> most;

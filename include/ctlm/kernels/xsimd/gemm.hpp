@@ -100,9 +100,9 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
 }
 
 /// Numbers that will be packed next. Asked for a part at a time while others are computed with, they are at hand then.
-template <class T>
+template <class S>
 struct upcoming {
-  strided<T> x{};
+  strided<S> x{};
   std::size_t rows = 0, columns = 0;
 
   /// Parts [first, last) of `parts`. Always inline: GCC drops calls of functions that do nothing but this.
@@ -110,44 +110,50 @@ struct upcoming {
     const bool by_rows = x.col == 1;
     const std::size_t step = by_rows ? x.row : x.col, count = by_rows ? rows : columns, run = by_rows ? columns : rows;
     for (std::size_t i = first * count / parts; i < last * count / parts; ++i)
-      for (std::size_t j = 0; j < run; j += 64 / sizeof(T)) CTLM_PREFETCH_READ(x.data + i * step + j);
+      for (std::size_t j = 0; j < run; j += 64 / sizeof(S)) CTLM_PREFETCH_READ(x.data + i * step + j);
   }
 };
 
 /// A strip of b, one panel after the other, each of them depth x panel_width. While a stretch of one is packed, the
 /// same stretch of the next is fetched, so that neither memory nor the transposition waits for the other.
-template <class T, class A>
-void pack_panels(simd<A> arch, strided<T> b, std::size_t depth, std::size_t columns, T* to) {
+template <class T, class A, class S>
+void pack_panels(simd<A> arch, strided<S> b, std::size_t depth, std::size_t columns, T* to) {
   constexpr std::size_t width = gemm_shape<T, A>::panel_width, stretch = 32;
   for (std::size_t j = 0; j < columns; j += width)
     for (std::size_t p = 0; p < depth; p += stretch) {
       const std::size_t steps = smaller(stretch, depth - p), next = j + width;
-      if (next < columns) upcoming<T>{b.from(p, next), steps, smaller(width, columns - next)}.fetch(0, 1, 1);
+      if (next < columns) upcoming<S>{b.from(p, next), steps, smaller(width, columns - next)}.fetch(0, 1, 1);
       pack(arch, b.from(p, j), steps, smaller(width, columns - j), to + j * depth + p * width, width);
     }
 }
 
 /// A group of rows of a, as its tiles read it: along its rows if it came in rows, which are not even copied where they
 /// fall into different cache sets; otherwise, as no number need then change places, all rows of a tile for one step
-/// after the other.
+/// after the other. Numbers of 16 bits are widened as they are packed.
 template <class T, class A>
 struct row_group {
   static constexpr std::size_t rows = gemm_shape<T, A>::rows;
   const T* data;
   std::size_t row, col, tile;  // distances between numbers, and between tiles
 
-  row_group(simd<A> arch, strided<T> a, std::size_t m, std::size_t depth, T* to) : data(to) {
-    if (const bool whole_tiles = m % rows % 4 == 0; a.col == 1 && whole_tiles && a.row * sizeof(T) / 64 % 64 != 0) {
-      data = a.data, row = a.row, col = 1, tile = rows * row;
-    } else if (a.row == 1 && a.col != 1) {
-      row = 1, col = rows, tile = rows * depth;
-      pack_steps(a, m, depth, to);
-    } else {
-      row = gemm_shape<T, A>::stride(depth), col = 1, tile = rows * row;
-      pack(arch, a, m, depth, to, row);
-      for (std::size_t i = m; i % 4 != 0; ++i)
-        for (std::size_t p = 0; p < depth; ++p) to[i * row + p] = T(0);
+  template <class S>
+  row_group(simd<A> arch, strided<S> a, std::size_t m, std::size_t depth, T* to)
+      : data(to), row(gemm_shape<T, A>::stride(depth)), col(1), tile(rows * row) {
+    if constexpr (std::same_as<S, T>) {
+      const bool whole_tiles = m % rows % 4 == 0;
+      if (a.col == 1 && whole_tiles && a.row * sizeof(T) / 64 % 64 != 0) {
+        data = a.data, row = a.row, tile = rows * row;
+        return;
+      }
+      if (a.row == 1 && a.col != 1) {
+        row = 1, col = rows, tile = rows * depth;
+        pack_steps(a, m, depth, to);
+        return;
+      }
     }
+    pack(arch, a, m, depth, to, row);
+    for (std::size_t i = m; i % 4 != 0; ++i)
+      for (std::size_t p = 0; p < depth; ++p) to[i * row + p] = T(0);
   }
   strided<T> from(std::size_t i) const { return {data + i / rows * tile + i % rows * row, row, col}; }
 
@@ -169,9 +175,9 @@ struct row_group {
 };
 
 /// A group of rows times the columns of a strip of b; column j's panel starts at panels.data + j * distance.
-template <class T, class A>
+template <class T, class A, class Next>
 void gemm_group(simd<A>, std::size_t m, std::size_t n, std::size_t depth, const row_group<T, A>& a, strided<T> panels,
-                std::size_t distance, T* c, std::size_t ldc, bool accumulate, const upcoming<T>& next) {
+                std::size_t distance, T* c, std::size_t ldc, bool accumulate, const upcoming<Next>& next) {
   using shape = gemm_shape<T, A>;
   constexpr std::size_t width = shape::panel_width;
   std::size_t i = 0;
@@ -191,15 +197,16 @@ void gemm_group(simd<A>, std::size_t m, std::size_t n, std::size_t depth, const 
   while (i < m) across(std::integral_constant<std::size_t, 4>{});
 }
 
-template <class T, class A>
-void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strided<T> b, T* c, std::size_t ldc,
-          bool accumulate, T* workspace) {
+template <class T, class A, class Left, class Right>
+void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<Left> a, strided<Right> b, T* c,
+          std::size_t ldc, bool accumulate, T* workspace) {
   using shape = gemm_shape<T, A>;
   constexpr std::size_t group = shape::group_rows, width = shape::panel_width;
   if (m <= shape::few_rows && a.col == 1 && b.row == 1)
     return dot_products(arch, m, n, k, a.data, a.row, b.data, b.col, c, ldc, accumulate);
   const std::size_t max_depth = shape::depth(k), max_columns = shape::columns(m, n);
-  const bool in_place = m <= shape::rows && b.col == 1;  // a panel that is read once needs no packing
+  constexpr bool same = std::same_as<Right, T>;
+  const bool in_place = same && m <= shape::rows && b.col == 1;  // a panel that is read once needs no packing
   T* const rows_packed = workspace + max_depth * max_columns;
   for (std::size_t j = 0; j < n; j += max_columns)
     for (std::size_t p = 0; p < k; p += max_depth) {
@@ -210,11 +217,12 @@ void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<T> 
       for (std::size_t i = 0; i < m; i += group) {
         const std::size_t rows = smaller(group, m - i), after = i + group;
         const row_group<T, A> left(arch, a.from(i, p), rows, depth, rows_packed);
-        const upcoming<T> next =
-            after < m ? upcoming<T>{a.from(after, p), smaller(group, m - after), depth}
-                      : upcoming<T>{a.from(0, p + depth), smaller(group, m), smaller(max_depth, k - p - depth)};
+        const upcoming<Left> next =
+            after < m ? upcoming<Left>{a.from(after, p), smaller(group, m - after), depth}
+                      : upcoming<Left>{a.from(0, p + depth), smaller(group, m), smaller(max_depth, k - p - depth)};
         T* const out = c + i * ldc + j;
-        if (there > 0) gemm_group(arch, rows, there, depth, left, b.from(p, j), 1, out, ldc, add, {});
+        if constexpr (same)
+          if (there > 0) gemm_group(arch, rows, there, depth, left, b.from(p, j), 1, out, ldc, add, upcoming<Left>{});
         if (there < columns)
           gemm_group(arch, rows, columns - there, depth, left, row_major<T>(workspace, width), depth, out + there, ldc,
                      add, next);

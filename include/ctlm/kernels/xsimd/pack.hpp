@@ -3,34 +3,35 @@
 #pragma once
 
 #include "../../tensor/strided.hpp"
-#include "shuffle.hpp"
+#include "widen.hpp"
 
 namespace ctlm::inline CTLM_ABI {
 
 /// Four numbers of every fourth row, starting with from's.
-template <class T, std::size_t Lanes>
-CTLM_INLINE plain_vector<T, Lanes> load_fours(const T* from, std::size_t stride) {
+template <std::size_t Lanes, class S>
+CTLM_INLINE stored_vector<S, Lanes> load_fours(const S* from, std::size_t stride) {
   if constexpr (Lanes == 4) {
-    plain_vector<T, 4> v;
+    stored_vector<S, 4> v;
     __builtin_memcpy(&v, from, sizeof v);
     return v;
   } else {
-    return joined<plain_vector<T, Lanes>>(load_fours<T, Lanes / 2>(from, stride),
-                                          load_fours<T, Lanes / 2>(from + Lanes / 2 * stride, stride),
-                                          std::make_index_sequence<Lanes>{});
+    return joined<stored_vector<S, Lanes>>(load_fours<Lanes / 2>(from, stride),
+                                           load_fours<Lanes / 2>(from + Lanes / 2 * stride, stride),
+                                           std::make_index_sequence<Lanes>{});
   }
 }
 /// to[j][i] = from[i][j] for a square of a register's width, four columns of `from` at a time. Rows are brought
 /// together in fours as they are loaded; what then has to change places stays within groups of four lanes, which is
 /// what the processor does best.
-template <class T, class A>
-CTLM_INLINE void transpose_square(const T* from, std::size_t from_stride, T* to, std::size_t to_stride) {
+template <class T, class A, class S>
+CTLM_INLINE void transpose_square(const S* from, std::size_t from_stride, T* to, std::size_t to_stride) {
   constexpr std::size_t n = lanes<T, A>;
   using V = plain_vector<T, n>;
   constexpr auto all = std::make_index_sequence<n>{};
   for (std::size_t j = 0; j < n; j += 4) {
     V row[4];
-    for (std::size_t i = 0; i < 4; ++i) row[i] = load_fours<T, n>(from + i * from_stride + j, from_stride);
+    for (std::size_t i = 0; i < 4; ++i)
+      row[i] = widened<T, S, n>(load_fours<n>(from + i * from_stride + j, from_stride));
     const V a = mixed<0, 4, 1, 5>(row[0], row[1], all), b = mixed<2, 6, 3, 7>(row[0], row[1], all);
     const V c = mixed<0, 4, 1, 5>(row[2], row[3], all), d = mixed<2, 6, 3, 7>(row[2], row[3], all);
     const V column[4] = {mixed<0, 1, 4, 5>(a, c, all), mixed<2, 3, 6, 7>(a, c, all), mixed<0, 1, 4, 5>(b, d, all),
@@ -40,17 +41,17 @@ CTLM_INLINE void transpose_square(const T* from, std::size_t from_stride, T* to,
 }
 
 /// to[rows][to_stride] = from[rows][columns], whichever way that lies in memory.
-template <class T, class A>
-void pack(simd<A>, strided<T> from, std::size_t rows, std::size_t columns, T* CTLM_RESTRICT to, std::size_t to_stride) {
+template <class T, class A, class S>
+void pack(simd<A>, strided<S> from, std::size_t rows, std::size_t columns, T* CTLM_RESTRICT to, std::size_t to_stride) {
   constexpr std::size_t w = lanes<T, A>;
   if (from.col == 1) {
     for (std::size_t i = 0; i < rows; ++i) {
-      const T* source = from.data + i * from.row;
+      const S* source = from.data + i * from.row;
       T* target = to + i * to_stride;
       std::size_t j = 0;
       for (; j + 2 * w <= columns; j += 2 * w) {  // by twos: one by one, GCC sees a memmove, and calls it for each row
-        const auto even = simd_batch<T, A>::load_unaligned(source + j);
-        const auto odd = simd_batch<T, A>::load_unaligned(source + j + w);
+        const auto even = load_as<T, A>(source + j);
+        const auto odd = load_as<T, A>(source + j + w);
         even.store_unaligned(target + j);
         odd.store_unaligned(target + j + w);
       }
