@@ -15,10 +15,9 @@ constexpr void dot_products(portable, std::size_t m, std::size_t n, std::size_t 
       const Left* x = a + i * a_stride;
       const Right* y = b + j * b_stride;
       T total[4]{};
-      std::size_t p = 0;
-      for (; p + 4 <= k; p += 4)
+      for (std::size_t p = 0; p < k / 4 * 4; p += 4)
         for (std::size_t q = 0; q < 4; ++q) total[q] += x[p + q] * y[p + q];
-      for (; p < k; ++p) total[0] += x[p] * y[p];
+      for (std::size_t p = k / 4 * 4; p < k; ++p) total[0] += x[p] * y[p];
       const T sum = (total[0] + total[1]) + (total[2] + total[3]);
       c[i * ldc + j] = accumulate ? c[i * ldc + j] + sum : sum;
     }
