@@ -64,8 +64,8 @@ TEST_CASE("linear layers", "[kernels][gradient]") {
   auto ws = ctlm::linear_workspace<ctlm::native, ctlm::f64, ctlm::decoded>::place(memory, n, n, k, 1);
   auto loss = [&] {
     std::vector<double> y(m * n);
-    ctlm::linear(ctlm::native{}, exec, m, x.data(), ctlm::matrix<const ctlm::f64>{w.data(), n, k}, bias.data(),
-                 y.data(), false, ws);
+    ctlm::linear(ctlm::native{}, exec, m, x.data(), ctlm::matrix<const ctlm::f64>{w.data(), n, k},
+                 ctlm::linear_terms<double>{bias.data(), nullptr}, y.data(), ws);
     return project(y, dy);
   };
   const auto ex = gradient(x, loss), ew = gradient(w, loss), eb = gradient(bias, loss);

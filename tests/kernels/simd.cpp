@@ -219,11 +219,15 @@ TEMPLATE_TEST_CASE("linear layers agree in every format and number of rows", "[k
       using workspace = ctlm::linear_workspace<decltype(arch), F, decltype(compute)>;
       ctlm::heap_arena scratch(1 << 20);
       auto ws = workspace::place(scratch, m, n, k, 1);
-      auto y = before;
       ctlm::serial exec;
-      ctlm::linear(arch, exec, m, x.data(), w, bias.data(), y.data(), true, ws);
       INFO(F::name << " rows " << m << " " << decltype(arch)::name);
+      auto y = before;
+      ctlm::linear(arch, exec, m, x.data(), w, ctlm::linear_terms<float>{bias.data(), y.data()}, y.data(), ws);
       CHECK(difference(expected, y) < limit);
+      std::vector<float> elsewhere(m * n, 1e30f);
+      const ctlm::linear_terms<float> terms{bias.data(), before.data()};
+      ctlm::linear(arch, exec, m, x.data(), w, terms, elsewhere.data(), ws);
+      CHECK(difference(expected, elsewhere) < limit);
     };
     check(ctlm::native{}, ctlm::decoded{}, 1e-6);
     check(ctlm::portable{}, ctlm::decoded{}, 1e-6);

@@ -44,15 +44,25 @@ struct linear_workspace {
   }
 };
 
-/// Adds bias, if there is one, to columns [first, first + count) of y.
-template <class Arch, class T>
-constexpr void add_bias(Arch arch, std::size_t m, std::size_t n, std::size_t first, std::size_t count, const T* bias,
-                        T* y) {
-  if (bias == nullptr) return;
-  for (std::size_t i = 0; i < m; ++i)
-    elementwise(
-        arch, count, [](auto& out, const auto& b) { out += b; }, y + i * n + first, bias + first);
-}
+/// What a linear layer adds to its product; any part may be missing. `residual` [m][n] may be y itself.
+template <class T>
+struct linear_terms {
+  const T* bias = nullptr;
+  const T* residual = nullptr;
+
+  /// y += both, in rows [row, row + rows) and columns [column, column + columns) of y [m][n]. A residual that is y has
+  /// been added by the product.
+  template <class Arch>
+  constexpr void add(Arch arch, std::size_t n, std::size_t row, std::size_t rows, std::size_t column,
+                     std::size_t columns, T* y) const {
+    auto sum = [](auto& out, const auto& x) { out += x; };
+    for (std::size_t i = row; i < row + rows; ++i) {
+      if (bias != nullptr) elementwise(arch, columns, sum, y + i * n + column, bias + column);
+      if (residual != nullptr && residual != y)
+        elementwise(arch, columns, sum, y + i * n + column, residual + i * n + column);
+    }
+  }
+};
 
 /// A block's results for one token; the common case, all rows of a block, has its own loop of known length.
 constexpr void put_row(std::size_t rows, const float* values, float* y, bool accumulate) {
@@ -74,18 +84,20 @@ constexpr std::size_t rows_per_task(std::size_t rows, std::size_t inputs, std::s
 /// Formats that products read in place.
 template <class Arch, executor E, plain_format F, compute_policy C, class T = typename F::compute>
 constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::type_identity_t<matrix<const F>>& w,
-                      const T* bias, T* y, bool accumulate, linear_workspace<Arch, F, C>& ws) {
+                      const linear_terms<T>& terms, T* y, linear_workspace<Arch, F, C>& ws) {
   const std::size_t n = w.rows, k = w.cols;
-  matmul(arch, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, accumulate, ws.panels,
-         ws.panel_stride);
-  add_bias(arch, m, n, 0, n, bias, y);
+  matmul(arch, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, terms.residual == y, ws.panels,
+         ws.panel_stride, [&](std::size_t row, std::size_t rows, std::size_t column, std::size_t columns) {
+           terms.add(arch, n, row, rows, column, columns, y);
+         });
 }
 
 /// Integer weights times activations quantised as they come, sixteen rows of W at a time.
 template <class Arch, executor E, quantised_format F>
 constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const std::type_identity_t<matrix<const F>>& w,
-                      const float* bias, float* y, bool accumulate, linear_workspace<Arch, F, dynamic_int8>& ws) {
+                      const linear_terms<float>& terms, float* y, linear_workspace<Arch, F, dynamic_int8>& ws) {
   constexpr std::size_t tile = 8;
+  const bool accumulate = terms.residual == y;
   const std::size_t n = w.rows, k = w.cols;
   quantised_rows& q = ws.activations;
   q.code_stride = round_up(k, code_block);
@@ -103,7 +115,7 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
         quantised_block(arch, F{}, w, block, tokens, q.row(i), out);
         for (std::size_t t = 0; t < tokens; ++t) put_row(rows, out + t * block_rows, y + (i + t) * n + row, accumulate);
       }
-      add_bias(arch, m, n, row, rows, bias, y);
+      terms.add(arch, n, 0, m, row, rows, y);
     }
   });
 }
@@ -111,7 +123,8 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
 /// Integer weights times activations as they are: rows of W are decoded first, a block at a time.
 template <class Arch, executor E, quantised_format F>
 constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const std::type_identity_t<matrix<const F>>& w,
-                      const float* bias, float* y, bool accumulate, linear_workspace<Arch, F, decoded>& ws) {
+                      const linear_terms<float>& terms, float* y, linear_workspace<Arch, F, decoded>& ws) {
+  const bool accumulate = terms.residual == y;
   const std::size_t n = w.rows, k = w.cols;
   const std::size_t block = m < ws.few_rows ? 1 : ws.block;
   const std::size_t grain = round_up(rows_per_task(n, k, m), block);
@@ -127,7 +140,7 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
         dot_products(arch, m, 1, k, x, k, rows, k, y + j, n, accumulate);
       }
     }
-    add_bias(arch, m, n, first, count, bias, y);
+    terms.add(arch, n, 0, m, first, count, y);
   });
 }
 

@@ -31,30 +31,30 @@ struct no_dropout {
   static constexpr bool active() { return false; }
 };
 
-/// target = source + (the projection of y), with dropout on the projection.
-template <class M, class Context, class Linear, class Dropout>
-constexpr void add_residual(Context& c, std::size_t rows, const typename M::real* source, typename M::real* target,
-                            typename M::real* scratch, Linear project, const Dropout& dropout) {
-  using T = typename M::real;
-  constexpr std::size_t d = M::shape.d_model;
-  auto copy = [](auto& to, const auto& from) { to = from; };
-  auto add = [](auto& to, const auto& from) { to += from; };
-  if (source != target) elementwise(c.arch, rows * d, copy, target, source);
-  if (!dropout.active()) return project(target, true);
-  if constexpr (!std::same_as<Dropout, no_dropout>) {
-    project(scratch, false);
-    parallel_for(*c.exec, rows * d, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
-      apply_dropout(dropout, n, scratch + first, first);
-    });
-    elementwise(c.arch, rows * d, add, target, static_cast<const T*>(scratch));
-  }
-}
-
 /// One linear layer of a block. Its code is there once, whatever a compiler thinks of a loop over many layers.
 template <class M, class Context, class W>
 CTLM_NOINLINE constexpr void project(Context& c, const W& w, std::size_t layer, std::size_t rows, tensor_id weight,
-                                     tensor_id bias, const typename M::real* x, typename M::real* y, bool accumulate) {
-  linear(c.arch, *c.exec, rows, x, w.matrix_of(weight, layer), w.vector_of(bias, layer), y, accumulate, c.linear);
+                                     tensor_id bias, const typename M::real* x, const typename M::real* residual,
+                                     typename M::real* y) {
+  linear(c.arch, *c.exec, rows, x, w.matrix_of(weight, layer),
+         linear_terms<typename M::real>{w.vector_of(bias, layer), residual}, y, c.linear);
+}
+
+/// y = residual + the projection of x, with dropout on the projection.
+template <class M, class Context, class W, class Dropout>
+constexpr void project_residual(Context& c, const W& w, std::size_t layer, std::size_t rows, tensor_id weight,
+                                tensor_id bias, const typename M::real* x, const typename M::real* residual,
+                                typename M::real* y, const Dropout& dropout, typename M::real* scratch) {
+  using T = typename M::real;
+  if (!dropout.active()) return project<M>(c, w, layer, rows, weight, bias, x, residual, y);
+  if constexpr (!std::same_as<Dropout, no_dropout>) {
+    project<M>(c, w, layer, rows, weight, bias, x, nullptr, scratch);
+    parallel_for(*c.exec, rows * M::shape.d_model, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
+      apply_dropout(dropout, n, scratch + first, first);
+      auto add = [](auto& to, const auto& from, const auto& dropped) { to = from + dropped; };
+      elementwise(c.arch, n, add, y + first, residual + first, static_cast<const T*>(scratch) + first);
+    });
+  }
 }
 
 /// A block as far as the feed-forward layer's activation: everything that its backward pass needs. `attend(qkv,
@@ -68,18 +68,13 @@ constexpr void block_until_activation(Context& c, const W& w, std::size_t layer,
   using id = tensor_id;
   norm_forward(norm{}, c.arch, *c.exec, rows, d, s.x, w.vector_of(id::norm1_weight, layer),
                w.vector_of(id::norm1_bias, layer), s.normed, shape.norm_eps, s.norm1);
-  project<M>(c, w, layer, rows, id::qkv_weight, id::qkv_bias, s.normed, s.qkv, false);
+  project<M>(c, w, layer, rows, id::qkv_weight, id::qkv_bias, s.normed, nullptr, s.qkv);
   attend(s.qkv, s.attended);
-  add_residual<M>(
-      c, rows, s.x, s.mid, s.normed,
-      [&](auto* y, bool accumulate) {
-        project<M>(c, w, layer, rows, id::out_weight, id::out_bias, s.attended, y, accumulate);
-      },
-      dropout);
+  project_residual<M>(c, w, layer, rows, id::out_weight, id::out_bias, s.attended, s.x, s.mid, dropout, s.normed);
 
   norm_forward(norm{}, c.arch, *c.exec, rows, d, s.mid, w.vector_of(id::norm2_weight, layer),
                w.vector_of(id::norm2_bias, layer), s.normed, shape.norm_eps, s.norm2);
-  project<M>(c, w, layer, rows, id::up_weight, id::up_bias, s.normed, s.up, false);
+  project<M>(c, w, layer, rows, id::up_weight, id::up_bias, s.normed, nullptr, s.up);
 }
 
 /// One block over `rows` tokens. Dropout1 and dropout2 act on what attention and the feed-forward layer add.
@@ -88,12 +83,8 @@ constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::siz
                              const Dropout& dropout1, const Dropout& dropout2) {
   block_until_activation<M>(c, w, layer, rows, s, attend, dropout1);
   activation_forward(typename M::activation_policy{}, c.arch, *c.exec, rows, M::shape.d_ff, s.up, s.activated);
-  add_residual<M>(
-      c, rows, s.mid, s.out, s.normed,
-      [&](auto* y, bool accumulate) {
-        project<M>(c, w, layer, rows, tensor_id::down_weight, tensor_id::down_bias, s.activated, y, accumulate);
-      },
-      dropout2);
+  project_residual<M>(c, w, layer, rows, tensor_id::down_weight, tensor_id::down_bias, s.activated, s.mid, s.out,
+                      dropout2, s.normed);
 }
 
 }  // namespace ctlm::inline CTLM_ABI

@@ -270,8 +270,8 @@ class basic_session {
     norm::forward(c_.arch, shape.d_model, static_cast<const real*>(x_) + row * shape.d_model,
                   weights_.common().vector_of(tensor_id::norm_weight),
                   weights_.common().vector_of(tensor_id::norm_bias), normed_, shape.norm_eps);
-    linear(c_.arch, *c_.exec, 1, static_cast<const real*>(normed_), weights_.common().head(),
-           static_cast<const real*>(nullptr), logits_, false, c_.linear);
+    linear(c_.arch, *c_.exec, 1, static_cast<const real*>(normed_), weights_.common().head(), linear_terms<real>{},
+           logits_, c_.linear);
   }
 
   weight_source<M> weights_{};

@@ -366,9 +366,8 @@ class trainer {
   };
 
   constexpr void compute_logits(std::size_t first, std::size_t n) {
-    const auto w = used().head();
-    matmul(c_.arch, *c_.exec, n, shape.vocab, d, row_major<real>(scratch_.normed + first * d, d),
-           row_major(w.data, d).transposed(), logits_, shape.vocab, false, c_.linear.panels, c_.linear.panel_stride);
+    linear(c_.arch, *c_.exec, n, static_cast<const real*>(scratch_.normed) + first * d, used().head(),
+           linear_terms<real>{}, logits_, c_.linear);
   }
 
   /// The output projection and the loss, head_rows rows of logits at a time. With gradients, scratch_.dnormed receives
