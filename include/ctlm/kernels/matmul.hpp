@@ -40,7 +40,7 @@ constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::siz
     gemm(arch, m, n, k, a, b, c, ldc, accumulate, workspace);
     return finish(std::size_t{0}, m, std::size_t{0}, n);
   }
-  const product_pieces piece(m, n, gemm_panel<T>(arch), exec.workers() * (m * n * k < 64 * parallel_threshold ? 2 : 4));
+  const product_pieces piece(m, n, gemm_panel<T>(arch), 2 * exec.workers());
   const std::size_t across = ceil_div(n, piece.columns);
   exec.run(across * ceil_div(m, piece.rows), [&](std::size_t task, std::size_t worker) {
     const std::size_t i = task / across * piece.rows, j = task % across * piece.columns;
