@@ -55,11 +55,13 @@ struct linear_terms {
   template <class Arch>
   constexpr void add(Arch arch, std::size_t n, std::size_t row, std::size_t rows, std::size_t column,
                      std::size_t columns, T* y) const {
+    const T* const apart = residual == y ? nullptr : residual;
+    if (bias == nullptr && apart == nullptr) return;
     auto sum = [](auto& out, const auto& x) { out += x; };
     for (std::size_t i = row; i < row + rows; ++i) {
-      if (bias != nullptr) elementwise(arch, columns, sum, y + i * n + column, bias + column);
-      if (residual != nullptr && residual != y)
-        elementwise(arch, columns, sum, y + i * n + column, residual + i * n + column);
+      T* const out = y + i * n + column;
+      if (bias != nullptr) elementwise(arch, columns, sum, out, bias + column);
+      if (apart != nullptr) elementwise(arch, columns, sum, out, apart + i * n + column);
     }
   }
 };

@@ -25,6 +25,7 @@
 #include "xsimd/quantise.hpp"
 #if CTLM_AVX2
 #include "xsimd/avx2/quantised_block.hpp"
+#include "xsimd/avx2/widen.hpp"
 #endif
 #if CTLM_NEON
 #include "xsimd/neon/quantised_block.hpp"

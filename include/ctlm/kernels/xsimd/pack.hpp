@@ -31,7 +31,7 @@ CTLM_INLINE void transpose_square(const S* from, std::size_t from_stride, T* to,
   for (std::size_t j = 0; j < n; j += 4) {
     V row[4];
     for (std::size_t i = 0; i < 4; ++i)
-      row[i] = widened<T, S, n>(load_fours<n>(from + i * from_stride + j, from_stride));
+      row[i] = widened<T, A, S>(load_fours<n>(from + i * from_stride + j, from_stride));
     const V a = mixed<0, 4, 1, 5>(row[0], row[1], all), b = mixed<2, 6, 3, 7>(row[0], row[1], all);
     const V c = mixed<0, 4, 1, 5>(row[2], row[3], all), d = mixed<2, 6, 3, 7>(row[2], row[3], all);
     const V column[4] = {mixed<0, 1, 4, 5>(a, c, all), mixed<2, 3, 6, 7>(a, c, all), mixed<0, 1, 4, 5>(b, d, all),

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// ctlm: 16-bit numbers widened by the one or two instructions that are there for it; GCC makes four of the general
+// code.
+#pragma once
+
+#include "../widen.hpp"
+
+namespace ctlm::inline CTLM_ABI {
+
+template <std::size_t Lanes, class A, class Bits>
+requires(Lanes == 8) CTLM_INLINE plain_vector<float, 8> widened_bfloat(simd<A>, const Bits& v) {
+  const __m256i wide = _mm256_cvtepu16_epi32(std::bit_cast<__m128i>(v));
+  return std::bit_cast<plain_vector<float, 8>>(_mm256_slli_epi32(wide, 16));
+}
+#if CTLM_F16C
+template <std::size_t Lanes, class A, class Bits>
+requires(Lanes == 8) CTLM_INLINE plain_vector<float, 8> widened_half(simd<A>, const Bits& v) {
+  return std::bit_cast<plain_vector<float, 8>>(_mm256_cvtph_ps(std::bit_cast<__m128i>(v)));
+}
+#endif
+
+#if CTLM_AVX512
+template <std::size_t Lanes, class A, class Bits>
+requires(Lanes == 16) CTLM_INLINE plain_vector<float, 16> widened_bfloat(simd<A>, const Bits& v) {
+  const __m512i wide = _mm512_cvtepu16_epi32(std::bit_cast<__m256i>(v));
+  return std::bit_cast<plain_vector<float, 16>>(_mm512_slli_epi32(wide, 16));
+}
+template <std::size_t Lanes, class A, class Bits>
+requires(Lanes == 16) CTLM_INLINE plain_vector<float, 16> widened_half(simd<A>, const Bits& v) {
+  return std::bit_cast<plain_vector<float, 16>>(_mm512_cvtph_ps(std::bit_cast<__m256i>(v)));
+}
+#endif
+
+}  // namespace ctlm::inline CTLM_ABI
