@@ -4,7 +4,7 @@
 
 #include "core/types.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct gpt2_config;
 struct llama_config;
@@ -26,4 +26,4 @@ template <std::size_t Bytes>
 class static_arena;
 class span_arena;
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -118,10 +118,10 @@ std::uint32_t stack_used() {
 
 }  // namespace board
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 void fatal(const failure& f) noexcept {
   board::print(f.what);
   board::print("\n");
   board::stop(1);
 }
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

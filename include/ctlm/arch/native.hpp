@@ -7,7 +7,7 @@
 #include "xsimd.hpp"
 #endif
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 #if CTLM_XSIMD
 using native = native_simd;
@@ -15,4 +15,4 @@ using native = native_simd;
 using native = portable;
 #endif
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

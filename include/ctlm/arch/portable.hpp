@@ -4,10 +4,10 @@
 
 #include "../core/types.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct portable {
   static constexpr const char* name = "portable";
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

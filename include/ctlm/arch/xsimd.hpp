@@ -7,7 +7,7 @@
 
 #include <xsimd/xsimd.hpp>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// A kernel without an overload for simd<A> falls back to the portable one.
 template <class A>
@@ -48,4 +48,4 @@ CTLM_INLINE T reduce_maximum(const simd_batch<T, A>& v) {
   return lane[0];
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -6,7 +6,7 @@
 
 #include <concepts>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Runs f(task, worker) for every task in [0, tasks), in any order, and returns when all are done; worker < workers().
 /// Which worker takes a task must not matter to the result: kernels split work by size, never by thread count.
@@ -41,4 +41,4 @@ constexpr void parallel_for(E& exec, std::size_t n, std::size_t grain, F&& f) {
   });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "types.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Identifies a description made of names and numbers (FNV-1a, 64 bits).
 class fingerprint {
@@ -45,4 +45,4 @@ class checksum {
   std::uint64_t state_ = 0x243F6A8885A308D3u;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

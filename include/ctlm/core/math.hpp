@@ -8,8 +8,7 @@
 #include <bit>
 #include <limits>
 
-namespace ctlm::inline CTLM_ABI {
-namespace math {
+namespace ctlm { inline namespace CTLM_ABI { namespace math {
 
 template <class T>
 concept real = std::is_same_v<T, float> || std::is_same_v<T, double>;
@@ -222,4 +221,4 @@ constexpr double cos(double x) {
 constexpr double pow(double x, double y) { return exp(y * log(x)); }
 
 }  // namespace math
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

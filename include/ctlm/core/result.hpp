@@ -8,7 +8,7 @@
 #include <exception>
 #endif
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 enum class errc : std::uint8_t {
   ok,
@@ -110,4 +110,4 @@ class [[nodiscard]] result<void> {
   failure failure_{};
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

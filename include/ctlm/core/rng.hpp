@@ -5,7 +5,7 @@
 #include "math.hpp"
 #include "types.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// One step of SplitMix64 (Steele, Lea, Flood 2014) as a hash: a bijection of 64 bits that scatters well.
 constexpr std::uint64_t mix(std::uint64_t x) {
@@ -40,4 +40,4 @@ struct rng {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -6,7 +6,7 @@
 
 #include <concepts>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <class T>
 class span {
@@ -40,4 +40,4 @@ class span {
   std::size_t size_ = 0;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// An entry of the vocabulary.
 using token = std::int32_t;
@@ -40,4 +40,4 @@ constexpr std::size_t round_up(std::size_t a, std::size_t b) { return ceil_div(a
 constexpr std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
 constexpr std::size_t larger(std::size_t a, std::size_t b) { return a < b ? b : a; }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

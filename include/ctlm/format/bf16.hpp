@@ -5,7 +5,7 @@
 #include "float16.hpp"
 #include "plain.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct bf16 : plain<bf16, bfloat, float> {
   static constexpr const char* name = "bf16";
@@ -14,4 +14,4 @@ struct bf16 : plain<bf16, bfloat, float> {
 };
 static_assert(plain_format<bf16> && !native_format<bf16>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

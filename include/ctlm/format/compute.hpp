@@ -4,7 +4,7 @@
 
 #include "format.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Weights are decoded and multiplied in F::compute.
 struct decoded {};
@@ -19,4 +19,4 @@ concept compute_policy = std::same_as<C, decoded> || std::same_as<C, dynamic_int
 template <format F>
 using default_compute = std::conditional_t<quantised_format<F>, dynamic_int8, decoded>;
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "float16.hpp"
 #include "plain.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct f16 : plain<f16, half, float> {
   static constexpr const char* name = "f16";
@@ -14,4 +14,4 @@ struct f16 : plain<f16, half, float> {
 };
 static_assert(plain_format<f16> && !native_format<f16>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

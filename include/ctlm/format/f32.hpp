@@ -4,7 +4,7 @@
 
 #include "plain.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct f32 : plain<f32, float, float> {
   static constexpr const char* name = "f32";
@@ -13,4 +13,4 @@ struct f32 : plain<f32, float, float> {
 };
 static_assert(native_format<f32>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "plain.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct f64 : plain<f64, double, double> {
   static constexpr const char* name = "f64";
@@ -13,4 +13,4 @@ struct f64 : plain<f64, double, double> {
 };
 static_assert(native_format<f64>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "float16.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// w = scale * code + base, both rounded to half precision, which is what is stored. F says which codes there are:
 /// lowest, highest, zero (the code, possibly between two, that means 0 in a symmetric group), has_min (asymmetric) and
@@ -81,4 +81,4 @@ constexpr affine<F> best_affine(const float* w, std::size_t n) {
   return best;
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

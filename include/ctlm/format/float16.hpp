@@ -6,7 +6,7 @@
 
 #include <bit>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// IEEE binary16 to binary32; exact.
 constexpr float half_to_float(std::uint16_t h) {
@@ -58,4 +58,4 @@ struct bfloat {
   static constexpr bfloat from(float x) { return {float_to_bfloat(x)}; }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -10,7 +10,7 @@
 
 #include <concepts>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// A view of a matrix stored in format F.
 template <class F>
@@ -52,4 +52,4 @@ constexpr std::size_t matrix_bytes(std::size_t rows, std::size_t cols) {
   return measure([&](auto& a) { F::place(a, rows, cols); });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

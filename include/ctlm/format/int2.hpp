@@ -4,7 +4,7 @@
 
 #include "quantised.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <std::size_t Group = 32, range Range = symmetric>
 struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
@@ -25,4 +25,4 @@ struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
 };
 static_assert(quantised_format<int2<32>>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

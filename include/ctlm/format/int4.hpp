@@ -4,7 +4,7 @@
 
 #include "quantised.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <std::size_t Group = 32, range Range = symmetric>
 struct int4 : quantised<int4<Group, Range>, std::uint8_t, 4, Group, Range> {
@@ -25,4 +25,4 @@ struct int4 : quantised<int4<Group, Range>, std::uint8_t, 4, Group, Range> {
 };
 static_assert(quantised_format<int4<32>>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "quantised.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <std::size_t Group = per_channel, range Range = symmetric>
 struct int8 : quantised<int8<Group, Range>, std::int8_t, 8, Group, Range> {
@@ -17,4 +17,4 @@ struct int8 : quantised<int8<Group, Range>, std::int8_t, 8, Group, Range> {
 };
 static_assert(quantised_format<int8<>> && quantised_format<int8<32, asymmetric>>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -11,7 +11,7 @@
 
 #include "quantised.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 inline constexpr std::size_t block_rows = 16;
 inline constexpr std::size_t quad = 4;
@@ -123,4 +123,4 @@ struct stored_weights<interleaved<F>> {
 template <class F>
 using stored = typename stored_weights<F>::type;
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "format.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <class F, class Element, class Compute>
 struct plain {
@@ -42,4 +42,4 @@ struct plain {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -15,7 +15,7 @@
 
 #include <limits>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Group size: one scale for a whole row.
 inline constexpr std::size_t per_channel = 0;
@@ -132,4 +132,4 @@ struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

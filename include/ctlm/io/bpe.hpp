@@ -18,7 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 class bpe {
  public:
@@ -222,4 +222,4 @@ class bpe {
   std::unordered_map<std::uint64_t, token> ranks_;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

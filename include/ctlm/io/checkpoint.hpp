@@ -20,7 +20,7 @@
 #include <cstring>
 #include <vector>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 static_assert(std::endian::native == std::endian::little, "ctlm: checkpoints are written on little-endian machines");
 
@@ -186,4 +186,4 @@ result<void> load_checkpoint(const char* path, Trainer& t, span<const checkpoint
   return read_checkpoint(path, Trainer::model::tensors.layout_hash(), sections_of(t, extra));
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

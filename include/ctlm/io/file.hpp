@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// A file descriptor that closes itself.
 class file_handle {
@@ -144,4 +144,4 @@ inline result<void> replace_file(const char* path, const std::string& text) {
   return replace_file(path, [&](int d) { return write_exactly(d, text.data(), text.size()); });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Reads a .bin file into the weights of a Llama model in any format. The config must be the model's own.
 /// The file pairs elements 2i and 2i+1 of a head in its rotary positions; rows of queries and keys are reordered to
@@ -179,4 +179,4 @@ class llama2c_tokenizer {
   std::unordered_map<std::string, token> index_;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -8,7 +8,7 @@
 
 #include <sys/mman.h>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// `auto file = mapped_file::open("model.ctlm").value();  auto weights = bind_image<lm>(file.bytes()).value();`
 class mapped_file {
@@ -53,4 +53,4 @@ class mapped_file {
   std::size_t size_ = 0;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

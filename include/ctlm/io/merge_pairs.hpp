@@ -7,7 +7,7 @@
 #include <queue>
 #include <vector>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct pair_merge {
   token merged = -1;    // -1: this pair is not in the vocabulary
@@ -58,4 +58,4 @@ void merge_pairs(std::vector<token>& tokens, Find find) {
   tokens.resize(kept);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

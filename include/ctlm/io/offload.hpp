@@ -20,7 +20,7 @@
 #include <mutex>
 #include <thread>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Through the system's cache, or past it. Past it, the disk is read at its own pace and nothing else is displaced;
 /// not every file system can (tmpfs cannot).
@@ -260,4 +260,4 @@ class offloaded_weights {
   failure failure_{};
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

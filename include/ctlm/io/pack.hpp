@@ -9,7 +9,7 @@
 #include <sstream>
 #include <type_traits>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Writes the flash image of a model's weights; an existing file is replaced in one step, or stays.
 template <class M>
@@ -97,4 +97,4 @@ result<void> write_model_header(const char* path, const std::string& name) {
   return replace_file(path, text.str());
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <cstdlib>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Its file has no name and is gone with the arena. The whole of it is reserved at once: a disk that is too full is
 /// noticed here, and not in the middle of a training run.
@@ -71,4 +71,4 @@ class spill_arena {
   std::size_t used_ = 0;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Text to tokens below vocab(), and back.
 template <class T>
@@ -37,4 +37,4 @@ struct byte_tokenizer {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

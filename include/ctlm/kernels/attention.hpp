@@ -7,7 +7,7 @@
 #include "dropout.hpp"
 #include "matmul.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Rows and columns of a tile of scores.
 inline constexpr std::size_t query_tile = 32;
@@ -247,4 +247,4 @@ constexpr void attention_backward(Arch arch, E& exec, const attention_shape& s, 
   });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -16,7 +16,7 @@ void dgemm_(const char*, const char*, const int*, const int*, const int*, const 
             const double*, const int*, const double*, double*, const int*);
 }
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct blas : native {
   static constexpr const char* name = "blas";
@@ -44,4 +44,4 @@ void gemm(blas, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strid
     dgemm_(&left, &right, &rows, &columns, &depth, &one, b.data, &lda, a.data, &ldb, &beta, c, &leading);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

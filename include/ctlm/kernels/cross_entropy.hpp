@@ -5,7 +5,7 @@
 #include "../core/executor.hpp"
 #include "primitives.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Turns logits into scale * probabilities in place; returns log(sum of exponentials), by which each logit exceeds its
 /// log probability. A row passes through the caches twice: its exponentials are taken a stretch at a time, over the
@@ -95,4 +95,4 @@ constexpr void soft_cross_entropy(Arch arch, E& exec, std::size_t rows, std::siz
   });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

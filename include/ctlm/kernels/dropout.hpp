@@ -5,7 +5,7 @@
 
 #include "../core/rng.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct dropout_mask {
   std::uint64_t stream = 0;     // seed, step, layer and place, mixed
@@ -29,4 +29,4 @@ constexpr void apply_dropout(const dropout_mask& mask, std::size_t n, T* x, std:
   for (std::size_t i = 0; i < n; ++i) x[i] *= mask.template factor<T>(first + i);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "../core/executor.hpp"
 #include "primitives.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// x[r] = table[tokens[r]].
 template <class Arch, executor E, format F, class T = typename F::compute>
@@ -59,4 +59,4 @@ constexpr void add_positions_backward(Arch arch, E& exec, std::size_t rows, std:
   });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "norm.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// y[rows][n] = f(x); gated: x is [rows][2 n], the gate's n numbers first, and y = f(gate) * up.
 template <class F, class Arch, executor E, class T>
@@ -46,4 +46,4 @@ constexpr void activation_backward(F, Arch arch, E& exec, std::size_t rows, std:
   });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

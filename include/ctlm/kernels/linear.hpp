@@ -5,7 +5,7 @@
 #include "../format/compute.hpp"
 #include "matmul.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Scratch of linear(): placed once for the largest layer of a model.
 template <class Arch, format F, compute_policy C>
@@ -165,4 +165,4 @@ constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::si
   });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

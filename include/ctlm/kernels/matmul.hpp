@@ -5,7 +5,7 @@
 #include "../core/executor.hpp"
 #include "primitives.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Products below this many multiply-adds are not worth waking a thread for.
 inline constexpr std::size_t parallel_threshold = 100'000;
@@ -57,4 +57,4 @@ constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::siz
          [](std::size_t, std::size_t, std::size_t, std::size_t) {});
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "../core/executor.hpp"
 #include "primitives.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Rows that one task takes: enough work to be worth a thread, whatever the width.
 constexpr std::size_t row_grain(std::size_t n) { return larger(1, 16384 / larger(1, n)); }
@@ -48,4 +48,4 @@ constexpr void norm_backward(Norm, Arch arch, E& exec, std::size_t rows, std::si
   });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -6,7 +6,7 @@
 #include "../core/executor.hpp"
 #include "primitives.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Fills cosine and sine [rows][head_dim/2] for positions first, first + 1, ... Angles are rounded to T as every
 /// framework does, so that results agree with theirs.
@@ -54,4 +54,4 @@ constexpr void rope(Arch arch, E& exec, std::size_t rows, std::size_t period, st
                });
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

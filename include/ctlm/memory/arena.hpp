@@ -10,7 +10,7 @@
 
 #include <concepts>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Every allocation starts at, and is padded to, a multiple of this: a cache line, and the widest SIMD register.
 inline constexpr std::size_t memory_alignment = 64;
@@ -92,4 +92,4 @@ constexpr void require_room(const A& a) {
   }
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

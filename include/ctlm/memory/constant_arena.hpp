@@ -4,7 +4,7 @@
 
 #include "arena.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Lets a whole model run inside a static_assert, where the compiler proves the absence of undefined behaviour.
 class constant_arena {
@@ -45,4 +45,4 @@ class constant_arena {
   block* blocks_ = nullptr;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #endif
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 class heap_arena {
  public:
@@ -62,4 +62,4 @@ class heap_arena {
   std::size_t used_ = 0;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

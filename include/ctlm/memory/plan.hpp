@@ -4,7 +4,7 @@
 
 #include "arena.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Runs each layout from the same starting point; the stretch is as long as the longest of them.
 /// Buffers placed this way hold whatever their neighbours left: write before reading.
@@ -46,4 +46,4 @@ class binding_arena {
   std::size_t used_ = 0;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

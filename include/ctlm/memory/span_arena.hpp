@@ -5,7 +5,7 @@
 #include "../core/span.hpp"
 #include "arena.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// The bytes must outlive everything placed in them and start at a multiple of memory_alignment.
 class span_arena {
@@ -35,4 +35,4 @@ class span_arena {
   std::size_t used_ = 0;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

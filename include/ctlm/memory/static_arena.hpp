@@ -4,7 +4,7 @@
 
 #include "arena.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// `static constinit ctlm::static_arena<lm::session_bytes> arena;`
 template <std::size_t bytes>
@@ -33,4 +33,4 @@ class static_arena {
   std::size_t used_ = 0;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -8,7 +8,7 @@
 #include "../policy/norm/rms_norm.hpp"
 #include "weights.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Where the intermediate results of one block lie. Buffers that hold the same thing in sequence may be the same
 /// memory; mid and out may be x itself (inference), or separate, to be kept for the backward pass.
@@ -87,4 +87,4 @@ constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::siz
                       dropout2, s.normed);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -10,7 +10,7 @@
 #include "session.hpp"
 #include "weights.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// A tag that holds a config of one of the specs (gpt2_config, llama_config...).
 template <class Tag>
@@ -78,4 +78,4 @@ struct causal_lm {
 template <class M>
 using model_weights = typename M::weights;
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -17,7 +17,7 @@
 
 #include <bit>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 static_assert(std::endian::native == std::endian::little, "ctlm: flash images are for little-endian machines");
 
@@ -100,4 +100,4 @@ result<typename M::const_weights> bind_image(span<const std::byte> image, verify
   return M::const_weights::bind(weights.first(M::weight_bytes));
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "../policy/sampler/sampler.hpp"
 #include "session.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Feeds the prompt and then draws up to `count` tokens, each handed to on_token(token). A callback that returns bool
 /// ends generation by returning false. Ends early at the stop token (which is not handed on) or when the context is
@@ -51,4 +51,4 @@ constexpr double mean_nll(Session& session, span<const token> tokens, std::size_
   return total / static_cast<double>(predicted);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

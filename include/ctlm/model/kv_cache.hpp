@@ -6,7 +6,7 @@
 #include "../kernels/attention.hpp"
 #include "../spec/decoder.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <class Shape, format F>
 class key_value_cache {
@@ -68,4 +68,4 @@ class key_value_cache {
   matrix<F> values_{};
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

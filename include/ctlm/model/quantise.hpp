@@ -4,7 +4,7 @@
 
 #include "weights.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// to = from, row by row: quantises, widens or narrows. Both are weights of the same shape. `row` is scratch for the
 /// longest row of the model.
@@ -44,4 +44,4 @@ constexpr void quantise(const weight_views<Shape, From>& from, const weight_view
   convert_weights(from, to, row);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

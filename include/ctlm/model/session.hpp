@@ -5,7 +5,7 @@
 #include "block.hpp"
 #include "kv_cache.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// What every kernel call of a model needs: how to compute, who computes, and scratch. F is how its matrices are
 /// stored.
@@ -292,4 +292,4 @@ class basic_session {
   real* activated_ = nullptr;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

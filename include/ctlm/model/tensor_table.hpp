@@ -8,7 +8,7 @@
 
 #include <initializer_list>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 enum class tensor_id : std::uint8_t {
   token_embedding,
@@ -111,4 +111,4 @@ constexpr tensor_table make_tensor_table(const decoder_shape& s) {
   return t;
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

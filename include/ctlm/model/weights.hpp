@@ -7,7 +7,7 @@
 #include "../memory/plan.hpp"
 #include "tensor_table.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// F is a format, or a const format for weights that are only read. Shape::value is the decoder_shape.
 template <class Shape, class F>
@@ -127,4 +127,4 @@ class weight_views {
   std::size_t first_layer_ = 0;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -19,7 +19,7 @@
 #include "activation/activation.hpp"
 #include "memory/memory.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 enum class slot_kind : std::uint8_t {
   weights,
@@ -139,4 +139,4 @@ struct check_slots {
   static constexpr bool ok = true;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "../core/types.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 enum class norm_kind : std::uint8_t { layer, rms };
 enum class position_kind : std::uint8_t { learned, rope };
@@ -54,4 +54,4 @@ struct check_decoder {
   static constexpr bool ok = true;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "../policy/activation/gelu.hpp"
 #include "decoder.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct gpt2_config {
   std::size_t vocab;
@@ -53,4 +53,4 @@ struct gpt2_config {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "../policy/activation/silu.hpp"
 #include "decoder.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct llama_config {
   std::size_t vocab;
@@ -58,4 +58,4 @@ struct llama_config {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

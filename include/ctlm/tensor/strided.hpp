@@ -4,7 +4,7 @@
 
 #include "../core/types.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Element (i, j) is data[i * row + j * col]. Shapes travel beside it, as extents of the kernel.
 template <class T>
@@ -23,4 +23,4 @@ constexpr strided<T> row_major(const T* data, std::size_t stride) {
   return {data, stride, 1};
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "../model/block.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Scratch of the backward pass of a block, shared by all layers.
 template <class T>
@@ -77,4 +77,4 @@ constexpr void block_backward(Context& c, const W& w, const G& g, std::size_t la
                 g.vector_of(id::norm1_bias, layer), s.norm1);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "../core/types.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct train_config {
   std::size_t batch;           // sequences in a micro-batch
@@ -12,4 +12,4 @@ struct train_config {
   std::size_t accumulate = 1;  // micro-batches in a step
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

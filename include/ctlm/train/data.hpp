@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// No NUL byte among the first few thousand: what text files have in common.
 inline bool looks_like_text(std::string_view s) { return s.substr(0, 8192).find('\0') == std::string_view::npos; }
@@ -120,4 +120,4 @@ class batch_sampler {
   std::uint64_t seed_;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -11,7 +11,7 @@
 
 #include "../core/types.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct loss_point {
   std::uint32_t step;
@@ -138,4 +138,4 @@ class loss_curve {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 class progress_monitor {
  public:
@@ -95,4 +95,4 @@ inline std::string to_json(const step_result& r) {
   return text;
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -8,7 +8,7 @@
 #include "../policy/optimizer/optimizer.hpp"
 #include "../policy/slots.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Slot of a trainer: the format that its weights will be converted to afterwards.
 template <format F>
@@ -201,4 +201,4 @@ class weights_in_use<M, F, Optimizer> {
   real* moments_[larger(1, Optimizer::moments)]{};
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -10,7 +10,7 @@
 #include "config.hpp"
 #include "quantisation_aware.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct step_result {
   float loss = 0;           // mean over the step's tokens, before the update
@@ -532,4 +532,4 @@ class trainer {
   double* partials_ = nullptr;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

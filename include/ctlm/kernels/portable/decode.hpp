@@ -5,7 +5,7 @@
 #include "../../arch/portable.hpp"
 #include "../../format/format.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// dst[0..cols) = row `row` of m.
 template <format F>
@@ -13,4 +13,4 @@ constexpr void decode_row(portable, F, const matrix<const F>& m, std::size_t row
   F::decode(m, row, 0, m.cols, dst);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "../../arch/portable.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// c[i][j] = a[i] . b[j] (+= where accumulate) for m rows of a and n of b, of k numbers each.
 template <class T, class Left, class Right>
@@ -23,4 +23,4 @@ constexpr void dot_products(portable, std::size_t m, std::size_t n, std::size_t 
     }
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

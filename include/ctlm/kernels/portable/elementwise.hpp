@@ -5,7 +5,7 @@
 #include "../../arch/portable.hpp"
 #include "../../core/math.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// f(p[i]...) for every i. Parameters that f takes by reference are written back; arrays of const T are only read.
 template <class F, class... T>
@@ -29,4 +29,4 @@ constexpr T maximum(portable, std::size_t n, const T* x) {
   return m;
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -6,7 +6,7 @@
 #include "../../tensor/strided.hpp"
 #include "dot.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Columns of b that are worked through together, and elements of workspace that one worker needs for products of up to
 /// `rows` rows and `columns` columns that sum over up to `depth`.
@@ -48,4 +48,4 @@ constexpr void gemm(portable arch, std::size_t m, std::size_t n, std::size_t k, 
   }
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

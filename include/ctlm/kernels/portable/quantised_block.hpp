@@ -6,7 +6,7 @@
 #include "../../core/math.hpp"
 #include "../../format/interleaved.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Rows of activations quantised on the fly, with the groups of the weights they will meet:
 /// x[i] = scale[g] * codes[i], and zeros up to a whole step.
@@ -83,4 +83,4 @@ constexpr void quantised_block(portable, F, const matrix<const F>& w, std::size_
   }
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -7,7 +7,7 @@
 #include "../portable/decode.hpp"
 #include "widen.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <class A, class F>
 requires(plain_format<F> && sizeof(typename F::element) == 2) void decode_row(simd<A>, F, const matrix<const F>& m,
@@ -19,4 +19,4 @@ requires(plain_format<F> && sizeof(typename F::element) == 2) void decode_row(si
   for (; i < m.cols; ++i) dst[i] = src[i];
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "../portable/dot.hpp"
 #include "widen.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Rows of a against Columns rows of b. With `fetch`, the Columns rows after those are asked for meanwhile.
 template <std::size_t Rows, std::size_t Columns, class A, class T, class Left, class Right, std::size_t... S>
@@ -70,4 +70,4 @@ void dot_products(simd<A>, std::size_t m, std::size_t n, std::size_t k, const Le
   for (; j < n; ++j) all_rows(one, j);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

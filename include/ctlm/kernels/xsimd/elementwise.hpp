@@ -6,7 +6,7 @@
 #include "../../arch/xsimd.hpp"
 #include "../portable/elementwise.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// A register's worth of an array while f works on it; written back unless the array is const.
 template <class T, class A>
@@ -101,4 +101,4 @@ T maximum(simd<A>, std::size_t n, const T* x) {
   return reduce_maximum<T, A>(m);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

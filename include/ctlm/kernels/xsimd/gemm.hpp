@@ -10,7 +10,7 @@
 #include "dot.hpp"
 #include "pack.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <class T, class A>
 struct gemm_shape {
@@ -230,4 +230,4 @@ void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<Lef
     }
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "../../tensor/strided.hpp"
 #include "widen.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Four numbers of every fourth row, starting with from's.
 template <std::size_t Lanes, class S>
@@ -69,4 +69,4 @@ void pack(simd<A>, strided<S> from, std::size_t rows, std::size_t columns, T* CT
       to[i * to_stride + j] = from.data[i * from.row + j * from.col];
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 #include "../../arch/xsimd.hpp"
 #include "../portable/quantised_block.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Quantises count numbers with a given inverse scale; returns the sum of their codes.
 template <class A>
@@ -50,4 +50,4 @@ void quantise_row(simd<A>, F, std::size_t n, const float* x, const quantised_row
   for (std::size_t i = n; i < q.code_stride; ++i) q.codes[i] = 0;
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -7,7 +7,7 @@
 #include <bit>
 #include <utility>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Numbers as the compiler's own vector, whose lanes any permutation can take: xsimd's names for them differ from one
 /// release to the next.
@@ -58,4 +58,4 @@ CTLM_INLINE void four_sums(const V& a, const V& b, const V& c, const V& d, T* to
   }
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

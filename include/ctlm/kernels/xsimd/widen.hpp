@@ -5,7 +5,7 @@
 #include "../../format/float16.hpp"
 #include "shuffle.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// As many stored numbers: their bits, where they are none to the processor.
 template <class S, std::size_t Lanes>
@@ -50,4 +50,4 @@ CTLM_INLINE simd_batch<T, A> load_as(const S* from) {
   }
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

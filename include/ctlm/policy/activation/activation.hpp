@@ -9,7 +9,7 @@
 
 #include <concepts>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <class A>
 concept activation_function = requires(double x) {
@@ -52,4 +52,4 @@ struct gated_form : F {
   static constexpr bool gated = true;
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

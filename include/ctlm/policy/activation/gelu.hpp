@@ -4,7 +4,7 @@
 
 #include "activation.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// x * Phi(x), Phi the normal distribution.
 struct gelu {
@@ -59,4 +59,4 @@ struct geglu_tanh : gated_form<gelu_tanh> {
 };
 static_assert(activation_function<gelu> && activation_function<gelu_tanh> && geglu::gated);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "activation.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct relu {
   static constexpr const char* name = "relu";
@@ -22,4 +22,4 @@ struct relu {
 };
 static_assert(activation_function<relu>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

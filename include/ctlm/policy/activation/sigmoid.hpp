@@ -4,7 +4,7 @@
 
 #include "activation.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct sigmoid {
   static constexpr const char* name = "sigmoid";
@@ -20,4 +20,4 @@ struct sigmoid {
 };
 static_assert(activation_function<sigmoid>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "activation.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// x * sigmoid(beta x), beta = Numerator / Denominator.
 template <int Numerator, int Denominator = 1>
@@ -32,4 +32,4 @@ struct swiglu : gated_form<silu> {
 };
 static_assert(activation_function<silu> && swiglu::gated);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "activation.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct tanh {
   static constexpr const char* name = "tanh";
@@ -22,4 +22,4 @@ struct tanh {
 };
 static_assert(activation_function<tanh>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

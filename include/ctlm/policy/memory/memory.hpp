@@ -6,7 +6,7 @@
 
 #include <concepts>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// In memory, all of them, for as long as the session lives: in an arena, in flash, or in a mapped file.
 struct resident {
@@ -29,4 +29,4 @@ concept memory_policy = requires {
 };
 static_assert(memory_policy<resident> && memory_policy<offloaded<1>>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "../../kernels/primitives.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct layer_norm {
   static constexpr bool has_bias = true;
@@ -78,4 +78,4 @@ struct layer_norm {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

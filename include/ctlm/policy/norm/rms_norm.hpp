@@ -4,7 +4,7 @@
 
 #include "../../kernels/primitives.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct rms_norm {
   static constexpr bool has_bias = false;
@@ -62,4 +62,4 @@ struct rms_norm {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -4,7 +4,7 @@
 
 #include "optimizer.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct adamw {
   static constexpr const char* name = "adamw";
@@ -41,4 +41,4 @@ struct adamw {
 };
 static_assert(optimizer_policy<adamw>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

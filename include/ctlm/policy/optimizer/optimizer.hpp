@@ -5,7 +5,7 @@
 #include "../../kernels/primitives.hpp"
 #include "../slots.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// The circumstances of one update.
 struct update {
@@ -30,4 +30,4 @@ concept optimizer_policy = requires(float* w, const float* g, float** m, const t
 template <optimizer_policy O>
 using optimizer = slot<slot_kind::optimizer, O>;
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

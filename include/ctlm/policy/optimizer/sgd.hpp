@@ -4,7 +4,7 @@
 
 #include "optimizer.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct sgd {
   static constexpr const char* name = "sgd";
@@ -32,4 +32,4 @@ struct sgd {
 };
 static_assert(optimizer_policy<sgd>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

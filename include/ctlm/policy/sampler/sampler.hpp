@@ -7,7 +7,7 @@
 #include "../../core/span.hpp"
 #include "../../kernels/cross_entropy.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct sampler {
   static constexpr token no_stop = -1;
@@ -96,4 +96,4 @@ struct sampler {
   }
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

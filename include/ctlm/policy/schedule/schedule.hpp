@@ -5,7 +5,7 @@
 #include "../../core/math.hpp"
 #include "../slots.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// S::options holds run-time parameters; S::rate(options, lr, step) is the learning rate of a step, the first being 0.
 template <class S>
@@ -22,4 +22,4 @@ struct constant_rate {
 };
 static_assert(schedule_policy<constant_rate>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

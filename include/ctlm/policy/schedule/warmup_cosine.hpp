@@ -4,7 +4,7 @@
 
 #include "schedule.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 struct warmup_cosine {
   struct options {
@@ -22,4 +22,4 @@ struct warmup_cosine {
 };
 static_assert(schedule_policy<warmup_cosine>);
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <thread>
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <std::size_t N>
 class pool {
@@ -111,4 +111,4 @@ class pool {
   std::thread threads_[N];
 };
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -10,7 +10,7 @@
 #include "../../../arch/xsimd.hpp"
 #include "../../portable/quantised_block.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Twice the code that means zero, as the arithmetic sees it: without VNNI codes of 8 bits are signed, and what is
 /// stored as 128 is zero already.
@@ -184,4 +184,4 @@ void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, st
 
 #endif
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -5,7 +5,7 @@
 
 #include "../widen.hpp"
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 template <std::size_t Lanes, class A, class Bits>
 requires(Lanes == 8) CTLM_INLINE plain_vector<float, 8> widened_bfloat(simd<A>, const Bits& v) {
@@ -31,4 +31,4 @@ requires(Lanes == 16) CTLM_INLINE plain_vector<float, 16> widened_half(simd<A>, 
 }
 #endif
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm

@@ -8,7 +8,7 @@
 
 #if CTLM_NEON
 
-namespace ctlm::inline CTLM_ABI {
+namespace ctlm { inline namespace CTLM_ABI {
 
 /// Adds four products of each of four rows.
 CTLM_INLINE int32x4_t add_products(int32x4_t sum, int8x16_t w, int8x16_t x) {
@@ -89,6 +89,6 @@ void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, st
   for (; i < m; ++i) neon_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
 }
 
-}  // namespace ctlm::inline CTLM_ABI
+}}  // namespace ctlm
 
 #endif
