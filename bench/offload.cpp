@@ -42,7 +42,7 @@ int fail(const ctlm::failure& f) { return std::fprintf(stderr, "offload: %s\n", 
 ctlm::result<void> create(const char* path) {
   return ctlm::replace_file(path, [](int descriptor) -> ctlm::result<void> {
     ctlm::image_header h;
-    h.model = ctlm::model_hash<lm>();
+    h.model = ctlm::weights_fingerprint<lm>();
     h.weight_bytes = lm::weight_bytes;
     if (const auto r = ctlm::write_exactly(descriptor, &h, sizeof h); !r) return r;
     std::vector<unsigned char> block(chunk);

@@ -49,6 +49,7 @@
 #include "spec/llama.hpp"
 
 #include "model/causal_lm.hpp"
+#include "model/fingerprint.hpp"
 #include "model/flash_image.hpp"
 #include "model/generate.hpp"
 #include "model/quantise.hpp"

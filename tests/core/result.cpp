@@ -4,6 +4,7 @@
 #include <ctlm/ctlm.hpp>
 
 #include <cstring>
+#include <string>
 #include <vector>
 
 TEST_CASE("a result holds a value or a failure", "[core]") {
@@ -24,6 +25,28 @@ TEST_CASE("a result holds a value or a failure", "[core]") {
     CHECK(std::strcmp(e.what(), "the file ends early") == 0);
     CHECK(e.code() == ctlm::errc::truncated);
     CHECK(e.where() == 17);
+  }
+#endif
+}
+
+TEST_CASE("a failure explains itself with its numbers", "[core]") {
+  using namespace ctlm;
+  const failure f{errc::out_of_memory, "no room: {needed} bytes needed, {had} had, at {where} of {name}{", 7, 100, 64,
+                  "head.weight"};
+  CHECK(std::strcmp(explain(f).text, "no room: 100 bytes needed, 64 had, at 7 of head.weight{") == 0);
+  CHECK(std::strcmp(explain({errc::corrupt, "{token} of {needed}", 0, 512, static_cast<std::size_t>(-5)}).text,
+                    "-5 of 512") == 0);
+  CHECK(std::strcmp(explain({errc::ok, "{name}{other}"}).text, "{other}") == 0);  // no name, and no such number
+  const std::string endless(1000, 'x');
+  CHECK(std::strlen(explain({errc::corrupt, endless.c_str()}).text) == sizeof(explanation) - 1);
+  STATIC_REQUIRE(explain({errc::corrupt, "{had}", 0, 0, ~std::size_t{0}}).text[0] != '{');
+#if CTLM_EXCEPTIONS
+  try {
+    check(false, {errc::out_of_memory, "{needed} > {had}", 0, 3, 2});
+    FAIL("must throw");
+  } catch (const error& e) {
+    CHECK(std::strcmp(e.what(), "3 > 2") == 0);
+    CHECK(e.reason().needed == 3);
   }
 #endif
 }

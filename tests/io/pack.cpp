@@ -73,6 +73,20 @@ TEST_CASE("a flash image of another model, layout or version is refused", "[io]"
   CHECK(refusal<lm>(file.image()) == errc::corrupt);
 }
 
+TEST_CASE("flash images written before version 2 still bind", "[io]") {
+  image_file file;
+  image_header h;
+  std::memcpy(&h, file.bytes, sizeof h);
+  CHECK(h.version == 2);
+  h.version = 1;
+  std::memcpy(file.bytes, &h, sizeof h);
+  CHECK(refusal<lm>(file.image()) == errc::wrong_model);  // the fingerprint is still that of version 2
+  h.model = first_image_fingerprint<lm>();
+  std::memcpy(file.bytes, &h, sizeof h);
+  CHECK(refusal<lm>(file.image()) == errc::ok);
+  CHECK(refusal<causal_lm<other_heads, weights<int4<32>>>>(file.image()) == errc::wrong_model);
+}
+
 TEST_CASE("a flash image that is cut off, damaged or misplaced is refused", "[io]") {
   image_file file;
   for (std::size_t n : {std::size_t(0), std::size_t(63), std::size_t(64), file.size - 1})

@@ -81,3 +81,52 @@ TEST_CASE("a checkpoint of another model or recipe is refused and leaves the tra
   CHECK(load_checkpoint(path, saved.t).error().code == errc::wrong_model);  // without the data's section
   std::remove(path);
 }
+
+namespace {
+
+struct two_heads {
+  static constexpr llama_config config{.vocab = 13, .d_model = 16, .layers = 1, .heads = 2, .d_ff = 24, .context = 16};
+};
+struct four_heads {  // the same tensors, cut into heads differently
+  static constexpr llama_config config{.vocab = 13, .d_model = 16, .layers = 1, .heads = 4, .d_ff = 24, .context = 16};
+};
+template <class Tag, class... Slots>
+using trained_as = trainer<causal_lm<Tag, Slots...>, recipe, optimizer<sgd>>;
+
+/// Makes a file of version 1 of what was just written: another version, another way to identify a model.
+void make_version_1(std::uint64_t layout) {
+  std::string file = read_file(path).value();
+  const std::uint64_t version = 1;
+  std::memcpy(file.data() + 8, &version, 8);
+  std::memcpy(file.data() + 16, &layout, 8);
+  checksum sum;
+  sum.add(file.data(), file.size() - 8);
+  const std::uint64_t value = sum.value();
+  std::memcpy(file.data() + file.size() - 8, &value, 8);
+  REQUIRE(replace_file(path, file));
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint knows heads and activation, which no tensor shows", "[io]") {
+  run<trained_as<two_heads>> saved, same;
+  REQUIRE(saved.save());
+  run<trained_as<four_heads>> other_heads;
+  CHECK(other_heads.load().error().code == errc::wrong_model);
+  run<trained_as<two_heads, activation<geglu>>> other_activation;
+  CHECK(other_activation.load().error().code == errc::wrong_model);
+  CHECK(same.load());
+  std::remove(path);
+}
+
+TEST_CASE("checkpoints written before version 2 still load", "[io]") {
+  run<trained_as<two_heads>> saved, loaded;
+  saved.steps(2);
+  REQUIRE(saved.save());
+  make_version_1(causal_lm<two_heads>::tensors.layout_hash());
+  REQUIRE(loaded.load());
+  CHECK(loaded.weights() == saved.weights());
+  make_version_1(1);
+  CHECK(loaded.load().error().code == errc::wrong_model);
+  std::remove(path);
+}

@@ -7,6 +7,9 @@
 #if CTLM_EXCEPTIONS
 #include <exception>
 #endif
+#if !CTLM_FREESTANDING && !CTLM_USER_FATAL
+#include <cstdio>
+#endif
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -24,33 +27,110 @@ enum class errc : std::uint8_t {
   context_full,
 };
 
-/// What went wrong, in words (static text), and where: a byte offset, a tensor's number, a position; 0 if it has none.
+/// What went wrong. `what` is static text, in which explain() replaces {needed}, {had}, {where}, {name} and {token}
+/// (had, as a token) by the numbers and the name beside it. Nothing is allocated, so that a microcontroller can make
+/// one.
 struct failure {
   errc code = errc::ok;
   const char* what = "";
-  std::size_t where = 0;
+  std::size_t where = 0;       // a byte offset, a tensor's number, a position; 0 if it has none
+  std::size_t needed = 0;      // what the call asked for: bytes, tokens, a limit
+  std::size_t had = 0;         // what it found
+  const char* name = nullptr;  // of a field, a tensor or a section; must outlive the failure
 };
+
+/// A failure as a sentence: `explain(f).text`, zero-terminated and cut off if it is longer than the buffer.
+struct explanation {
+  char text[256] = {};
+  constexpr operator const char*() const { return text; }
+};
+
+namespace result_detail {
+
+class sentence {
+ public:
+  constexpr void letter(char c) {
+    if (length_ + 1 < sizeof written_.text) written_.text[length_++] = c;
+  }
+  constexpr void word(const char* s) {
+    for (; s != nullptr && *s != '\0'; ++s) letter(*s);
+  }
+  constexpr void number(std::uint64_t n) {
+    if (n >= 10) number(n / 10);
+    letter(static_cast<char>('0' + n % 10));
+  }
+  constexpr void number(token t) {
+    if (t < 0) letter('-');
+    number(t < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(t) : static_cast<std::uint64_t>(t));
+  }
+  constexpr const explanation& written() const { return written_; }
+
+ private:
+  explanation written_{};
+  std::size_t length_ = 0;
+};
+
+/// The place in `text` behind `key`, or nullptr if it does not begin with it.
+constexpr const char* behind(const char* text, const char* key) {
+  for (; *key != '\0'; ++text, ++key)
+    if (*text != *key) return nullptr;
+  return text;
+}
+
+}  // namespace result_detail
+
+/// The failure's words with its numbers and its name in place.
+constexpr explanation explain(const failure& f) {
+  result_detail::sentence s;
+  for (const char* p = f.what; *p != '\0';) {
+    using result_detail::behind;
+    const char* next = nullptr;
+    if ((next = behind(p, "{needed}")) != nullptr)
+      s.number(std::uint64_t{f.needed});
+    else if ((next = behind(p, "{had}")) != nullptr)
+      s.number(std::uint64_t{f.had});
+    else if ((next = behind(p, "{where}")) != nullptr)
+      s.number(std::uint64_t{f.where});
+    else if ((next = behind(p, "{token}")) != nullptr)
+      s.number(static_cast<token>(f.had));
+    else if ((next = behind(p, "{name}")) != nullptr)
+      s.word(f.name);
+    else
+      s.letter(*p), next = p + 1;
+    p = next;
+  }
+  return s.written();
+}
 
 #if CTLM_EXCEPTIONS
 /// Thrown by result::value() and by constructors that cannot return a result.
 class error : public std::exception {
  public:
-  explicit error(failure f) noexcept : failure_(f) {}
-  const char* what() const noexcept override { return failure_.what; }
+  explicit error(const failure& f) noexcept : failure_(f), words_(explain(f)) {}
+  /// The sentence that explain() makes.
+  const char* what() const noexcept override { return words_; }
   errc code() const noexcept { return failure_.code; }
   std::size_t where() const noexcept { return failure_.where; }
+  /// The failure itself, with its numbers.
+  const failure& reason() const noexcept { return failure_; }
 
  private:
   failure failure_;
+  explanation words_;
 };
 #endif
 
-/// Where a failure ends when there are no exceptions. Define CTLM_USER_FATAL=1 and supply your own to reset the device,
-/// blink an LED, or log.
+/// Where a failure ends when there are no exceptions: a hosted program prints it and traps, a freestanding one traps.
+/// Define CTLM_USER_FATAL=1 and supply your own to reset the device, blink an LED, or log.
 #if CTLM_USER_FATAL
 [[noreturn]] void fatal(const failure& f) noexcept;
 #else
-[[noreturn]] inline void fatal(const failure&) noexcept { __builtin_trap(); }
+[[noreturn]] inline void fatal([[maybe_unused]] const failure& f) noexcept {
+#if !CTLM_FREESTANDING
+  std::fprintf(stderr, "%s\n", explain(f).text);
+#endif
+  __builtin_trap();
+}
 #endif
 
 /// Throws ctlm::error where exceptions exist, calls ctlm::fatal where they do not.
@@ -65,6 +145,10 @@ class error : public std::exception {
 /// Precondition of an interface: worded, always checked, never on a hot path.
 constexpr void check(bool holds, errc code, const char* what, std::size_t where = 0) {
   if (!holds) raise(failure{code, what, where});
+}
+/// The same with numbers: check(n <= room, {errc::out_of_memory, "...{needed}...{had}", 0, n, room}).
+constexpr void check(bool holds, const failure& f) {
+  if (!holds) raise(f);
 }
 
 /// A value or a failure. T must be default constructible.

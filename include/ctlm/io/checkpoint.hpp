@@ -4,7 +4,7 @@
 //   offset  bytes
 //   0       8       "CTLMCKPT"
 //   8       8       version of this layout
-//   16      8       layout hash of the model (tensor_table::layout_hash)
+//   16      8       weights_fingerprint of the model; in version 1, tensor_table::layout_hash
 //   24      8       number of sections
 //   32      48 each name (40 bytes, zero padded), bytes (8)
 //   ...             the sections' bytes, one after the other
@@ -14,6 +14,7 @@
 
 #include "../core/hash.hpp"
 #include "../core/span.hpp"
+#include "../model/fingerprint.hpp"
 #include "file.hpp"
 
 #include <bit>
@@ -33,7 +34,7 @@ struct checkpoint_section {
 namespace checkpoint_detail {
 
 inline constexpr char magic[] = {'C', 'T', 'L', 'M', 'C', 'K', 'P', 'T'};
-inline constexpr std::uint64_t version = 1;
+inline constexpr std::uint64_t first_version = 1, version = 2;
 inline constexpr std::size_t max_sections = 64;
 
 struct file_header {
@@ -58,7 +59,8 @@ inline section_header header_of(const checkpoint_section& s) {
 inline result<void> check_headers(const file_header& h, const std::vector<section_header>& found, std::uint64_t layout,
                                   span<const checkpoint_section> wanted) {
   if (h.layout != layout)
-    return failure{errc::wrong_model, "ctlm: this checkpoint belongs to another model (tensor names or shapes differ)"};
+    return failure{errc::wrong_model,
+                   "ctlm: this checkpoint belongs to another model (its shape, activation or weight format differs)"};
   if (h.sections != wanted.size())
     return failure{errc::wrong_model, "ctlm: this checkpoint belongs to another recipe (it has other sections)"};
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -132,8 +134,10 @@ inline result<void> write_checkpoint(const char* path, std::uint64_t layout, spa
   });
 }
 
-/// Fills the sections from the file. Nothing is written to them unless the whole file is sound and fits.
-inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span<const checkpoint_section> sections) {
+/// Fills the sections from the file. Nothing is written to them unless the whole file is sound and fits. A file of
+/// version 1 must hold `first_layout` in place of `layout`.
+inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span<const checkpoint_section> sections,
+                                    std::uint64_t first_layout) {
   using namespace checkpoint_detail;
   auto f = open_to_read(path);
   if (!f) return f.error();
@@ -145,7 +149,7 @@ inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span
   if (std::memcmp(h.magic, magic, sizeof magic) != 0)
     return failure{errc::corrupt, "ctlm: this file is not a ctlm checkpoint"};
   if (*size < sizeof h + 8) return failure{errc::truncated, "ctlm: this checkpoint is cut off", *size};
-  if (h.version != version)
+  if (h.version != version && h.version != first_version)
     return failure{errc::unsupported, "ctlm: this checkpoint was written by another version of ctlm", h.version};
   if (h.sections > max_sections) return failure{errc::corrupt, "ctlm: this checkpoint is damaged: too many sections"};
   std::vector<section_header> found(h.sections);
@@ -161,12 +165,16 @@ inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span
   if (*size > expected) return failure{errc::corrupt, "ctlm: this checkpoint is damaged: it is longer than it says"};
   if (::lseek(f->get(), 0, SEEK_SET) != 0) return system_failure("ctlm: the file could not be read");
   if (const auto r = compare_checksum(f->get(), *size); !r) return r;
-  if (const auto r = check_headers(h, found, layout, sections); !r) return r;
+  if (const auto r = check_headers(h, found, h.version == version ? layout : first_layout, sections); !r) return r;
   const auto start = static_cast<off_t>(sizeof h + found.size() * sizeof(section_header));
   if (::lseek(f->get(), start, SEEK_SET) != start) return system_failure("ctlm: the file could not be read");
   for (const auto& s : sections)
     if (const auto r = read_exactly(f->get(), s.data, s.bytes, 0); !r) return r;
   return {};
+}
+
+inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span<const checkpoint_section> sections) {
+  return read_checkpoint(path, layout, sections, layout);
 }
 
 /// A trainer's whole state, and whatever else a run wants to find again (data position, tokenizer...).
@@ -179,11 +187,12 @@ std::vector<checkpoint_section> sections_of(Trainer& t, span<const checkpoint_se
 }
 template <class Trainer>
 result<void> save_checkpoint(const char* path, Trainer& t, span<const checkpoint_section> extra = {}) {
-  return write_checkpoint(path, Trainer::model::tensors.layout_hash(), sections_of(t, extra));
+  return write_checkpoint(path, weights_fingerprint<typename Trainer::model>(), sections_of(t, extra));
 }
 template <class Trainer>
 result<void> load_checkpoint(const char* path, Trainer& t, span<const checkpoint_section> extra = {}) {
-  return read_checkpoint(path, Trainer::model::tensors.layout_hash(), sections_of(t, extra));
+  return read_checkpoint(path, weights_fingerprint<typename Trainer::model>(), sections_of(t, extra),
+                         Trainer::model::tensors.layout_hash());
 }
 
 }}  // namespace ctlm

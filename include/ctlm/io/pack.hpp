@@ -16,7 +16,7 @@ template <class M>
 result<void> write_image(const char* path, const typename M::const_weights& weights) {
   const auto bytes = weights.bytes();
   image_header h;
-  h.model = model_hash<M>();
+  h.model = weights_fingerprint<M>();
   h.weight_bytes = bytes.size();
   checksum sum;
   sum.add(bytes.data(), bytes.size());

@@ -5,7 +5,7 @@
 //   offset  bytes
 //   0       8       "CTLMIMG" and a zero
 //   8       8       version of this layout
-//   16      8       model_hash<M>
+//   16      8       weights_fingerprint<M> (fingerprint.hpp)
 //   24      8       bytes of weights (M::weight_bytes)
 //   32      8       checksum of the weights
 //   40      24      zeros
@@ -14,6 +14,7 @@
 #pragma once
 
 #include "causal_lm.hpp"
+#include "fingerprint.hpp"
 
 #include <bit>
 
@@ -23,7 +24,8 @@ static_assert(std::endian::native == std::endian::little, "ctlm: flash images ar
 
 struct image_header {
   static constexpr char signature[8] = {'C', 'T', 'L', 'M', 'I', 'M', 'G', '\0'};
-  static constexpr std::uint64_t current_version = 1;
+  static constexpr std::uint64_t first_version = 1;  // identifies models in another way
+  static constexpr std::uint64_t current_version = 2;
 
   char magic[8] = {'C', 'T', 'L', 'M', 'I', 'M', 'G', '\0'};
   std::uint64_t version = current_version;
@@ -34,42 +36,20 @@ struct image_header {
 };
 static_assert(sizeof(image_header) == memory_alignment);
 
-/// Identifies everything that gives the bytes of a model's weights their meaning: tensors, heads, norm, positions,
-/// activation, weight format. The context length does not, where positions are rotary.
-template <class M>
-constexpr std::uint64_t model_hash() {
-  using F = typename M::weight_format;
-  constexpr decoder_shape s = M::shape;
-  fingerprint f;
-  f.number(M::tensors.layout_hash());
-  for (std::size_t n : {s.heads, s.kv_heads, s.head_dim, std::size_t(s.tie_embeddings), std::size_t(s.norm),
-                        std::size_t(s.position), memory_alignment})
-    f.number(n);
-  f.number(std::bit_cast<std::uint32_t>(s.norm_eps));
-  f.number(std::bit_cast<std::uint64_t>(s.rope_theta));
-  // A parameter of the activation shows in its values; a number of few bits does not depend on who computes it.
-  constexpr int activated = math::round_to_int(M::activation_policy::value(1.0) * 65536);
-  f.text(M::activation_policy::name);
-  f.number(static_cast<std::uint64_t>(activated));
-  f.text(F::name);
-  if constexpr (quantised_format<F>) {
-    f.number(F::group);
-    f.number(F::has_min);
-    f.number(block_rows * quad);  // the layout: interleaved.hpp
-  }
-  return f.value();
-}
-
 /// What the first bytes of an image say: whether it holds the weights of M.
 template <class M>
 constexpr result<void> check_image_header(const image_header& h) {
   for (std::size_t i = 0; i < sizeof h.magic; ++i)
     if (h.magic[i] != image_header::signature[i])
       return failure{errc::corrupt, "ctlm: this is not a flash image (its first bytes differ)"};
-  if (h.version != image_header::current_version)
-    return failure{errc::unsupported, "ctlm: this flash image was packed by another version of ctlm",
+  if (h.version != image_header::current_version && h.version != image_header::first_version)
+    return failure{errc::unsupported,
+                   "ctlm: this flash image was packed by another version of ctlm (layout {had}, this is {needed})",
+                   static_cast<std::size_t>(h.version), image_header::current_version,
                    static_cast<std::size_t>(h.version)};
-  if (h.model != model_hash<M>() || h.weight_bytes != M::weight_bytes)
+  const std::uint64_t model =
+      h.version == image_header::first_version ? first_image_fingerprint<M>() : weights_fingerprint<M>();
+  if (h.model != model || h.weight_bytes != M::weight_bytes)
     return failure{errc::wrong_model, "ctlm: this flash image holds another model, or other formats of its weights"};
   return {};
 }

@@ -26,6 +26,27 @@ struct decoder_shape {
   float norm_eps = 1e-5f;
   double rope_theta = 10000.0;
 
+  /// f(name, pointer to member) for every field. New ones come last, with a default that means "as before": what is
+  /// left at its default takes no part in a fingerprint, so that files written before they existed stay valid.
+  template <class F>
+  static constexpr void for_each_field(F&& f) {
+    f("vocab", &decoder_shape::vocab);
+    f("d_model", &decoder_shape::d_model);
+    f("layers", &decoder_shape::layers);
+    f("heads", &decoder_shape::heads);
+    f("kv_heads", &decoder_shape::kv_heads);
+    f("head_dim", &decoder_shape::head_dim);
+    f("d_ff", &decoder_shape::d_ff);
+    f("context", &decoder_shape::context);
+    f("bias", &decoder_shape::bias);
+    f("tie_embeddings", &decoder_shape::tie_embeddings);
+    f("gated", &decoder_shape::gated);
+    f("norm", &decoder_shape::norm);
+    f("position", &decoder_shape::position);
+    f("norm_eps", &decoder_shape::norm_eps);
+    f("rope_theta", &decoder_shape::rope_theta);
+  }
+
   constexpr std::size_t q_dim() const { return heads * head_dim; }
   constexpr std::size_t kv_dim() const { return kv_heads * head_dim; }
   constexpr std::size_t qkv_dim() const { return q_dim() + 2 * kv_dim(); }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what identifies a model in files: everything that gives the bytes of its weights their meaning.
+#pragma once
+
+#include "causal_lm.hpp"
+
+#include <bit>
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+namespace fingerprint_detail {
+
+template <class T>
+constexpr std::uint64_t as_number(T value) {
+  if constexpr (std::is_same_v<T, float>)
+    return std::bit_cast<std::uint32_t>(value);
+  else if constexpr (std::is_same_v<T, double>)
+    return std::bit_cast<std::uint64_t>(value);
+  else
+    return static_cast<std::uint64_t>(value);
+}
+
+/// Activation and weight format. A parameter of the activation shows in its values; a number of few bits does not
+/// depend on who computes it.
+template <class M>
+constexpr void add_policies(fingerprint& f) {
+  using F = typename M::weight_format;
+  constexpr int activated = math::round_to_int(M::activation_policy::value(1.0) * 65536);
+  f.text(M::activation_policy::name);
+  f.number(static_cast<std::uint64_t>(activated));
+  f.text(F::name);
+  if constexpr (quantised_format<F>) {
+    f.number(F::group);
+    f.number(F::has_min);
+    f.number(block_rows * quad);  // the layout: interleaved.hpp
+  }
+}
+
+constexpr bool is_context(std::size_t decoder_shape::*field) { return field == &decoder_shape::context; }
+template <class Field>
+constexpr bool is_context(Field) {
+  return false;
+}
+
+/// Names and values of the fields that are not at their defaults.
+constexpr void add_shape(fingerprint& f, const decoder_shape& shape) {
+  const decoder_shape absent{};
+  const bool any_length = shape.position == position_kind::rope;
+  decoder_shape::for_each_field([&](const char* name, auto field) {
+    if (shape.*field == absent.*field || (any_length && is_context(field))) return;
+    f.text(name);
+    f.number(as_number(shape.*field));
+  });
+}
+
+}  // namespace fingerprint_detail
+
+/// Of the weights of M, in checkpoints and flash images alike: every field of the shape that is not at its default,
+/// names and shapes of the tensors, activation, weight format, alignment. The context length takes part only where
+/// positions are learned: with rotary ones it changes nothing about the weights.
+template <class M>
+constexpr std::uint64_t weights_fingerprint() {
+  fingerprint f;
+  fingerprint_detail::add_shape(f, M::shape);
+  f.number(M::tensors.layout_hash());
+  f.number(memory_alignment);
+  fingerprint_detail::add_policies<M>(f);
+  return f.value();
+}
+
+/// What images of layout version 1 keep in its place. (Checkpoints of version 1 keep tensors.layout_hash(), which knows
+/// names and shapes of tensors, and not heads, eps, theta or activation.)
+template <class M>
+constexpr std::uint64_t first_image_fingerprint() {
+  constexpr decoder_shape s = M::shape;
+  fingerprint f;
+  f.number(M::tensors.layout_hash());
+  for (std::size_t n : {s.heads, s.kv_heads, s.head_dim, std::size_t(s.tie_embeddings), std::size_t(s.norm),
+                        std::size_t(s.position), memory_alignment})
+    f.number(n);
+  f.number(std::bit_cast<std::uint32_t>(s.norm_eps));
+  f.number(std::bit_cast<std::uint64_t>(s.rope_theta));
+  fingerprint_detail::add_policies<M>(f);
+  return f.value();
+}
+
+}}  // namespace ctlm
