@@ -45,15 +45,12 @@ struct random_model {
   std::unique_ptr<typename M::session> session;
 
   explicit random_model(workers& exec) {
-    for (const ctlm::tensor_info& t : M::tensors) {
-      const auto i = static_cast<std::size_t>(t.id);
-      if (t.kind == ctlm::tensor_kind::matrix) {
-        auto m = weights.raw_matrix(i);
-        M::weights::format::for_each_part(m, [](auto* p, std::size_t bytes) { fill(p, bytes); });
-      } else {
-        std::fill_n(weights.raw_vector(i), t.size(), 1.0f);
-      }
-    }
+    weights.for_each([](const ctlm::tensor_info&, auto values) {
+      if constexpr (requires { values.begin(); })
+        std::fill(values.begin(), values.end(), 1.0f);
+      else
+        M::weights::format::for_each_part(values, [](auto* p, std::size_t bytes) { fill(p, bytes); });
+    });
     session = std::make_unique<typename M::session>(weights, memory, exec);
   }
 };

@@ -13,18 +13,7 @@ static_assert(lm::session_bytes <= 400 * 1024, "the compiler checks the memory b
 int main() {
   ctlm::heap_arena memory(lm::weight_bytes + lm::session_bytes);
   lm::weights weights(memory);
-  ctlm::rng random{42};
-  for (const ctlm::tensor_info& tensor : lm::tensors) {
-    const auto id = static_cast<std::size_t>(tensor.id);
-    for (std::size_t row = 0; row < tensor.layers * tensor.rows; ++row) {
-      float numbers[256];
-      for (std::size_t i = 0; i < tensor.cols; ++i) numbers[i] = static_cast<float>(random.normal() * 0.1);
-      if (tensor.kind == ctlm::tensor_kind::matrix)
-        lm::weights::format::encode(weights.raw_matrix(id), row, numbers);
-      else
-        for (std::size_t i = 0; i < tensor.cols; ++i) weights.raw_vector(id)[row * tensor.cols + i] = 1.0f;
-    }
-  }
+  ctlm::initialise(weights, 42, {.matrices = 0.1});
 
   lm::session session(weights, memory);
   ctlm::sampler sampler{.temperature = 1.0f, .top_k = 40, .seed = 7};

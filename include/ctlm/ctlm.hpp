@@ -52,6 +52,7 @@
 #include "model/fingerprint.hpp"
 #include "model/flash_image.hpp"
 #include "model/generate.hpp"
+#include "model/initialise.hpp"
 #include "model/quantise.hpp"
 
 #include "train/quantisation_aware.hpp"

@@ -30,18 +30,7 @@ struct image_on_disk {
   typename M::weights weights{memory};
 
   image_on_disk() {
-    rng random{7};
-    std::vector<float> row(longest_row(M::tensors));
-    for (const tensor_info& t : M::tensors) {
-      const auto i = static_cast<std::size_t>(t.id);
-      for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
-        for (std::size_t c = 0; c < t.cols; ++c) row[c] = static_cast<float>(random.normal() * 0.1);
-        if (t.kind == tensor_kind::matrix)
-          M::weights::format::encode(weights.raw_matrix(i), r, row.data());
-        else
-          std::memcpy(weights.raw_vector(i) + r * t.cols, row.data(), t.cols * sizeof(float));
-      }
-    }
+    initialise(weights, 7, {.matrices = 0.1, .vectors = 0.1});
     write_image<M>(path.c_str(), weights).value();
   }
   ~image_on_disk() { std::remove(path.c_str()); }

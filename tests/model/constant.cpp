@@ -43,11 +43,10 @@ constexpr float logit_spread() {
     for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
       float row[16]{};
       for (std::size_t c = 0; c < t.cols; ++c) row[c] = static_cast<float>(++n * 7 % 13) / 13.0f - 0.4f;
-      const auto i = static_cast<std::size_t>(t.id);
-      if (t.kind == tensor_kind::matrix)
-        M::weights::format::encode(w.raw_matrix(i), r, row);
+      if (t.is_matrix())
+        M::weights::format::encode(w.raw_matrix(t.index()), r, row);
       else
-        for (std::size_t c = 0; c < t.cols; ++c) w.raw_vector(i)[r * t.cols + c] = row[c];
+        for (std::size_t c = 0; c < t.cols; ++c) w.raw_vector(t.index())[r * t.cols + c] = row[c];
     }
   typename M::session s(w, memory);
   s.decode(1);

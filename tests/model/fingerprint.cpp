@@ -25,7 +25,7 @@ struct changed {
     Change{}(s);
     return s;
   }();
-  static constexpr tensor_table tensors = make_tensor_table(shape);
+  static constexpr tensor_table tensors{shape};
   using weight_format = f32;
   using activation_policy = silu;
 };

@@ -43,10 +43,7 @@ using trainer_of = trainer<causal_lm<Tag, weights<f64>, Slots...>, recipe>;
 
 constexpr std::size_t samples = 200;  // elements of each tensor, spread over it; smaller tensors are looked at whole
 
-double* data_of(const auto& w, const tensor_info& t) {
-  const auto id = static_cast<std::size_t>(t.id);
-  return t.kind == tensor_kind::matrix ? w.raw_matrix(id).data : w.raw_vector(id);
-}
+double* data_of(const auto& w, const tensor_info& t) { return w.numbers(t).data(); }
 
 /// The derivative of loss() by x: four points, so that the error falls with the fourth power of the step.
 template <class Loss>

@@ -15,23 +15,10 @@ struct tiny_llama {
       .vocab = 61, .d_model = 24, .layers = 2, .heads = 6, .kv_heads = 2, .d_ff = 44, .context = 40};
 };
 
-/// Fills weights of any format from one stream of random numbers.
+/// Weights large enough that mistakes show, gains and biases included.
 template <class M>
 void randomise(const typename M::weights& w, double scale = 0.25) {
-  ctlm::rng r{17};
-  for (const auto& t : M::tensors) {
-    const auto i = static_cast<std::size_t>(t.id);
-    std::vector<typename M::real> row(t.cols);
-    for (std::size_t j = 0; j < t.layers * t.rows; ++j) {
-      for (auto& x : row)
-        x = static_cast<typename M::real>((t.kind == ctlm::tensor_kind::vector ? 0.7 : 0.0) + scale * r.normal());
-      if (t.kind == ctlm::tensor_kind::matrix) {
-        M::weights::format::encode(w.raw_matrix(i), j, row.data());
-      } else {
-        for (std::size_t c = 0; c < t.cols; ++c) w.raw_vector(i)[j * t.cols + c] = row[c];
-      }
-    }
-  }
+  ctlm::initialise(w, 17, {.matrices = scale, .vectors = scale});
 }
 
 inline std::vector<ctlm::token> random_tokens(std::size_t n, std::size_t vocab, std::uint64_t seed = 1) {

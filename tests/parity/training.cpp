@@ -73,9 +73,8 @@ template <class M>
 void fill(const typename M::weights& w) {
   for (std::size_t t = 0; t < M::tensors.size(); ++t) {
     const tensor_info& info = M::tensors[t];
-    const auto id = static_cast<std::size_t>(info.id);
-    const bool matrix = info.kind == tensor_kind::matrix;
-    auto* data = matrix ? w.raw_matrix(id).data : w.raw_vector(id);
+    const bool matrix = info.is_matrix();
+    auto data = w.numbers(info);
     const double constant = ends_with(info.name, ".weight") ? 1 : 0;
     for (std::size_t i = 0; i < info.size(); ++i) {
       const double u = static_cast<double>(mix((std::uint64_t{t} << 32) + i) >> 40) / (1 << 24);

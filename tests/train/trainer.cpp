@@ -189,8 +189,7 @@ TEST_CASE("clipping limits the update to the norm", "[train]") {
   T t(memory, {.optimizer = {.lr = 1.0f, .momentum = 0.0f}, .clip_norm = 0.01f});
   std::vector<double> before;
   for (const auto& i : T::model::tensors) {
-    const auto* p = i.kind == tensor_kind::matrix ? t.weights().raw_matrix(static_cast<std::size_t>(i.id)).data
-                                                  : t.weights().raw_vector(static_cast<std::size_t>(i.id));
+    const auto* p = t.weights().numbers(i).data();
     before.insert(before.end(), p, p + i.size());
   }
   const auto r = t.step(random_tokens(T::step_tokens, 61), random_tokens(T::step_tokens, 61, 2));
@@ -198,8 +197,7 @@ TEST_CASE("clipping limits the update to the norm", "[train]") {
   double moved = 0;
   std::size_t n = 0;
   for (const auto& i : T::model::tensors) {
-    const auto* p = i.kind == tensor_kind::matrix ? t.weights().raw_matrix(static_cast<std::size_t>(i.id)).data
-                                                  : t.weights().raw_vector(static_cast<std::size_t>(i.id));
+    const auto* p = t.weights().numbers(i).data();
     for (std::size_t j = 0; j < i.size(); ++j, ++n) moved += (p[j] - before[n]) * (p[j] - before[n]);
   }
   CHECK(std::sqrt(moved) == Approx(0.01).epsilon(1e-3));
@@ -236,20 +234,14 @@ TEMPLATE_TEST_CASE("training for a 16-bit format reads it, and computes as with 
   full rounded(a, {});
   T t(b, {});
   for (const auto& i : M::tensors)
-    if (i.kind == tensor_kind::matrix) {
-      float* w = rounded.weights().raw_matrix(static_cast<std::size_t>(i.id)).data;
-      for (std::size_t j = 0; j < i.size(); ++j) w[j] = TestType::to(TestType::from(w[j]));
-    }
+    if (i.is_matrix())
+      for (float& w : rounded.weights().numbers(i)) w = TestType::to(TestType::from(w));
   const auto tokens = random_tokens(T::batch_tokens, 61), targets = random_tokens(T::batch_tokens, 61, 2);
   CHECK(t.forward_backward(tokens, targets) == Approx(rounded.forward_backward(tokens, targets)).epsilon(1e-6));
   double worst = 0;
   for (const auto& i : M::tensors)
     for (std::size_t j = 0; j < i.size(); ++j) {
-      const auto id = static_cast<std::size_t>(i.id);
-      const bool matrix = i.kind == tensor_kind::matrix;
-      worst = worse(worst,
-                    std::fabs(matrix ? t.gradients().raw_matrix(id).data[j] - rounded.gradients().raw_matrix(id).data[j]
-                                     : t.gradients().raw_vector(id)[j] - rounded.gradients().raw_vector(id)[j]));
+      worst = worse(worst, std::fabs(t.gradients().numbers(i)[j] - rounded.gradients().numbers(i)[j]));
     }
   CHECK(worst < 1e-7);
 }

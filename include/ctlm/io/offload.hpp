@@ -51,10 +51,10 @@ class offloaded_weights {
     std::size_t total = 0;
     auto add = [&](auto*, std::size_t bytes) { total += windows ? offload_detail::window_bytes(bytes) : bytes; };
     for (const tensor_info& t : M::tensors) {
-      if (is_of_layer(t.id) != of_layer) continue;
+      if (t.is_of_layer() != of_layer) continue;
       measuring_arena nothing;
       auto m = F::place(nothing, t.rows, t.cols);
-      if (t.kind == tensor_kind::matrix)
+      if (t.is_matrix())
         F::for_each_part(m, add);
       else
         add(static_cast<real*>(nullptr), t.rows * t.cols * sizeof(real));
@@ -187,8 +187,8 @@ class offloaded_weights {
     v = views();
     v.begin_with(layer);
     for (const tensor_info& t : M::tensors) {
-      if (is_of_layer(t.id) != of_layer) continue;
-      if (t.kind == tensor_kind::matrix) {
+      if (t.is_of_layer() != of_layer) continue;
+      if (t.is_matrix()) {
         auto m = whole.matrix_of(t.id, layer);
         F::for_each_part(m, fetch);
         v.put(t.id, m);

@@ -64,7 +64,7 @@ struct causal_lm {
   using const_weights = weight_views<shape_type, const weight_format>;
   using session = basic_session<causal_lm>;
 
-  static constexpr tensor_table tensors = make_tensor_table(shape);
+  static constexpr tensor_table tensors{shape};
   static constexpr std::size_t parameters = tensors.parameters();
   /// Exact bytes of memory, padding included.
   static constexpr std::size_t weight_bytes = weights::bytes_needed();

@@ -14,8 +14,8 @@ constexpr void convert_weights(const weight_views<Shape, From>& from, const weig
   using source = stored<std::remove_const_t<From>>;
   using target = stored<To>;
   for (const tensor_info& t : weight_views<Shape, To>::tensors) {
-    const auto i = static_cast<std::size_t>(t.id);
-    if (t.kind == tensor_kind::vector) {
+    const std::size_t i = t.index();
+    if (!t.is_matrix()) {
       for (std::size_t j = 0; j < t.size(); ++j)
         to.raw_vector(i)[j] = static_cast<typename To::compute>(from.raw_vector(i)[j]);
       continue;
@@ -33,7 +33,7 @@ constexpr void convert_weights(const weight_views<Shape, From>& from, const weig
 constexpr std::size_t longest_row(const tensor_table& tensors) {
   std::size_t longest = 1;
   for (const tensor_info& t : tensors)
-    if (t.kind == tensor_kind::matrix) longest = larger(longest, t.cols);
+    if (t.is_matrix()) longest = larger(longest, t.cols);
   return longest;
 }
 

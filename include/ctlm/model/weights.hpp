@@ -14,7 +14,7 @@ template <class Shape, class F>
 class weight_views {
  public:
   static constexpr decoder_shape shape = Shape::value;
-  static constexpr tensor_table tensors = make_tensor_table(shape);
+  static constexpr tensor_table tensors{shape};
   static constexpr bool read_only = std::is_const_v<F>;
   /// How matrices are stored: F itself, or the interleaved layout of an integer format.
   using format = stored<std::remove_const_t<F>>;
@@ -59,11 +59,7 @@ class weight_views {
   /// All tensors of all layers, padding included.
   span<byte> bytes() const { return {reinterpret_cast<byte*>(first_tensor()), bytes_needed()}; }
 
-  static constexpr bool has(tensor_id id) {
-    for (const tensor_info& t : tensors)
-      if (t.id == id) return true;
-    return false;
-  }
+  static constexpr bool has(tensor_id id) { return tensors.has(id); }
 
   /// One layer's matrix; layer 0 for the tensors that exist once.
   constexpr matrix_view matrix_of(tensor_id id, std::size_t layer = 0) const {
@@ -79,9 +75,28 @@ class weight_views {
   constexpr matrix_view head() const {
     return matrix_of(shape.tie_embeddings ? tensor_id::token_embedding : tensor_id::head_weight);
   }
-  /// All layers of a matrix, stacked.
+  /// All layers of a tensor, stacked: a matrix, or the numbers of a gain or a bias.
   constexpr const matrix_view& raw_matrix(std::size_t id) const { return matrices_[id]; }
   constexpr real* raw_vector(std::size_t id) const { return vectors_[id]; }
+  /// The numbers of any tensor, all layers of them, where matrices hold the numbers of arithmetic themselves.
+  constexpr span<real> numbers(const tensor_info& t) const requires native_format<format> {
+    return {t.is_matrix() ? matrices_[t.index()].data : vectors_[t.index()], t.size()};
+  }
+
+  /// f(info, values) for every tensor of the model, in the order in which they lie in memory. Values are a
+  /// span<real> of [layers][cols] for gains and biases, and a matrix_view of [layers * rows][cols] for the others.
+  template <class Visit>
+  constexpr void for_each(Visit&& f) const {
+    for (const tensor_info& t : tensors) visit(t, f);
+  }
+  /// f(info, values) for one tensor.
+  template <class Visit>
+  constexpr void visit(const tensor_info& t, Visit&& f) const {
+    if (t.is_matrix())
+      f(t, matrices_[t.index()]);
+    else
+      f(t, span<real>(vectors_[t.index()], t.size()));
+  }
 
   /// Views of tensors that lie here and there: one layer's, say, in a buffer that it was read into. Those not put are
   /// empty. The stacked tensors begin with layer `first`.
@@ -92,11 +107,10 @@ class weight_views {
   template <class A>
   constexpr void place(A& a) {
     for (const tensor_info& t : tensors) {
-      const auto i = static_cast<std::size_t>(t.id);
-      if (t.kind == tensor_kind::matrix)
-        matrices_[i] = place_matrix(a, t);
+      if (t.is_matrix())
+        matrices_[t.index()] = place_matrix(a, t);
       else
-        vectors_[i] = a.template allocate<std::remove_const_t<real>>(t.size());
+        vectors_[t.index()] = a.template allocate<std::remove_const_t<real>>(t.size());
     }
   }
 
@@ -108,13 +122,8 @@ class weight_views {
     else
       return format::place(a, t.layers * t.rows, t.cols);
   }
-  static constexpr const tensor_info& info(tensor_id id) {
-    std::size_t i = 0;
-    while (tensors[i].id != id) ++i;
-    return tensors[i];
-  }
-  static constexpr std::size_t rows_of(tensor_id id) { return info(id).rows; }
-  static constexpr std::size_t cols_of(tensor_id id) { return info(id).cols; }
+  static constexpr std::size_t rows_of(tensor_id id) { return tensors.of(id).rows; }
+  static constexpr std::size_t cols_of(tensor_id id) { return tensors.of(id).cols; }
   auto* first_tensor() const {
     if constexpr (quantised_format<format>)
       return matrices_[0].codes;

@@ -52,8 +52,8 @@ requires(plain_format<F> && !std::same_as<F, typename M::weight_format>) class w
   template <class E>
   constexpr void refresh(const weights& trained, std::size_t, E& exec) {
     for (const tensor_info& t : M::tensors) {
-      const auto i = static_cast<std::size_t>(t.id);
-      if (t.kind == tensor_kind::vector)
+      const std::size_t i = t.index();
+      if (!t.is_matrix())
         for (std::size_t j = 0; j < t.size(); ++j) image_.raw_vector(i)[j] = trained.raw_vector(i)[j];
       else
         parallel_for(exec, t.layers * t.rows, larger(1, 8192 / t.cols),
@@ -96,7 +96,7 @@ class weights_in_use<M, F, Optimizer> {
   template <class E>
   constexpr void refresh(const weights& trained, std::size_t step, E& exec) {
     for_each_matrix(exec, [&](const tensor_info& t, std::size_t r, std::size_t s) {
-      const auto i = static_cast<std::size_t>(t.id);
+      const std::size_t i = t.index();
       const auto& codes = codes_.raw_matrix(i);
       const real* row = trained.raw_matrix(i).data + r * t.cols;
       auto scale = [&](std::size_t g) -> std::uint16_t& { return codes.scales[layout::scale_index(codes, r, g)]; };
@@ -110,8 +110,8 @@ class weights_in_use<M, F, Optimizer> {
       layout::decode(codes, r, 0, t.cols, image_.raw_matrix(i).data + r * t.cols);
     });
     for (const tensor_info& t : M::tensors) {
-      const auto i = static_cast<std::size_t>(t.id);
-      if (t.kind == tensor_kind::vector)
+      const std::size_t i = t.index();
+      if (!t.is_matrix())
         for (std::size_t j = 0; j < t.size(); ++j)
           codes_.raw_vector(i)[j] = image_.raw_vector(i)[j] = trained.raw_vector(i)[j];
     }
@@ -128,7 +128,7 @@ class weights_in_use<M, F, Optimizer> {
     u.lr *= scale_rate;
     u.decay = false;
     for_each_matrix(exec, [&](const tensor_info& t, std::size_t r, std::size_t s) {
-      const auto i = static_cast<std::size_t>(t.id);
+      const std::size_t i = t.index();
       const std::size_t groups = F::groups(t.cols);
       for (std::size_t g = 0; g < groups; ++g) {
         changes_[s + g] = 0;
@@ -157,7 +157,7 @@ class weights_in_use<M, F, Optimizer> {
   static constexpr std::size_t scale_count() {
     std::size_t n = 0;
     for (const tensor_info& t : M::tensors)
-      if (t.kind == tensor_kind::matrix) n += t.layers * t.rows * F::groups(t.cols);
+      if (t.is_matrix()) n += t.layers * t.rows * F::groups(t.cols);
     return n;
   }
 
@@ -166,7 +166,7 @@ class weights_in_use<M, F, Optimizer> {
   static constexpr void for_each_matrix(E& exec, Row&& f) {
     std::size_t base = 0;
     for (const tensor_info& t : M::tensors) {
-      if (t.kind != tensor_kind::matrix) continue;
+      if (!t.is_matrix()) continue;
       parallel_for(exec, t.layers * t.rows, larger(1, 4096 / t.cols),
                    [&](std::size_t first, std::size_t n, std::size_t) {
                      for (std::size_t r = first; r < first + n; ++r) f(t, r, base + r * F::groups(t.cols));

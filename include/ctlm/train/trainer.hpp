@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../model/causal_lm.hpp"
+#include "../model/initialise.hpp"
 #include "../policy/optimizer/adamw.hpp"
 #include "../policy/schedule/schedule.hpp"
 #include "backward.hpp"
@@ -58,7 +59,7 @@ class trainer {
     float dropout = 0.0f;    // of embeddings, attention and both residual branches
   };
 
-  /// Weights are drawn from `seed`: normal with deviation 0.02, residual projections smaller by sqrt(2 layers) (GPT-2).
+  /// Weights are drawn from `seed` (model/initialise.hpp).
   template <arena A>
   requires std::is_empty_v<executor_type>
   constexpr trainer(A& a, const options& o) : options_(o) { start(a); }
@@ -218,7 +219,7 @@ class trainer {
     begin();
   }
   constexpr void begin() {
-    initialise();
+    initialise(weights_, options_.seed);
     if constexpr (rotary) rope_angles(sequence, shape.head_dim, 0, shape.rope_theta, cosine_, sine_);
   }
 
@@ -277,24 +278,6 @@ class trainer {
   template <class A>
   static constexpr statistics* place_statistics(A& a) {
     return a.template allocate<statistics>(rows);
-  }
-
-  constexpr void initialise() {
-    rng random{mix(options_.seed)};
-    const double residual = 0.02 / math::sqrt(2.0 * static_cast<double>(shape.layers));
-    for (const tensor_info& t : M::tensors) {
-      const auto i = static_cast<std::size_t>(t.id);
-      if (t.kind == tensor_kind::matrix) {
-        const bool into_residual = t.id == tensor_id::out_weight || t.id == tensor_id::down_weight;
-        real* w = weights_.raw_matrix(i).data;
-        for (std::size_t j = 0; j < t.size(); ++j)
-          w[j] = static_cast<real>(random.normal() * (into_residual ? residual : 0.02));
-      } else {
-        const bool gain =
-            t.id == tensor_id::norm1_weight || t.id == tensor_id::norm2_weight || t.id == tensor_id::norm_weight;
-        for (std::size_t j = 0; j < t.size(); ++j) weights_.raw_vector(i)[j] = gain ? real(1) : real(0);
-      }
-    }
   }
 
   // ---- forward -------------------------------------------------------------------------------------------------
@@ -438,10 +421,6 @@ class trainer {
     for (const tensor_info& t : M::tensors) n += ceil_div(t.size(), chunk);
     return n;
   }
-  static constexpr real* data_of(const weights_type& w, const tensor_info& t) {
-    const auto i = static_cast<std::size_t>(t.id);
-    return t.kind == tensor_kind::matrix ? w.raw_matrix(i).data : w.raw_vector(i);
-  }
   static constexpr std::size_t count_targets(span<const token> targets) {
     std::size_t n = 0;
     for (token t : targets) {
@@ -455,10 +434,9 @@ class trainer {
   constexpr void clear_gradients() {
     c_.exec = exec_.get();
     for (const tensor_info& t : M::tensors) {
-      const bool embedding =
-          t.id == tensor_id::position_embedding || (t.id == tensor_id::token_embedding && !shape.tie_embeddings);
-      if (t.kind == tensor_kind::matrix && !embedding) continue;
-      real* g = data_of(gradients_, t);
+      const bool is_head = shape.tie_embeddings && t.id == tensor_id::token_embedding;
+      if (t.is_matrix() && (t.role != tensor_role::embedding || is_head)) continue;
+      real* g = gradients_.numbers(t).data();
       parallel_for(*c_.exec, t.size(), chunk,
                    [&](std::size_t first, std::size_t n, std::size_t) { clear(n, g + first); });
     }
@@ -468,7 +446,7 @@ class trainer {
   constexpr double gradient_norm() {
     std::size_t base = 0;
     for (const tensor_info& t : M::tensors) {
-      const real* g = data_of(gradients_, t);
+      const real* g = gradients_.numbers(t).data();
       parallel_for(*c_.exec, t.size(), chunk, [&](std::size_t first, std::size_t n, std::size_t) {
         for (std::size_t i = 0; i < n; i += chunk) {
           const real s = sum(
@@ -490,19 +468,20 @@ class trainer {
     const double lr = schedule_type::rate(options_.schedule, static_cast<double>(options_.optimizer.lr), steps());
     in_use_.learn(weights_, gradients_, options_.optimizer, update{lr, steps() + 1, scale, false}, *c_.exec);
     for (const tensor_info& t : M::tensors) {
-      const update u{lr, steps() + 1, scale, t.kind == tensor_kind::matrix};
+      const update u{lr, steps() + 1, scale, t.is_matrix()};
       for (std::size_t from = 0; from < t.size(); from += stretch) {
         const std::size_t count = smaller(stretch, t.size() - from);
         parallel_for(*c_.exec, count, chunk, [&](std::size_t first, std::size_t n, std::size_t) {
           real* moments[optimizer_type::moments + 1]{};
-          for (std::size_t i = 0; i < optimizer_type::moments; ++i) moments[i] = data_of(moments_[i], t) + from + first;
-          optimizer_type::apply(c_.arch, n, data_of(weights_, t) + from + first,
-                                static_cast<const real*>(data_of(gradients_, t)) + from + first, moments,
+          for (std::size_t i = 0; i < optimizer_type::moments; ++i)
+            moments[i] = moments_[i].numbers(t).data() + from + first;
+          optimizer_type::apply(c_.arch, n, weights_.numbers(t).data() + from + first,
+                                static_cast<const real*>(gradients_.numbers(t).data()) + from + first, moments,
                                 options_.optimizer, u);
         });
         if (release_state_)
           for (std::size_t i = 0; i < optimizer_type::moments; ++i)
-            release_state_(data_of(moments_[i], t) + from, count * sizeof(real));
+            release_state_(moments_[i].numbers(t).data() + from, count * sizeof(real));
       }
     }
     const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), steps()};

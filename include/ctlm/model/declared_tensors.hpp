@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the tensors that a decoder can have, declared once: name, role, scope, when it is there, and its shape. Sizes,
+// initial values, weight decay, loaders, optimizer state and checkpoints all follow from this list.
+#pragma once
+
+#include "../spec/decoder.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// Names a tensor in code; the position in declared_tensors.
+enum class tensor_id : std::uint8_t {
+  token_embedding,
+  position_embedding,
+  norm1_weight,
+  norm1_bias,
+  qkv_weight,
+  qkv_bias,
+  out_weight,
+  out_bias,
+  norm2_weight,
+  norm2_bias,
+  up_weight,
+  up_bias,
+  down_weight,
+  down_bias,
+  norm_weight,
+  norm_bias,
+  head_weight,
+};
+
+/// What a tensor is for, which decides how it starts and how it is trained.
+enum class tensor_role : std::uint8_t {
+  embedding,      // rows are looked up: their gradients are added row by row
+  projection,     // a matrix product
+  into_residual,  // a matrix product whose result is added to the residual stream: starts smaller (GPT-2)
+  gain,           // of a norm; starts at 1
+  bias,           // starts at 0
+};
+
+/// Whether the model has one of it, or every layer.
+enum class tensor_scope : std::uint8_t { model, layer };
+
+/// Matrices are stored in the weight format and decay; gains and biases stay in the numbers of arithmetic.
+constexpr bool is_matrix(tensor_role role) { return role < tensor_role::gain; }
+
+struct tensor_rule {
+  const char* name;
+  tensor_id id;
+  tensor_role role;
+  tensor_scope scope;
+  bool (*present)(const decoder_shape&);
+  std::size_t (*rows)(const decoder_shape&);
+  std::size_t (*cols)(const decoder_shape&);
+};
+
+namespace rule {
+
+constexpr bool always(const decoder_shape&) { return true; }
+constexpr bool biased(const decoder_shape& s) { return s.bias; }
+constexpr bool biased_norm(const decoder_shape& s) { return s.bias && s.norm == norm_kind::layer; }
+constexpr bool learned_positions(const decoder_shape& s) { return s.position == position_kind::learned; }
+constexpr bool own_head(const decoder_shape& s) { return !s.tie_embeddings; }
+
+constexpr std::size_t one(const decoder_shape&) { return 1; }
+constexpr std::size_t vocab(const decoder_shape& s) { return s.vocab; }
+constexpr std::size_t context(const decoder_shape& s) { return s.context; }
+constexpr std::size_t width(const decoder_shape& s) { return s.d_model; }
+constexpr std::size_t q_dim(const decoder_shape& s) { return s.q_dim(); }
+constexpr std::size_t qkv_dim(const decoder_shape& s) { return s.qkv_dim(); }
+constexpr std::size_t up_dim(const decoder_shape& s) { return s.up_dim(); }
+constexpr std::size_t d_ff(const decoder_shape& s) { return s.d_ff; }
+
+}  // namespace rule
+
+/// In the order in which they lie in memory, [rows][cols] each; those of the layers are stacked, [layers][rows][cols].
+inline constexpr tensor_rule declared_tensors[] = {
+    {"token_embedding", tensor_id::token_embedding, tensor_role::embedding, tensor_scope::model, rule::always,
+     rule::vocab, rule::width},
+    {"position_embedding", tensor_id::position_embedding, tensor_role::embedding, tensor_scope::model,
+     rule::learned_positions, rule::context, rule::width},
+    {"norm1.weight", tensor_id::norm1_weight, tensor_role::gain, tensor_scope::layer, rule::always, rule::one,
+     rule::width},
+    {"norm1.bias", tensor_id::norm1_bias, tensor_role::bias, tensor_scope::layer, rule::biased_norm, rule::one,
+     rule::width},
+    {"qkv.weight", tensor_id::qkv_weight, tensor_role::projection, tensor_scope::layer, rule::always, rule::qkv_dim,
+     rule::width},
+    {"qkv.bias", tensor_id::qkv_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::qkv_dim},
+    {"out.weight", tensor_id::out_weight, tensor_role::into_residual, tensor_scope::layer, rule::always, rule::width,
+     rule::q_dim},
+    {"out.bias", tensor_id::out_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::width},
+    {"norm2.weight", tensor_id::norm2_weight, tensor_role::gain, tensor_scope::layer, rule::always, rule::one,
+     rule::width},
+    {"norm2.bias", tensor_id::norm2_bias, tensor_role::bias, tensor_scope::layer, rule::biased_norm, rule::one,
+     rule::width},
+    {"up.weight", tensor_id::up_weight, tensor_role::projection, tensor_scope::layer, rule::always, rule::up_dim,
+     rule::width},
+    {"up.bias", tensor_id::up_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::up_dim},
+    {"down.weight", tensor_id::down_weight, tensor_role::into_residual, tensor_scope::layer, rule::always, rule::width,
+     rule::d_ff},
+    {"down.bias", tensor_id::down_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::width},
+    {"norm.weight", tensor_id::norm_weight, tensor_role::gain, tensor_scope::model, rule::always, rule::one,
+     rule::width},
+    {"norm.bias", tensor_id::norm_bias, tensor_role::bias, tensor_scope::model, rule::biased_norm, rule::one,
+     rule::width},
+    {"head.weight", tensor_id::head_weight, tensor_role::projection, tensor_scope::model, rule::own_head, rule::vocab,
+     rule::width},
+};
+inline constexpr std::size_t tensor_count = sizeof declared_tensors / sizeof declared_tensors[0];
+
+/// The rule of a tensor.
+constexpr const tensor_rule& rule_of(tensor_id id) { return declared_tensors[static_cast<std::size_t>(id)]; }
+
+static_assert(
+    [] {
+      for (std::size_t i = 0; i < tensor_count; ++i)
+        if (declared_tensors[i].id != static_cast<tensor_id>(i)) return false;
+      return true;
+    }(),
+    "ctlm: declared_tensors lists tensors in the order of tensor_id");
+
+}}  // namespace ctlm
