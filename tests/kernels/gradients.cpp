@@ -70,8 +70,10 @@ TEST_CASE("linear layers", "[kernels][gradient]") {
   };
   const auto ex = gradient(x, loss), ew = gradient(w, loss), eb = gradient(bias, loss);
   std::vector<double> dx(m * k), dw(n * k), db(n);
-  ctlm::linear_backward_input(ctlm::native{}, exec, m, n, k, dy.data(), w.data(), dx.data(), false, ws);
-  ctlm::linear_backward_weight(ctlm::native{}, exec, m, n, k, dy.data(), x.data(), dw.data(), true, db.data(), ws);
+  ctlm::linear_backward_input(ctlm::native{}, exec, m, dy.data(), ctlm::matrix<const ctlm::f64>{w.data(), n, k},
+                              dx.data(), false, ws);
+  ctlm::linear_backward_weight(ctlm::native{}, exec, m, dy.data(), x.data(), ctlm::matrix<ctlm::f64>{dw.data(), n, k},
+                               true, db.data(), ws);
   CHECK(difference(ex, dx) < limit);
   CHECK(difference(ew, dw) < limit);
   CHECK(difference(eb, db) < limit);

@@ -46,6 +46,13 @@ concept plain_format = format<F> && !quantised_format<F>;
 template <class F>
 concept native_format = plain_format<F> && std::same_as<typename F::element, typename F::compute>;
 
+/// A view of a matrix that knows how it is stored: W::format. Linear layers are overloaded on it.
+template <class W>
+concept matrix_view = requires {
+  typename W::format;
+}
+&&format<typename W::format>;
+
 /// Bytes of a rows x cols matrix, padding included.
 template <format F>
 constexpr std::size_t matrix_bytes(std::size_t rows, std::size_t cols) {

@@ -38,6 +38,7 @@ struct interleaved : coded_rows<F, interleaved<F>> {
 
   template <bool read_only>
   struct view {
+    using format = interleaved;
     template <class T>
     using pointer = std::conditional_t<read_only, const T*, T*>;
     pointer<std::uint8_t> codes = nullptr;    // [blocks][steps][vectors][vector]

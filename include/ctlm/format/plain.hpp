@@ -14,6 +14,7 @@ struct plain {
 
   template <bool read_only>
   struct view {
+    using format = F;
     using pointer = std::conditional_t<read_only, const Element*, Element*>;
     pointer data = nullptr;
     std::size_t rows = 0;

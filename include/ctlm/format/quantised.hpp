@@ -86,6 +86,7 @@ struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
 
   template <bool read_only>
   struct view {
+    using format = F;
     template <class T>
     using pointer = std::conditional_t<read_only, const T*, T*>;
     pointer<Code> codes = nullptr;            // [rows][row_codes]

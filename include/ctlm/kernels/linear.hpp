@@ -83,10 +83,14 @@ constexpr std::size_t rows_per_task(std::size_t rows, std::size_t inputs, std::s
   return rows < 2 * least ? larger(1, rows) : least;
 }
 
+// linear(arch, exec, m, x, w, terms, y, workspace): y[m][n] = x[m][k] W^T + terms, for a view w of a matrix W[n][k] in
+// any format. Another kind of matrix (an adapted one, say) is another overload.
+
 /// Formats that products read in place.
-template <class Arch, executor E, plain_format F, compute_policy C, class T = typename F::compute>
-constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::type_identity_t<matrix<const F>>& w,
-                      const linear_terms<T>& terms, T* y, linear_workspace<Arch, F, C>& ws) {
+template <class Arch, executor E, matrix_view W, class T, class Workspace>
+requires plain_format<typename W::format>
+constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const W& w, const linear_terms<T>& terms, T* y,
+                      Workspace& ws) {
   const std::size_t n = w.rows, k = w.cols;
   matmul(arch, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, terms.residual == y, ws.panels,
          ws.panel_stride, [&](std::size_t row, std::size_t rows, std::size_t column, std::size_t columns) {
@@ -95,9 +99,11 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const std::
 }
 
 /// Integer weights times activations quantised as they come, sixteen rows of W at a time.
-template <class Arch, executor E, quantised_format F>
-constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const std::type_identity_t<matrix<const F>>& w,
-                      const linear_terms<float>& terms, float* y, linear_workspace<Arch, F, dynamic_int8>& ws) {
+template <class Arch, executor E, matrix_view W, format Any>
+requires quantised_format<typename W::format>
+constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const W& w, const linear_terms<float>& terms,
+                      float* y, linear_workspace<Arch, Any, dynamic_int8>& ws) {
+  using F = typename W::format;
   constexpr std::size_t tile = 8;
   const bool accumulate = terms.residual == y;
   const std::size_t n = w.rows, k = w.cols;
@@ -123,9 +129,11 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
 }
 
 /// Integer weights times activations as they are: rows of W are decoded first, a block at a time.
-template <class Arch, executor E, quantised_format F>
-constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const std::type_identity_t<matrix<const F>>& w,
-                      const linear_terms<float>& terms, float* y, linear_workspace<Arch, F, decoded>& ws) {
+template <class Arch, executor E, matrix_view W, format Any>
+requires quantised_format<typename W::format>
+constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const W& w, const linear_terms<float>& terms,
+                      float* y, linear_workspace<Arch, Any, decoded>& ws) {
+  using F = typename W::format;
   const bool accumulate = terms.residual == y;
   const std::size_t n = w.rows, k = w.cols;
   const std::size_t block = m < ws.few_rows ? 1 : ws.block;
@@ -146,16 +154,22 @@ constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const s
   });
 }
 
-/// dx = dy W (or +=), dW = dy^T x (or +=), dbias += column sums of dy. W and x may be stored in 16 bits.
-template <class Arch, executor E, class T, class Weight, class Workspace>
-constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
-                                     const Weight* w, T* dx, bool accumulate, Workspace& ws) {
-  matmul(arch, exec, m, k, n, row_major(dy, n), row_major(w, k), dx, k, accumulate, ws.panels, ws.panel_stride);
+/// dx[m][k] = dy[m][n] W (or += where accumulate). W may be stored in 16 bits.
+template <class Arch, executor E, class T, matrix_view W, class Workspace>
+requires plain_format<typename W::format>
+constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, const T* dy, const W& w, T* dx, bool accumulate,
+                                     Workspace& ws) {
+  matmul(arch, exec, m, w.cols, w.rows, row_major(dy, w.rows), row_major(w.data, w.cols), dx, w.cols, accumulate,
+         ws.panels, ws.panel_stride);
 }
-template <class Arch, executor E, class T, class Input, class Workspace>
-constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, const T* dy,
-                                      const Input* x, T* dw, bool accumulate, T* dbias, Workspace& ws) {
-  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw, k, accumulate, ws.panels,
+/// dW[n][k] = dy^T x (or += where accumulate), and dbias[n] += column sums of dy if it is not nullptr. x may be stored
+/// in 16 bits.
+template <class Arch, executor E, class T, class Input, matrix_view G, class Workspace>
+requires native_format<typename G::format>
+constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, const T* dy, const Input* x, const G& dw,
+                                      bool accumulate, T* dbias, Workspace& ws) {
+  const std::size_t n = dw.rows, k = dw.cols;
+  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw.data, k, accumulate, ws.panels,
          ws.panel_stride);
   if (dbias == nullptr) return;
   parallel_for(exec, n, 256, [&](std::size_t first, std::size_t count, std::size_t) {

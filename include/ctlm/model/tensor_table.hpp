@@ -6,6 +6,8 @@
 #include "../core/hash.hpp"
 #include "declared_tensors.hpp"
 
+#include <initializer_list>
+
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// One tensor, or one per layer stacked: [layers][rows][cols].

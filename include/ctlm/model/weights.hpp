@@ -18,7 +18,7 @@ class weight_views {
   static constexpr bool read_only = std::is_const_v<F>;
   /// How matrices are stored: F itself, or the interleaved layout of an integer format.
   using format = stored<std::remove_const_t<F>>;
-  using matrix_view = matrix<std::conditional_t<read_only, const format, format>>;
+  using view = matrix<std::conditional_t<read_only, const format, format>>;
   using real = std::conditional_t<read_only, const typename format::compute, typename format::compute>;
   using byte = std::conditional_t<read_only, const std::byte, std::byte>;
 
@@ -62,9 +62,15 @@ class weight_views {
   static constexpr bool has(tensor_id id) { return tensors.has(id); }
 
   /// One layer's matrix; layer 0 for the tensors that exist once.
-  constexpr matrix_view matrix_of(tensor_id id, std::size_t layer = 0) const {
-    const matrix_view& all = matrices_[static_cast<std::size_t>(id)];
+  constexpr view matrix_of(tensor_id id, std::size_t layer = 0) const {
+    const view& all = matrices_[static_cast<std::size_t>(id)];
     return all.slice((layer - first_layer_) * rows_of(id), rows_of(id));
+  }
+  /// The same with the tensor known to the compiler: what projections ask, so that views of different tensors may be of
+  /// different types in other classes of weights.
+  template <tensor_id id>
+  constexpr view matrix_of(std::size_t layer = 0) const {
+    return matrix_of(id, layer);
   }
   /// One layer's vector; nullptr if the model has no such tensor.
   constexpr real* vector_of(tensor_id id, std::size_t layer = 0) const {
@@ -72,11 +78,11 @@ class weight_views {
     return all == nullptr ? nullptr : all + (layer - first_layer_) * cols_of(id);
   }
   /// The output projection: the token embedding where the two are tied.
-  constexpr matrix_view head() const {
+  constexpr view head() const {
     return matrix_of(shape.tie_embeddings ? tensor_id::token_embedding : tensor_id::head_weight);
   }
   /// All layers of a tensor, stacked: a matrix, or the numbers of a gain or a bias.
-  constexpr const matrix_view& raw_matrix(std::size_t id) const { return matrices_[id]; }
+  constexpr const view& raw_matrix(std::size_t id) const { return matrices_[id]; }
   constexpr real* raw_vector(std::size_t id) const { return vectors_[id]; }
   /// The numbers of any tensor, all layers of them, where matrices hold the numbers of arithmetic themselves.
   constexpr span<real> numbers(const tensor_info& t) const requires native_format<format> {
@@ -84,7 +90,7 @@ class weight_views {
   }
 
   /// f(info, values) for every tensor of the model, in the order in which they lie in memory. Values are a
-  /// span<real> of [layers][cols] for gains and biases, and a matrix_view of [layers * rows][cols] for the others.
+  /// span<real> of [layers][cols] for gains and biases, and a view of [layers * rows][cols] for the others.
   template <class Visit>
   constexpr void for_each(Visit&& f) const {
     for (const tensor_info& t : tensors) visit(t, f);
@@ -100,7 +106,7 @@ class weight_views {
 
   /// Views of tensors that lie here and there: one layer's, say, in a buffer that it was read into. Those not put are
   /// empty. The stacked tensors begin with layer `first`.
-  constexpr void put(tensor_id id, const matrix_view& m) { matrices_[static_cast<std::size_t>(id)] = m; }
+  constexpr void put(tensor_id id, const view& m) { matrices_[static_cast<std::size_t>(id)] = m; }
   constexpr void put(tensor_id id, real* v) { vectors_[static_cast<std::size_t>(id)] = v; }
   constexpr void begin_with(std::size_t first) { first_layer_ = first; }
 
@@ -116,7 +122,7 @@ class weight_views {
 
  private:
   template <class A>
-  static constexpr matrix_view place_matrix(A& a, const tensor_info& t) {
+  static constexpr view place_matrix(A& a, const tensor_info& t) {
     if constexpr (quantised_format<format>)
       return format::place(a, t.layers * t.rows, t.cols, t.rows);
     else
@@ -131,7 +137,7 @@ class weight_views {
       return matrices_[0].data;
   }
 
-  matrix_view matrices_[tensor_count]{};
+  view matrices_[tensor_count]{};
   real* vectors_[tensor_count]{};
   std::size_t first_layer_ = 0;
 };

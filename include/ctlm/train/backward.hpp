@@ -28,14 +28,14 @@ constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::si
   return scratch;
 }
 
-/// One linear layer of a block: weight and bias gradients, and the gradient of its input.
-template <class M, class Context, class W, class G, class T>
-constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows,
-                                tensor_id weight, tensor_id bias, const T* dy, const T* x, T* dx, bool accumulate) {
-  const auto m = w.matrix_of(weight, layer);
-  linear_backward_weight(c.arch, *c.exec, rows, m.rows, m.cols, dy, x, g.matrix_of(weight, layer).data, accumulate,
+/// The gradients of a projection: of its matrix (added where `accumulate`, written otherwise), added to its bias's, and
+/// written to dx, its input's.
+template <class M, tensor_id weight, tensor_id bias, class Context, class W, class G, class T>
+constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const T* dy,
+                                const T* x, T* dx, bool accumulate) {
+  linear_backward_weight(c.arch, *c.exec, rows, dy, x, g.template matrix_of<weight>(layer), accumulate,
                          g.vector_of(bias, layer), c.linear);
-  linear_backward_input(c.arch, *c.exec, rows, m.rows, m.cols, dy, m.data, dx, false, c.linear);
+  linear_backward_input(c.arch, *c.exec, rows, dy, w.template matrix_of<weight>(layer), dx, false, c.linear);
 }
 
 /// dx holds the gradient of the block's output and becomes that of its input; gradients of weights are added to g, or,
@@ -53,25 +53,25 @@ constexpr void block_backward(Context& c, const W& w, const G& g, std::size_t la
 
   const T* dbranch = through_dropout(c, dropout2, rows * d, dx, b.normed);
   activation_forward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(s.up), b.activated);
-  project_backward<M>(c, w, g, layer, rows, id::down_weight, id::down_bias, dbranch, static_cast<const T*>(b.activated),
-                      b.activated, accumulate);
+  project_backward<M, id::down_weight, id::down_bias>(c, w, g, layer, rows, dbranch, static_cast<const T*>(b.activated),
+                                                      b.activated, accumulate);
   activation_backward(activation, c.arch, *c.exec, rows, shape.d_ff, static_cast<const T*>(b.activated), s.up);
   norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
               w.vector_of(id::norm2_bias, layer), b.normed, s.norm2);
-  project_backward<M>(c, w, g, layer, rows, id::up_weight, id::up_bias, static_cast<const T*>(s.up),
-                      static_cast<const T*>(b.normed), b.dnormed, accumulate);
+  project_backward<M, id::up_weight, id::up_bias>(c, w, g, layer, rows, static_cast<const T*>(s.up),
+                                                  static_cast<const T*>(b.normed), b.dnormed, accumulate);
   norm_backward(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
                 static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm2_weight, layer),
                 g.vector_of(id::norm2_bias, layer), s.norm2);
 
   dbranch = through_dropout(c, dropout1, rows * d, static_cast<const T*>(dx), b.normed);
-  project_backward<M>(c, w, g, layer, rows, id::out_weight, id::out_bias, dbranch, static_cast<const T*>(s.attended),
-                      b.dattended, accumulate);
+  project_backward<M, id::out_weight, id::out_bias>(c, w, g, layer, rows, dbranch, static_cast<const T*>(s.attended),
+                                                    b.dattended, accumulate);
   attend_backward(static_cast<const T*>(b.dattended), b.dqkv);
   norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
               w.vector_of(id::norm1_bias, layer), b.normed, s.norm1);
-  project_backward<M>(c, w, g, layer, rows, id::qkv_weight, id::qkv_bias, static_cast<const T*>(b.dqkv),
-                      static_cast<const T*>(b.normed), b.dnormed, accumulate);
+  project_backward<M, id::qkv_weight, id::qkv_bias>(c, w, g, layer, rows, static_cast<const T*>(b.dqkv),
+                                                    static_cast<const T*>(b.normed), b.dnormed, accumulate);
   norm_backward(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
                 static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm1_weight, layer),
                 g.vector_of(id::norm1_bias, layer), s.norm1);

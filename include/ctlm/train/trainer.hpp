@@ -364,10 +364,10 @@ class trainer {
       compute_logits(first, n);
       targets.loss(*this, first, n, scale);
       if constexpr (with_gradients) {
-        linear_backward_weight(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_), x,
-                               gradients_.head().data, add || first > 0, static_cast<real*>(nullptr), c_.linear);
-        linear_backward_input(c_.arch, *c_.exec, n, shape.vocab, d, static_cast<const real*>(logits_), w.data,
-                              scratch_.dnormed + first * d, false, c_.linear);
+        linear_backward_weight(c_.arch, *c_.exec, n, static_cast<const real*>(logits_), x, gradients_.head(),
+                               add || first > 0, static_cast<real*>(nullptr), c_.linear);
+        linear_backward_input(c_.arch, *c_.exec, n, static_cast<const real*>(logits_), w, scratch_.dnormed + first * d,
+                              false, c_.linear);
       }
     }
     double total = 0;
