@@ -18,6 +18,7 @@
 #include "memory/span_arena.hpp"
 #include "memory/static_arena.hpp"
 
+#include "tensor/meaning.hpp"
 #include "tensor/strided.hpp"
 
 #include "format/bf16.hpp"
@@ -35,6 +36,8 @@
 #include "kernels/ops.hpp"
 
 #include "policy/activation/all.hpp"
+#include "policy/head/head.hpp"
+#include "policy/loss/cross_entropy_loss.hpp"
 #include "policy/memory/memory.hpp"
 #include "policy/norm/layer_norm.hpp"
 #include "policy/norm/rms_norm.hpp"
@@ -56,6 +59,7 @@
 #include "model/quantise.hpp"
 
 #include "train/quantisation_aware.hpp"
+#include "train/teacher.hpp"
 #include "train/trainer.hpp"
 
 #if !CTLM_FREESTANDING

@@ -160,8 +160,8 @@ TEST_CASE("stories260K: int4 loses at most 3 % after learning its rounding from 
   student s(student_memory, {.optimizer = {.lr = 2e-4f, .weight_decay = 0},
                              .schedule = {.warmup = 10, .total = steps, .min_lr = 2e-6f}});
   teacher t(teacher_memory, {});
-  load_llama2c<full>(data::path("stories260K.bin").c_str(), s.weights()).value();
-  load_llama2c<full>(data::path("stories260K.bin").c_str(), t.weights()).value();
+  s.start_from([](const auto& w) { load_llama2c<full>(data::path("stories260K.bin").c_str(), w).value(); });
+  t.start_from([](const auto& w) { load_llama2c<full>(data::path("stories260K.bin").c_str(), w).value(); });
 
   using compact = causal_lm<stories, weights<int4<32>>>;
   heap_arena session_memory(compact::session_bytes);

@@ -12,6 +12,18 @@ namespace {
 
 ctlm::serial exec;
 
+/// A batch of sequences of one length.
+struct attention_shape {
+  std::size_t batch, length, heads, kv_heads, head_dim;
+
+  ctlm::head_shape of_heads() const { return {heads, kv_heads, head_dim}; }
+  ctlm::batch_rows rows() const { return {batch, length}; }
+  std::size_t group() const { return of_heads().group(); }
+  std::size_t q_dim() const { return of_heads().q_dim(); }
+  std::size_t kv_dim() const { return of_heads().kv_dim(); }
+  std::size_t qkv_dim() const { return of_heads().qkv_dim(); }
+};
+
 struct workspace {
   ctlm::heap_arena memory{1 << 20};
   ctlm::attention_workspace<double> ws =
@@ -19,8 +31,7 @@ struct workspace {
 };
 
 /// softmax(q k^T / sqrt(head_dim)) v, causal, with an optional dropout mask, in plain loops.
-std::vector<double> textbook(const ctlm::attention_shape& s, const std::vector<double>& qkv,
-                             const ctlm::dropout_mask& mask) {
+std::vector<double> textbook(const attention_shape& s, const std::vector<double>& qkv, const ctlm::dropout_mask& mask) {
   std::vector<double> out(s.batch * s.length * s.q_dim());
   for (std::size_t b = 0; b < s.batch; ++b)
     for (std::size_t h = 0; h < s.heads; ++h)
@@ -47,11 +58,13 @@ std::vector<double> textbook(const ctlm::attention_shape& s, const std::vector<d
 }
 
 template <class T>
-std::vector<T> forward(const ctlm::attention_shape& s, const std::vector<T>& qkv, std::vector<T>& log_sum,
+std::vector<T> forward(const attention_shape& s, const std::vector<T>& qkv, std::vector<T>& log_sum,
                        const ctlm::dropout_mask& mask, ctlm::attention_workspace<T>& ws) {
   std::vector<T> out(s.batch * s.length * s.q_dim());
   log_sum.resize(s.batch * s.heads * s.length);
-  ctlm::attention_forward(ctlm::native{}, exec, s, qkv.data(), out.data(), log_sum.data(), mask, &ws);
+  ctlm::attention_forward(ctlm::native{}, exec, s.of_heads(), s.rows(), qkv.data(),
+                          ctlm::batch_keys<T>{qkv.data(), s.of_heads(), s.length}, out.data(), log_sum.data(), mask,
+                          &ws);
   return out;
 }
 
@@ -59,11 +72,8 @@ std::vector<T> forward(const ctlm::attention_shape& s, const std::vector<T>& qkv
 
 TEST_CASE("attention equals the textbook formula", "[kernels]") {
   workspace w;
-  for (const ctlm::attention_shape s : {ctlm::attention_shape{1, 1, 1, 1, 4},
-                                        {2, 5, 3, 3, 6},
-                                        {1, 33, 4, 2, 8},
-                                        {1, 64, 2, 1, 16},
-                                        {2, 131, 6, 2, 5}}) {
+  for (const attention_shape s :
+       {attention_shape{1, 1, 1, 1, 4}, {2, 5, 3, 3, 6}, {1, 33, 4, 2, 8}, {1, 64, 2, 1, 16}, {2, 131, 6, 2, 5}}) {
     for (double rate : {0.0, 0.3}) {
       INFO("length " << s.length << " heads " << s.heads << "/" << s.kv_heads << " dropout " << rate);
       const ctlm::dropout_mask mask = rate > 0 ? ctlm::dropout_mask{99, rate} : ctlm::dropout_mask{};
@@ -75,7 +85,7 @@ TEST_CASE("attention equals the textbook formula", "[kernels]") {
 }
 
 TEST_CASE("attention with extreme scores neither overflows nor loses its weights", "[kernels]") {
-  const ctlm::attention_shape s{1, 70, 1, 1, 4};
+  const attention_shape s{1, 70, 1, 1, 4};
   auto qkv = random<float>(s.length * s.qkv_dim(), 3, 60);
   ctlm::heap_arena memory(1 << 20);
   auto ws = ctlm::attention_workspace<float>::place(memory, ctlm::native{}, ctlm::query_tile, 64, false);
@@ -104,7 +114,7 @@ TEST_CASE("attention with extreme scores neither overflows nor loses its weights
 
 TEST_CASE("gradients of attention", "[kernels][gradient]") {
   workspace w;
-  for (const ctlm::attention_shape s : {ctlm::attention_shape{2, 7, 4, 2, 6}, {1, 67, 2, 1, 4}}) {
+  for (const attention_shape s : {attention_shape{2, 7, 4, 2, 6}, {1, 67, 2, 1, 4}}) {
     for (double rate : {0.0, 0.25}) {
       INFO("length " << s.length << " dropout " << rate);
       const ctlm::dropout_mask mask = rate > 0 ? ctlm::dropout_mask{5, rate} : ctlm::dropout_mask{};
@@ -114,8 +124,8 @@ TEST_CASE("gradients of attention", "[kernels][gradient]") {
       const auto expected = gradient(qkv, [&] { return project(forward(s, qkv, log_sum, mask, w.ws), dout); });
       const auto out = forward(s, qkv, log_sum, mask, w.ws);
       std::vector<double> dqkv(qkv.size(), 1e300);  // every element must be written
-      ctlm::attention_backward(ctlm::native{}, exec, s, qkv.data(), out.data(), dout.data(), log_sum.data(),
-                               dqkv.data(), mask, &w.ws);
+      ctlm::attention_backward(ctlm::native{}, exec, s.of_heads(), s.rows(), qkv.data(), out.data(), dout.data(),
+                               log_sum.data(), dqkv.data(), mask, &w.ws);
       CHECK(difference(expected, dqkv) < 1e-7);
     }
   }

@@ -91,7 +91,7 @@ TEST_CASE("the mean loss of a session equals that of a trainer", "[model]") {
   using trainer_type = trainer<exact_gpt2, recipe>;
   heap_arena memory(trainer_type::train_bytes);
   trainer_type t(memory, {});
-  randomise<exact_gpt2>(t.weights());
+  t.start_from([](const auto& w) { randomise<exact_gpt2>(w); });
   const auto tokens = random_tokens(41, 61);
   const span<const token> all = tokens;
   const double trained = t.evaluate(all.first(40), all.subspan(1));

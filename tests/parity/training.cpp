@@ -116,7 +116,7 @@ differences follow() {
   T t(memory, {.optimizer = {.lr = 3e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f},
                .schedule = {.warmup = 20, .total = steps, .min_lr = 3e-4f},
                .clip_norm = 1.0f});
-  fill<M>(t.weights());
+  t.start_from([](const auto& w) { fill<M>(w); });
   differences d;
   for (std::size_t s = 0; s < steps; ++s) {
     const pair p = batch_of(s);

@@ -152,7 +152,7 @@ TEST_CASE("training for a format sees the weights as that format stores them", "
   heap_arena memory(T::train_bytes), weight_memory(Q::weight_bytes), session_memory(Q::session_bytes);
   T t(memory, {.optimizer = {.lr = 0.1f}});
   CHECK(memory.remaining() == 0);
-  randomise<M>(t.weights());
+  t.start_from([](const auto& w) { randomise<M>(w); });
   Q::weights w(weight_memory);
   quantise(t.weights(), w);
   Q::session s(w, session_memory);
@@ -175,7 +175,7 @@ TEST_CASE("a student approaches its teacher", "[train]") {
   using T = trainer<causal_lm<tiny_gpt2>, recipe, optimizer<adamw>>;
   heap_arena a(T::train_bytes), b(T::train_bytes);
   T teacher(a, {}), student(b, {.seed = 2, .optimizer = {.lr = 3e-3f}});
-  randomise<T::model>(teacher.weights(), 0.1);
+  teacher.start_from([](const auto& w) { randomise<typename T::model>(w, 0.1); });
   const auto tokens = random_tokens(T::step_tokens, 61);
   const float first = student.distil(tokens, teacher).loss;
   float last = first;
@@ -233,9 +233,11 @@ TEMPLATE_TEST_CASE("training for a 16-bit format reads it, and computes as with 
   heap_arena a(full::train_bytes), b(T::train_bytes);
   full rounded(a, {});
   T t(b, {});
-  for (const auto& i : M::tensors)
-    if (i.is_matrix())
-      for (float& w : rounded.weights().numbers(i)) w = TestType::to(TestType::from(w));
+  rounded.start_from([](const auto& weights) {
+    for (const auto& i : M::tensors)
+      if (i.is_matrix())
+        for (float& w : weights.numbers(i)) w = TestType::to(TestType::from(w));
+  });
   const auto tokens = random_tokens(T::batch_tokens, 61), targets = random_tokens(T::batch_tokens, 61, 2);
   CHECK(t.forward_backward(tokens, targets) == Approx(rounded.forward_backward(tokens, targets)).epsilon(1e-6));
   double worst = 0;

@@ -2,7 +2,7 @@
 // ctlm: every operation of a transformer, written once over the primitives of an arch.
 #pragma once
 
-#include "attention.hpp"
+#include "attention_backward.hpp"
 #include "cross_entropy.hpp"
 #include "dropout.hpp"
 #include "embedding.hpp"

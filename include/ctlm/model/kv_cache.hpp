@@ -3,7 +3,7 @@
 // position).
 #pragma once
 
-#include "../kernels/attention.hpp"
+#include "../kernels/attention_rows.hpp"
 #include "../spec/decoder.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -66,6 +66,27 @@ class key_value_cache {
 
   matrix<F> keys_{};
   matrix<F> values_{};
+};
+
+/// The keys and values of one layer, as the rows of a session find and leave them.
+template <class Cache, class Arch>
+struct cached_keys {
+  using real = typename Cache::real;
+  Cache* cache;
+  std::size_t layer;
+  real* scratch;  // [workers][tile_scratch]
+
+  /// Adds those of the rows in qkv [rows][qkv_dim].
+  constexpr void store(const session_rows& rows, const head_shape& heads, const real* qkv) const {
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      const real* const keys = qkv + r * heads.qkv_dim() + heads.q_dim();
+      cache->store(layer, rows.position + r, keys, keys + heads.kv_dim());
+    }
+  }
+  constexpr key_value_tile<real> tile(const row_run&, std::size_t kv_head, std::size_t first, std::size_t count,
+                                      std::size_t worker) const {
+    return cache->tile(Arch{}, layer, kv_head, first, count, scratch + worker * Cache::tile_scratch);
+  }
 };
 
 }}  // namespace ctlm

@@ -29,6 +29,22 @@ constexpr void convert_weights(const weight_views<Shape, From>& from, const weig
   }
 }
 
+/// to = from, where `to` holds the numbers of arithmetic themselves: no scratch.
+template <class Shape, class From, native_format To>
+constexpr void decode_weights(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to) {
+  using source = typename weight_views<Shape, From>::format;
+  static_assert(std::same_as<typename source::compute, typename To::compute>,
+                "ctlm: these two formats compute in different numbers");
+  for (const tensor_info& t : weight_views<Shape, To>::tensors) {
+    const auto numbers = to.numbers(t);
+    if (t.is_matrix())
+      for (std::size_t r = 0; r < t.layers * t.rows; ++r)
+        source::decode(from.raw_matrix(t.index()), r, 0, t.cols, numbers.data() + r * t.cols);
+    else
+      for (std::size_t j = 0; j < t.size(); ++j) numbers[j] = from.raw_vector(t.index())[j];
+  }
+}
+
 /// Numbers in the longest row of a matrix of this model.
 constexpr std::size_t longest_row(const tensor_table& tensors) {
   std::size_t longest = 1;

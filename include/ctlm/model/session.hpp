@@ -3,72 +3,11 @@
 #pragma once
 
 #include "block.hpp"
+#include "kernel_context.hpp"
 #include "kv_cache.hpp"
+#include "weight_source.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
-
-/// What every kernel call of a model needs: how to compute, who computes, and scratch. F is how its matrices are
-/// stored.
-template <class M, class F = typename M::weights::format>
-struct kernel_context {
-  [[no_unique_address]] typename M::arch_policy arch{};
-  typename M::executor_policy* exec = nullptr;
-  linear_workspace<typename M::arch_policy, F, typename M::compute_format> linear{};
-  attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};
-};
-
-/// Holds the user's executor, or, for one without state, an instance of its own.
-template <class E>
-struct executor_slot {
-  constexpr executor_slot() = default;
-  constexpr explicit executor_slot(E& e) : exec(&e) {}
-  constexpr E* get() { return exec; }
-  E* exec = nullptr;
-};
-template <class E>
-requires std::is_empty_v<E>
-struct executor_slot<E> {
-  constexpr executor_slot() = default;
-  constexpr explicit executor_slot(E&) {}
-  constexpr E* get() { return &own; }
-  E own{};
-};
-
-template <class M>
-class offloaded_weights;
-
-/// Where a session finds its weights: all of them at hand...
-template <class M>
-class weight_source {
- public:
-  using handle = const typename M::const_weights;
-
-  constexpr weight_source() = default;
-  constexpr explicit weight_source(handle& w) : views_(w) {}
-  /// The tensors that are not a layer's.
-  constexpr handle& common() const { return views_; }
-  constexpr handle& layer(std::size_t) const { return views_; }
-  constexpr void done(std::size_t) const {}
-
- private:
-  typename M::const_weights views_{};
-};
-
-/// ...or one layer after the other, as they arrive from a file.
-template <class M>
-requires M::memory_policy::streams class weight_source<M> {
- public:
-  using handle = offloaded_weights<M>;
-
-  constexpr weight_source() = default;
-  explicit weight_source(handle& w) : stream_(&w) {}
-  const auto& common() const { return stream_->common(); }
-  const auto& layer(std::size_t l) const { return stream_->layer(l); }
-  void done(std::size_t l) const { stream_->done(l); }
-
- private:
-  handle* stream_ = nullptr;
-};
 
 template <class M>
 class basic_session {
@@ -168,10 +107,7 @@ class basic_session {
     x_ = a.template allocate<real>(rows_at_once * d);
     normed_ = a.template allocate<real>(rows_at_once * d);
     logits_ = a.template allocate<real>(shape.vocab);
-    if (rotary) {
-      cosine_ = a.template allocate<real>(rows_at_once * shape.head_dim / 2);
-      sine_ = a.template allocate<real>(rows_at_once * shape.head_dim / 2);
-    }
+    angles_ = rotary_angles<real>::place(a, shape, rows_at_once);
     c_.linear = decltype(c_.linear)::place(a, rows_at_once, shape.most_outputs(),
                                            larger(larger(d, shape.d_ff), shape.q_dim()), workers);
     overlay(
@@ -182,7 +118,8 @@ class basic_session {
           if (cache_type::tile_scratch > 0)
             tile_scratch_ = attention.template allocate<real>(workers * cache_type::tile_scratch);
           for (auto& ws : c_.attention)
-            ws = attention_workspace<real>::place(attention, c_.arch, larger(smaller(rows_at_once, query_tile), group),
+            ws = attention_workspace<real>::place(attention, c_.arch,
+                                                  larger(smaller(rows_at_once, query_tile), heads_of<M>.group()),
                                                   shape.head_dim, false);
         },
         [&](auto& feed_forward) {
@@ -203,7 +140,7 @@ class basic_session {
     embed(c_.arch, *c_.exec, weight_format{}, rows, tokens.data(),
           weights_.common().matrix_of(tensor_id::token_embedding), x_);
     if constexpr (rotary) {
-      rope_angles(rows, shape.head_dim, position_, shape.rope_theta, cosine_, sine_);
+      angles_.fill(shape, position_, rows);
     } else {
       add_positions(c_.arch, *c_.exec, weight_format{}, rows, rows, position_,
                     weights_.common().matrix_of(tensor_id::position_embedding), x_, normed_);
@@ -218,51 +155,23 @@ class basic_session {
     for (std::size_t layer = 0; layer < shape.layers; ++layer) {
       block_forward<M>(
           c_, weights_.layer(layer), layer, rows, s,
-          [&](real* qkv, real* out) { attend_cached(layer, rows, qkv, out); }, no_dropout{}, no_dropout{});
+          [&](real* qkv, real* out) {
+            attend(layer, {rows, position_}, qkv, out);
+          },
+          no_dropout{}, no_dropout{});
       weights_.done(layer);
       if (release_cache_) cache_.for_each_part(layer, release_cache_);
     }
     position_ += rows;
   }
 
-  static constexpr std::size_t group = shape.heads / shape.kv_heads;
-
-  constexpr void attend_cached(std::size_t layer, std::size_t rows, real* qkv, real* out) {
-    constexpr std::size_t stride = shape.qkv_dim(), q_dim = shape.q_dim();
-    if constexpr (rotary)
-      rope(c_.arch, *c_.exec, rows, rows, shape.heads + shape.kv_heads, shape.head_dim, qkv, stride, cosine_, sine_,
-           real(1));
-    for (std::size_t r = 0; r < rows; ++r)
-      cache_.store(layer, position_ + r, qkv + r * stride + q_dim, qkv + r * stride + q_dim + shape.kv_dim());
-    // One token: the heads that share keys are the rows. Several: the tokens are, a tile of them and one head at a
-    // time.
-    const std::size_t work = shape.heads * rows * (position_ + rows) * shape.head_dim;
-    const std::size_t row_tiles = ceil_div(rows, query_tile);
-    auto one_task = [&](std::size_t task, std::size_t worker) {
-      const std::size_t kv = rows == 1 ? task : task / row_tiles / group;
-      auto tiles = [&](std::size_t first, std::size_t count) {
-        return cache_.tile(c_.arch, layer, kv, first, count, tile_scratch_ + worker * cache_type::tile_scratch);
-      };
-      const real scale = real(1) / math::sqrt(real(shape.head_dim));
-      const std::size_t column = kv * group * shape.head_dim;
-      auto run = [&](const query_rows<real>& q, real* y, std::size_t y_stride) {
-        attend(c_.arch, shape.head_dim, scale, q, tiles, y, y_stride, static_cast<real*>(nullptr), dropout_mask{},
-               c_.attention[worker]);
-      };
-      if (rows == 1) {
-        run({row_major<real>(qkv + column, shape.head_dim), group, position_ + 1, 0}, out + column, shape.head_dim);
-      } else {
-        const std::size_t first = task % row_tiles * query_tile, head = task / row_tiles * shape.head_dim;
-        run({row_major<real>(qkv + first * stride + head, stride), smaller(query_tile, rows - first),
-             position_ + first + 1, 1},
-            out + first * q_dim + head, q_dim);
-      }
-    };
-    const std::size_t tasks = rows == 1 ? shape.kv_heads : shape.heads * row_tiles;
-    if (work < parallel_threshold)
-      for (std::size_t task = 0; task < tasks; ++task) one_task(task, 0);
-    else
-      c_.exec->run(tasks, one_task);
+  /// Queries and keys turn by their positions, keys and values go to the cache, and the rows attend to it.
+  constexpr void attend(std::size_t layer, const session_rows& rows, real* qkv, real* out) {
+    rotate<M>(c_, rows.rows, angles_, qkv, real(1));
+    const cached_keys<cache_type, typename M::arch_policy> keys{&cache_, layer, tile_scratch_};
+    keys.store(rows, heads_of<M>, qkv);
+    attention_forward(c_.arch, *c_.exec, heads_of<M>, rows, static_cast<const real*>(qkv), keys, out,
+                      static_cast<real*>(nullptr), dropout_mask{}, c_.attention);
   }
 
   constexpr void compute_logits(std::size_t row) {
@@ -283,8 +192,7 @@ class basic_session {
   real* x_ = nullptr;
   real* normed_ = nullptr;
   real* logits_ = nullptr;
-  real* cosine_ = nullptr;
-  real* sine_ = nullptr;
+  rotary_angles<real> angles_{};
   real* qkv_ = nullptr;
   real* attended_ = nullptr;
   real* tile_scratch_ = nullptr;

@@ -33,7 +33,9 @@ enum class slot_kind : std::uint8_t {
   optimizer,
   schedule,
   trained_for,
-  recompute
+  recompute,
+  loss,
+  head
 };
 
 template <slot_kind Kind, class T>
@@ -123,7 +125,7 @@ struct check_slots {
   static_assert(
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, arch, threads, "
-      "memory, prefill; a trainer takes optimizer, schedule, trained_for, recompute");
+      "memory, prefill; a trainer takes optimizer, schedule, trained_for, recompute, loss, head");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
@@ -136,6 +138,8 @@ struct check_slots {
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");
   static_assert(once<slot_kind::trained_for>, "ctlm: duplicate slot: trained_for<> is given twice");
   static_assert(once<slot_kind::recompute>, "ctlm: duplicate slot: recompute<> is given twice");
+  static_assert(once<slot_kind::loss>, "ctlm: duplicate slot: loss<> is given twice");
+  static_assert(once<slot_kind::head>, "ctlm: duplicate slot: head<> is given twice");
   static constexpr bool ok = true;
 };
 

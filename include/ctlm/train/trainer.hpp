@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // ctlm: a trainer: weights, gradients, optimizer state and activations in one arena of train_bytes; a step allocates
-// nothing.
+// nothing. The work is done by forward_pass, chunked_head, backward_pass and weight_update.
 #pragma once
 
-#include "../model/causal_lm.hpp"
 #include "../model/initialise.hpp"
 #include "../policy/optimizer/adamw.hpp"
 #include "../policy/schedule/schedule.hpp"
-#include "backward.hpp"
-#include "config.hpp"
+#include "backward_pass.hpp"
+#include "chunked_head.hpp"
 #include "quantisation_aware.hpp"
+#include "weight_update.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -20,36 +20,37 @@ struct step_result {
   std::size_t step = 0;  // number of this step, the first being 0
 };
 
-/// M is a causal_lm with weights<f32> (or f64), Recipe a tag with `static constexpr train_config config`.
-/// Slots: optimizer<O> (default adamw), schedule<S> (default constant_rate), trained_for<F> (default: the model's own
-/// format; another makes training aware of the quantisation that follows), recompute<N> (default
-/// 0: memory for the activations of N layers is saved, at the price of about a fifth of the time where N is all).
+/// M is a causal_lm with weights<f32> (or f64), Recipe a tag with `static constexpr train_config config`. Slots, each
+/// with its default: optimizer<adamw>, schedule<constant_rate>, loss<cross_entropy_loss>, head<vocabulary_head>,
+/// trained_for<F> (the model's own format; another makes training aware of the quantisation that follows),
+/// recompute<0> (memory for the activations of N layers is saved, at the price of about a fifth of the time where N is
+/// all).
 template <class M, class Recipe, class... Slots>
 class trainer {
   static_assert(native_format<typename M::weight_format>,
                 "ctlm: wrong weight format: a trainer needs weights<f32> (or f64); train first, then quantise");
-  static_assert(check_slots<slot_kind::optimizer, slot_kind::recompute, Slots...>::ok);
+  static_assert(check_slots<slot_kind::optimizer, slot_kind::head, Slots...>::ok);
+  using batch_type = batch_shape<M, Recipe>;
 
  public:
   using model = M;
   using real = typename M::real;
   using optimizer_type = slot_or<slot_kind::optimizer, adamw, Slots...>;
   using schedule_type = slot_or<slot_kind::schedule, constant_rate, Slots...>;
+  using loss_type = slot_or<slot_kind::loss, cross_entropy_loss, Slots...>;
+  using head_type = slot_or<slot_kind::head, vocabulary_head, Slots...>;
   using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
   static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;
   using executor_type = typename M::executor_policy;
   using weights_type = typename M::weights;
 
   static constexpr decoder_shape shape = M::shape;
-  static constexpr train_config config = Recipe::config;
-  static constexpr std::size_t batch = config.batch;
-  static constexpr std::size_t sequence = config.sequence == 0 ? shape.context : config.sequence;
-  static constexpr std::size_t accumulate = config.accumulate;
-  static constexpr std::size_t batch_tokens = batch * sequence;          // of a micro-batch
+  static constexpr train_config config = batch_type::config;
+  static constexpr std::size_t batch = batch_type::batch, sequence = batch_type::sequence;
+  static constexpr std::size_t accumulate = batch_type::accumulate;
+  static constexpr std::size_t batch_tokens = batch_type::rows;          // of a micro-batch
   static constexpr std::size_t step_tokens = accumulate * batch_tokens;  // of a step
-  static_assert(batch > 0 && accumulate > 0, "ctlm: config.batch and config.accumulate must be at least 1");
   static_assert(recomputed <= shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
-  static_assert(sequence <= shape.context, "ctlm: config.sequence is longer than the model's context");
 
   struct options {
     std::uint64_t seed = 1337;
@@ -79,22 +80,36 @@ class trainer {
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;
 
+  /// Before the first step: begins with these weights, in any format, instead of random ones.
+  template <class F>
+  constexpr void start_from(const weight_views<typename M::shape_type, F>& weights) {
+    require_untrained();
+    decode_weights(weights, weights_);
+  }
+  /// The same with what fill(weights) writes there: a file that is loaded in place, say.
+  template <class Fill>
+  requires std::is_invocable_v<Fill, const weights_type&>
+  constexpr void start_from(Fill&& fill) {
+    require_untrained();
+    fill(static_cast<const weights_type&>(weights_));
+  }
+
   /// One optimizer step over step_tokens tokens: [accumulate][batch][sequence]. Targets of ignore_token take no part.
   constexpr step_result step(span<const token> inputs, span<const token> targets) {
     check(inputs.size() == step_tokens && targets.size() == step_tokens, errc::invalid_argument,
           "ctlm: step needs accumulate * batch * sequence tokens", inputs.size());
-    prepare();
-    clear_gradients();
     const std::size_t counted = count_targets(targets);
+    begin_gradients();
     double loss = 0;
     for (std::size_t i = 0; i < accumulate; ++i)
-      loss += accumulate_gradients(inputs.subspan(i * batch_tokens, batch_tokens),
-                                   hard_targets{targets.data() + i * batch_tokens}, counted, i);
-    return apply_gradients(loss / static_cast<double>(larger(1, counted)));
+      loss += learn_from(inputs.subspan(i * batch_tokens, batch_tokens),
+                         token_targets<loss_type>{targets.data() + i * batch_tokens}, counted, i);
+    return update_weights(loss / static_cast<double>(larger(1, counted)));
   }
 
-  /// One optimizer step towards what a teacher of the same batch shape and vocabulary predicts for the tokens: its
-  /// whole distribution is the target, so that a few thousand tokens teach much.
+  /// One optimizer step towards what a teacher (train/teacher.hpp, or another trainer) of the same batch shape and
+  /// vocabulary predicts for the tokens: its whole distribution is the target, so that a few thousand tokens teach
+  /// much.
   template <class Teacher>
   constexpr step_result distil(span<const token> inputs, Teacher& teacher) {
     static_assert(
@@ -102,37 +117,34 @@ class trainer {
         "ctlm: a teacher needs the student's batch, sequence and vocabulary");
     check(inputs.size() == step_tokens, errc::invalid_argument,
           "ctlm: distil needs accumulate * batch * sequence tokens", inputs.size());
-    prepare();
-    clear_gradients();
+    begin_gradients();
     double loss = 0;
     for (std::size_t i = 0; i < accumulate; ++i) {
       const auto tokens = inputs.subspan(i * batch_tokens, batch_tokens);
       teacher.read(tokens);
-      loss += accumulate_gradients(tokens, soft_targets<Teacher>{&teacher}, step_tokens, i);
+      loss += learn_from(tokens, teacher_targets<Teacher>{&teacher}, step_tokens, i);
     }
-    return apply_gradients(loss / static_cast<double>(step_tokens));
+    return update_weights(loss / static_cast<double>(step_tokens));
   }
   /// A teacher's side: takes a micro-batch, and then yields logits [n][vocab] of some of its rows, which the caller may
   /// overwrite.
   constexpr void read(span<const token> inputs) {
     check(inputs.size() == batch_tokens, errc::invalid_argument, "ctlm: read needs batch * sequence tokens",
           inputs.size());
-    prepare();
-    forward(inputs.data(), masks{});
+    refresh();
+    read_ = forward(inputs, {});
   }
   constexpr real* logits(std::size_t first, std::size_t n) {
-    compute_logits(first, n);
-    return logits_;
+    return head_.logits(c_, used(), read_, first, n, {activations_.head_out}).data;
   }
 
   /// Gradients of the mean loss over one micro-batch, left in gradients(); returns the loss. No update.
   constexpr double forward_backward(span<const token> inputs, span<const token> targets) {
     check(inputs.size() == batch_tokens && targets.size() == batch_tokens, errc::invalid_argument,
           "ctlm: forward_backward needs batch * sequence tokens", inputs.size());
-    prepare();
-    clear_gradients();
     const std::size_t counted = count_targets(targets);
-    return accumulate_gradients(inputs, hard_targets{targets.data()}, counted, 0) /
+    begin_gradients();
+    return learn_from(inputs, token_targets<loss_type>{targets.data()}, counted, 0) /
            static_cast<double>(larger(1, counted));
   }
 
@@ -140,17 +152,19 @@ class trainer {
   constexpr double evaluate(span<const token> inputs, span<const token> targets) {
     check(inputs.size() == batch_tokens && targets.size() == batch_tokens, errc::invalid_argument,
           "ctlm: evaluate needs batch * sequence tokens", inputs.size());
-    prepare();
-    forward(inputs.data(), masks{});
-    const double total = head<false>(hard_targets{targets.data()}, real(0));
-    return total / static_cast<double>(larger(1, count_targets(targets)));
+    const std::size_t counted = count_targets(targets);
+    refresh();
+    const values<const real> rows = forward(inputs, {});
+    return head_.loss(c_, used(), rows, token_targets<loss_type>{targets.data()}, {activations_.head_out}) /
+           static_cast<double>(larger(1, counted));
   }
 
-  constexpr const weights_type& weights() const { return weights_; }
-  constexpr const weights_type& gradients() const { return gradients_; }
+  /// To read: start_from is the way in.
+  constexpr typename M::const_weights weights() const { return weights_; }
+  constexpr typename M::const_weights gradients() const { return gradients_; }
   /// The weights in the integer format that they are trained for.
   constexpr const auto& quantised() requires quantised_format<target_format> {
-    prepare();
+    refresh();
     return in_use_.codes();
   }
   constexpr const options& settings() const { return options_; }
@@ -161,9 +175,7 @@ class trainer {
   template <class F>
   void for_each_state(F&& f) {
     f("weights", static_cast<void*>(weights_.bytes().data()), weights_.bytes().size());
-    constexpr const char* names[] = {"moment1", "moment2", "moment3"};
-    for (std::size_t i = 0; i < optimizer_type::moments; ++i)
-      f(names[i], static_cast<void*>(moments_[i].bytes().data()), moments_[i].bytes().size());
+    update_.for_each_state(f);
     in_use_.for_each_state(f);
     f("step", static_cast<void*>(&step_), sizeof(step_));
   }
@@ -174,33 +186,12 @@ class trainer {
   }
   static constexpr std::size_t train_bytes = [] { return measure([](auto& a) { trainer().place(a, a); }); }();
   /// Those of them that are the optimizer's.
-  static constexpr std::size_t state_bytes = optimizer_type::moments * M::weight_bytes;
+  static constexpr std::size_t state_bytes = weight_update<M, optimizer_type>::state_bytes;
 
  private:
-  static constexpr std::size_t rows = batch_tokens;
-  static constexpr std::size_t d = shape.d_model;
-  static constexpr bool rotary = shape.position == position_kind::rope;
-  static constexpr std::size_t head_rows = smaller(rows, 256);  // rows of logits alive at once
-  static constexpr std::size_t chunk = 16384;                   // weights per task of norm and update
-  static constexpr std::size_t stretch = 64 * chunk;            // weights whose state is in memory at once
-  static constexpr attention_shape attention{batch, sequence, shape.heads, shape.kv_heads, shape.head_dim};
   using in_use_type = weights_in_use<M, target_format, optimizer_type>;
   using used_format = typename in_use_type::format;
-  using statistics = typename M::norm::template statistics<real>;
-  using state = block_state<real, statistics>;
-
-  /// Dropout masks of one micro-batch.
-  struct masks {
-    std::uint64_t stream = 0;
-    double rate = 0;
-    constexpr dropout_mask at(std::size_t layer, std::size_t place) const {
-      return rate > 0 ? dropout_mask(mix(stream, layer * 4 + place), rate) : dropout_mask{};
-    }
-    constexpr dropout_mask embedding() const { return at(shape.layers, 0); }
-    constexpr dropout_mask attention(std::size_t layer) const { return at(layer, 1); }
-    constexpr dropout_mask residual1(std::size_t layer) const { return at(layer, 2); }
-    constexpr dropout_mask residual2(std::size_t layer) const { return at(layer, 3); }
-  };
+  using head_pass = chunked_head<M, batch_type, head_type>;
 
   constexpr trainer() = default;
 
@@ -214,212 +205,78 @@ class trainer {
   constexpr void start(A& a, S& state_arena) {
     require_room<bytes_needed() - state_bytes>(a);
     require_room<state_bytes>(state_arena);
-    release_state_ = release_hook::of(state_arena);
+    update_.release_to(release_hook::of(state_arena));
     place(a, state_arena);
     begin();
   }
   constexpr void begin() {
+    c_.exec = exec_.get();
     initialise(weights_, options_.seed);
-    if constexpr (rotary) rope_angles(sequence, shape.head_dim, 0, shape.rope_theta, cosine_, sine_);
+    activations_.angles.fill(shape, 0, sequence);
   }
 
   template <class A, class S>
   constexpr void place(A& a, S& state_arena) {
-    constexpr std::size_t workers = executor_type::max_workers;
+    constexpr std::size_t workers = executor_type::max_workers, widest = larger(batch_tokens, shape.most_outputs());
     weights_.place(a);
     gradients_.place(a);
     in_use_.place(a);
-    for (std::size_t i = 0; i < optimizer_type::moments; ++i) moments_[i].place(state_arena);
-    partials_ = a.template allocate<double>(partial_sums());
-    losses_ = a.template allocate<real>(rows);
-    for (std::size_t l = 0; l < shape.layers; ++l) place_layer(a, l);
-    final_ = a.template allocate<real>(rows * d);
-    for (std::size_t l = 0; l < shape.layers; ++l) states_[l].out = l + 1 < shape.layers ? states_[l + 1].x : final_;
-    final_statistics_ = place_statistics(a);
-    if (rotary) {
-      cosine_ = a.template allocate<real>(sequence * shape.head_dim / 2);
-      sine_ = a.template allocate<real>(sequence * shape.head_dim / 2);
-    }
-    scratch_.normed = a.template allocate<real>(rows * d);
-    scratch_.dnormed = a.template allocate<real>(rows * d);
-    dx_ = a.template allocate<real>(rows * d);
-    constexpr std::size_t widest = larger(rows, shape.most_outputs());
+    update_.place(a, state_arena);
+    head_.place(a);
     c_.linear = decltype(c_.linear)::place(a, widest, widest, widest, workers);
     for (auto& ws : c_.attention) ws = attention_workspace<real>::place(a, c_.arch, query_tile, shape.head_dim, true);
-    overlay(
-        a, [&](auto& head) { logits_ = head.template allocate<real>(head_rows * shape.vocab); },
-        [&](auto& feed_forward) { scratch_.activated = feed_forward.template allocate<real>(rows * shape.d_ff); },
-        [&](auto& attend) {
-          scratch_.dattended = attend.template allocate<real>(rows * shape.q_dim());
-          scratch_.dqkv = attend.template allocate<real>(rows * shape.qkv_dim());
-        });
+    activations_.place(a, head_pass::out_numbers);
   }
-
-  template <class A>
-  constexpr void place_layer(A& a, std::size_t layer) {
-    state& s = states_[layer];
-    s.x = a.template allocate<real>(rows * d);
-    log_sums_[layer] = a.template allocate<real>(batch * shape.heads * sequence);
-    s.norm1 = place_statistics(a);
-    s.norm2 = place_statistics(a);
-    if (layer > 0 && layer < recomputed) {  // one set of activations for all of them
-      s.qkv = states_[0].qkv;
-      s.attended = states_[0].attended;
-      s.mid = states_[0].mid;
-      s.up = states_[0].up;
-    } else {
-      s.qkv = a.template allocate<real>(rows * shape.qkv_dim());
-      s.attended = a.template allocate<real>(rows * shape.q_dim());
-      s.mid = a.template allocate<real>(rows * d);
-      s.up = a.template allocate<real>(rows * shape.up_dim());
-    }
-  }
-
-  template <class A>
-  static constexpr statistics* place_statistics(A& a) {
-    return a.template allocate<statistics>(rows);
-  }
-
-  // ---- forward -------------------------------------------------------------------------------------------------
 
   constexpr const auto& used() const { return in_use_.of(weights_); }
-  constexpr void prepare() { in_use_.refresh(weights_, steps(), *exec_.get()); }
-
-  constexpr void forward(const token* tokens, const masks& drop) {
-    for (std::size_t r = 0; r < rows; ++r)
-      check(tokens[r] >= 0 && static_cast<std::size_t>(tokens[r]) < shape.vocab, errc::invalid_argument,
-            "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(tokens[r]));
-    c_.exec = exec_.get();
-    real* x = states_[0].x;
-    embed(c_.arch, *c_.exec, used_format{}, rows, tokens, used().matrix_of(tensor_id::token_embedding), x);
-    if constexpr (!rotary)
-      add_positions(c_.arch, *c_.exec, used_format{}, rows, sequence, 0,
-                    used().matrix_of(tensor_id::position_embedding), x, scratch_.normed);
-    drop_embedding(drop, x);
-    for (std::size_t l = 0; l < shape.layers; ++l)
-      block_forward<M>(c_, used(), l, rows, state_of(l), attend(l, drop), drop.residual1(l), drop.residual2(l));
-    norm_forward(typename M::norm{}, c_.arch, *c_.exec, rows, d, static_cast<const real*>(final_),
-                 weight_vector(tensor_id::norm_weight), weight_vector(tensor_id::norm_bias), scratch_.normed,
-                 shape.norm_eps, final_statistics_);
+  /// What the passes read follows what the last update wrote.
+  constexpr void refresh() { in_use_.refresh(weights_, steps(), *exec_.get()); }
+  constexpr void begin_gradients() {
+    refresh();
+    update_.clear(c_, gradients_);
   }
 
-  constexpr state state_of(std::size_t layer) const {
-    state s = states_[layer];
-    s.normed = scratch_.normed;
-    s.activated = scratch_.activated;
-    return s;
+  constexpr values<const real> forward(span<const token> inputs, const dropout_masks& drop) {
+    require_tokens(inputs);
+    return forward_pass<M, batch_type, used_format>{}(c_, used(), activations_, inputs.data(), drop);
   }
-  constexpr auto attend(std::size_t layer, const masks& drop) {
-    return [this, layer, &drop](real* qkv, real* attended) {
-      turn(qkv, real(1));
-      attention_forward(c_.arch, *c_.exec, attention, static_cast<const real*>(qkv), attended, log_sums_[layer],
-                        drop.attention(layer), c_.attention);
-    };
-  }
-
-  constexpr const real* weight_vector(tensor_id id) const { return used().vector_of(id); }
-
-  /// Rotates queries and keys of all rows, or back.
-  constexpr void turn(real* qkv, real direction) {
-    if constexpr (rotary)
-      rope(c_.arch, *c_.exec, rows, sequence, shape.heads + shape.kv_heads, shape.head_dim, qkv, shape.qkv_dim(),
-           static_cast<const real*>(cosine_), static_cast<const real*>(sine_), direction);
-  }
-
-  constexpr void drop_embedding(const masks& drop, real* x) {
-    const dropout_mask mask = drop.embedding();
-    if (mask.active()) apply_dropout(mask, rows * d, x, 0);
-  }
-
-  /// Targets of the loss: tokens...
-  struct hard_targets {
-    const token* tokens;
-    constexpr void loss(trainer& t, std::size_t first, std::size_t n, real scale) const {
-      cross_entropy(t.c_.arch, *t.c_.exec, n, shape.vocab, t.logits_, tokens + first, scale, t.losses_ + first);
-    }
-  };
-  /// ...or a teacher's distributions.
-  template <class Teacher>
-  struct soft_targets {
-    Teacher* teacher;
-    constexpr void loss(trainer& t, std::size_t first, std::size_t n, real scale) const {
-      soft_cross_entropy(t.c_.arch, *t.c_.exec, n, shape.vocab, t.logits_, teacher->logits(first, n), scale,
-                         t.losses_ + first);
-    }
-  };
-
-  constexpr void compute_logits(std::size_t first, std::size_t n) {
-    linear(c_.arch, *c_.exec, n, static_cast<const real*>(scratch_.normed) + first * d, used().head(),
-           linear_terms<real>{}, logits_, c_.linear);
-  }
-
-  /// The output projection and the loss, head_rows rows of logits at a time. With gradients, scratch_.dnormed receives
-  /// those of the normalised output. Returns the sum of losses.
-  template <bool with_gradients, class Targets>
-  constexpr double head(const Targets& targets, real scale, bool add = false) {
-    const auto w = used().head();
-    for (std::size_t first = 0; first < rows; first += head_rows) {
-      const std::size_t n = smaller(head_rows, rows - first);
-      const real* x = scratch_.normed + first * d;
-      compute_logits(first, n);
-      targets.loss(*this, first, n, scale);
-      if constexpr (with_gradients) {
-        linear_backward_weight(c_.arch, *c_.exec, n, static_cast<const real*>(logits_), x, gradients_.head(),
-                               add || first > 0, static_cast<real*>(nullptr), c_.linear);
-        linear_backward_input(c_.arch, *c_.exec, n, static_cast<const real*>(logits_), w, scratch_.dnormed + first * d,
-                              false, c_.linear);
-      }
-    }
-    double total = 0;
-    for (std::size_t r = 0; r < rows; ++r) total += static_cast<double>(losses_[r]);
-    return total;
-  }
-
-  // ---- backward ------------------------------------------------------------------------------------------------
 
   /// Adds one micro-batch's gradients of (sum of losses) / counted; returns the sum of losses.
   template <class Targets>
-  constexpr double accumulate_gradients(span<const token> inputs, const Targets& targets, std::size_t counted,
-                                        std::size_t micro) {
-    const masks drop{mix(mix(options_.seed, 0xD50), static_cast<std::uint64_t>(step_) * accumulate + micro),
-                     static_cast<double>(options_.dropout)};
-    forward(inputs.data(), drop);
-    const double loss = head<true>(targets, real(1) / static_cast<real>(larger(1, counted)), micro > 0);
-    elementwise(
-        c_.arch, rows * d, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, dx_);
-    norm_backward(typename M::norm{}, c_.arch, *c_.exec, rows, d, static_cast<const real*>(final_),
-                  weight_vector(tensor_id::norm_weight), static_cast<const real*>(scratch_.dnormed), dx_,
-                  gradients_.vector_of(tensor_id::norm_weight), gradients_.vector_of(tensor_id::norm_bias),
-                  final_statistics_);
-    for (std::size_t l = shape.layers; l-- > 0;) {
-      if constexpr (recomputed > 1)
-        if (l + 1 < recomputed)  // the last one's are still there
-          block_until_activation<M>(c_, used(), l, rows, state_of(l), attend(l, drop), drop.residual1(l));
-      block_backward<M>(
-          c_, used(), gradients_, l, rows, states_[l], scratch_, dx_,
-          [&](const real* dattended, real* dqkv) {
-            attention_backward(c_.arch, *c_.exec, attention, static_cast<const real*>(states_[l].qkv),
-                               static_cast<const real*>(states_[l].attended), dattended,
-                               static_cast<const real*>(log_sums_[l]), dqkv, drop.attention(l), c_.attention);
-            turn(dqkv, real(-1));
-          },
-          drop.residual1(l), drop.residual2(l), micro > 0);
-    }
-    drop_embedding(drop, dx_);
-    embed_backward(c_.arch, *c_.exec, rows, d, inputs.data(), static_cast<const real*>(dx_),
-                   gradients_.matrix_of(tensor_id::token_embedding).data);
-    if constexpr (!rotary)
-      add_positions_backward(c_.arch, *c_.exec, rows, sequence, d, static_cast<const real*>(dx_),
-                             gradients_.matrix_of(tensor_id::position_embedding).data);
+  constexpr double learn_from(span<const token> inputs, const Targets& targets, std::size_t counted,
+                              std::size_t micro) {
+    const dropout_masks drop{mix(mix(options_.seed, 0xD50), step_ * accumulate + micro),
+                             static_cast<double>(options_.dropout), shape.layers};
+    const ctlm::gradients<real> dfinal{activations_.dfinal_rows};
+    const values<const real> rows = forward(inputs, drop);
+    const double loss =
+        head_.gradient(c_, used(), gradients_, rows, targets, real(1) / static_cast<real>(larger(1, counted)),
+                       {activations_.head_out}, dfinal, micro > 0);
+    backward_pass<M, batch_type, used_format, recomputed>{}(c_, used(), gradients_, activations_, dfinal, inputs.data(),
+                                                            drop, micro > 0);
     return loss;
   }
 
-  // ---- update --------------------------------------------------------------------------------------------------
+  constexpr step_result update_weights(double loss) {
+    const double norm = update_.norm(c_, gradients_);
+    const double limit = static_cast<double>(options_.clip_norm);
+    const double lr = schedule_type::rate(options_.schedule, static_cast<double>(options_.optimizer.lr), steps());
+    const update u{lr, steps() + 1, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0, false};
+    in_use_.learn(weights_, gradients_, options_.optimizer, u, *c_.exec);
+    update_.apply(c_, weights_, gradients_, options_.optimizer, u);
+    const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), steps()};
+    ++step_;
+    return r;
+  }
 
-  static constexpr std::size_t partial_sums() {
-    std::size_t n = 0;
-    for (const tensor_info& t : M::tensors) n += ceil_div(t.size(), chunk);
-    return n;
+  constexpr void require_untrained() const {
+    check(step_ == 0, failure{errc::invalid_argument, "ctlm: start_from comes before the first step, not after {had}",
+                              0, 0, steps()});
+  }
+  static constexpr void require_tokens(span<const token> tokens) {
+    for (token t : tokens)
+      check(t >= 0 && static_cast<std::size_t>(t) < shape.vocab, errc::invalid_argument,
+            "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(t));
   }
   static constexpr std::size_t count_targets(span<const token> targets) {
     std::size_t n = 0;
@@ -430,64 +287,6 @@ class trainer {
     }
     return n;
   }
-  /// Those that are only ever added to; matrices of the layers and the head begin with the first micro-batch's.
-  constexpr void clear_gradients() {
-    c_.exec = exec_.get();
-    for (const tensor_info& t : M::tensors) {
-      const bool is_head = shape.tie_embeddings && t.id == tensor_id::token_embedding;
-      if (t.is_matrix() && (t.role != tensor_role::embedding || is_head)) continue;
-      real* g = gradients_.numbers(t).data();
-      parallel_for(*c_.exec, t.size(), chunk,
-                   [&](std::size_t first, std::size_t n, std::size_t) { clear(n, g + first); });
-    }
-  }
-
-  /// Chunks of fixed size are summed in parallel, then their sums in order: the same bits for any thread count.
-  constexpr double gradient_norm() {
-    std::size_t base = 0;
-    for (const tensor_info& t : M::tensors) {
-      const real* g = gradients_.numbers(t).data();
-      parallel_for(*c_.exec, t.size(), chunk, [&](std::size_t first, std::size_t n, std::size_t) {
-        for (std::size_t i = 0; i < n; i += chunk) {
-          const real s = sum(
-              c_.arch, smaller(chunk, n - i), [](const auto& v) { return v * v; }, g + first + i);
-          partials_[base + (first + i) / chunk] = static_cast<double>(s);
-        }
-      });
-      base += ceil_div(t.size(), chunk);
-    }
-    double total = 0;
-    for (std::size_t i = 0; i < base; ++i) total += partials_[i];
-    return math::sqrt(total);
-  }
-
-  constexpr step_result apply_gradients(double loss) {
-    const double norm = gradient_norm();
-    const double limit = static_cast<double>(options_.clip_norm);
-    const double scale = limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0;
-    const double lr = schedule_type::rate(options_.schedule, static_cast<double>(options_.optimizer.lr), steps());
-    in_use_.learn(weights_, gradients_, options_.optimizer, update{lr, steps() + 1, scale, false}, *c_.exec);
-    for (const tensor_info& t : M::tensors) {
-      const update u{lr, steps() + 1, scale, t.is_matrix()};
-      for (std::size_t from = 0; from < t.size(); from += stretch) {
-        const std::size_t count = smaller(stretch, t.size() - from);
-        parallel_for(*c_.exec, count, chunk, [&](std::size_t first, std::size_t n, std::size_t) {
-          real* moments[optimizer_type::moments + 1]{};
-          for (std::size_t i = 0; i < optimizer_type::moments; ++i)
-            moments[i] = moments_[i].numbers(t).data() + from + first;
-          optimizer_type::apply(c_.arch, n, weights_.numbers(t).data() + from + first,
-                                static_cast<const real*>(gradients_.numbers(t).data()) + from + first, moments,
-                                options_.optimizer, u);
-        });
-        if (release_state_)
-          for (std::size_t i = 0; i < optimizer_type::moments; ++i)
-            release_state_(moments_[i].numbers(t).data() + from, count * sizeof(real));
-      }
-    }
-    const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), steps()};
-    ++step_;
-    return r;
-  }
 
   options options_{};
   [[no_unique_address]] executor_slot<executor_type> exec_{};
@@ -496,19 +295,10 @@ class trainer {
   weights_type weights_{};
   weights_type gradients_{};
   in_use_type in_use_{};
-  weights_type moments_[larger(1, optimizer_type::moments)]{};
-  release_hook release_state_{};
-  state states_[shape.layers]{};
-  real* log_sums_[shape.layers]{};
-  real* final_ = nullptr;
-  statistics* final_statistics_ = nullptr;
-  block_scratch<real> scratch_{};
-  real* dx_ = nullptr;
-  real* cosine_ = nullptr;
-  real* sine_ = nullptr;
-  real* logits_ = nullptr;
-  real* losses_ = nullptr;
-  double* partials_ = nullptr;
+  weight_update<M, optimizer_type> update_{};
+  activations<M, batch_type, recomputed> activations_{};
+  head_pass head_{};
+  values<const real> read_{};  // what a student asks about
 };
 
 }}  // namespace ctlm

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the backward pass of attention over a training batch: scores are computed again, tile by tile.
+#pragma once
+
+#include "attention_rows.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// Gradients of one tile of scores: scores become probabilities P (after dropout), ws.gradients become dS.
+template <class Arch, class T>
+constexpr void attention_backward_tile(Arch arch, const head_shape& s, const query_rows<T>& queries, std::size_t first,
+                                       std::size_t count, const T* log_sum, const T* delta, const dropout_mask& dropout,
+                                       attention_workspace<T>& ws) {
+  const T scale = s.template scale<T>();
+  for (std::size_t r = 0; r < queries.rows; ++r) {
+    const std::size_t seen = visible_in_tile(queries, r, first, count);
+    T* p = ws.scores + r * count;
+    T* d = ws.gradients + r * count;
+    const std::size_t element = queries.dropout_base + r * queries.dropout_stride + first;
+    if (dropout.active()) apply_dropout(dropout, seen, d, element);
+    const T shift = log_sum[r], mean = delta[r];
+    elementwise(
+        arch, seen,
+        [=](auto& probability, auto& gradient) {
+          using math::exp;
+          probability = exp(probability * scale - shift);
+          gradient = probability * (gradient - mean) * scale;
+        },
+        p, d);
+    if (dropout.active()) apply_dropout(dropout, seen, p, element);
+    clear(count - seen, p + seen);
+    clear(count - seen, d + seen);
+  }
+}
+
+/// dqkv = gradients of queries, keys and values, given those of the output (every element is written).
+/// One task owns the keys and values of one head of one sequence, and the queries that share it.
+template <class Arch, executor E, class T>
+constexpr void attention_backward(Arch arch, E& exec, const head_shape& s, const batch_rows& batch, const T* qkv,
+                                  const T* out, const T* dout, const T* log_sum, T* dqkv, const dropout_mask& dropout,
+                                  attention_workspace<T>* workers) {
+  const std::size_t stride = s.qkv_dim(), q_dim = s.q_dim();
+  exec.run(batch.sequences * s.kv_heads, [&](std::size_t task, std::size_t worker) {
+    attention_workspace<T>& ws = workers[worker];
+    const std::size_t b = task / s.kv_heads, kv = task % s.kv_heads, row0 = b * batch.length;
+    const std::size_t key_column = q_dim + kv * s.head_dim, value_column = key_column + s.kv_dim();
+    for (std::size_t j = 0; j < batch.length; j += key_tile) {
+      const std::size_t keys = smaller(key_tile, batch.length - j);
+      const T* k = qkv + (row0 + j) * stride + key_column;
+      const T* v = qkv + (row0 + j) * stride + value_column;
+      T* dk = dqkv + (row0 + j) * stride + key_column;
+      T* dv = dqkv + (row0 + j) * stride + value_column;
+      bool started = false;  // the first tile writes dk and dv, the others add
+      for (std::size_t h = kv * s.group(); h < (kv + 1) * s.group(); ++h) {
+        for (std::size_t i = j / query_tile * query_tile; i < batch.length; i += query_tile) {
+          const std::size_t rows = smaller(query_tile, batch.length - i);
+          const auto queries = attention_detail::queries_of(s, batch, batch.run(b), qkv, h, i, rows);
+          const T* o = out + (row0 + i) * q_dim + h * s.head_dim;
+          const T* go = dout + (row0 + i) * q_dim + h * s.head_dim;
+          const std::size_t count = smaller(keys, queries.most() - j);
+          for (std::size_t r = 0; r < rows; ++r)  // delta = dO . O, the mean that softmax subtracts
+            ws.total[r] = sum(
+                arch, s.head_dim, [](const auto& x, const auto& y) { return x * y; }, o + r * q_dim, go + r * q_dim);
+          gemm(arch, rows, count, s.head_dim, queries.q, row_major(k, stride).transposed(), ws.scores, count, false,
+               ws.panel);
+          gemm(arch, rows, count, s.head_dim, row_major(go, q_dim), row_major(v, stride).transposed(), ws.gradients,
+               count, false, ws.panel);
+          attention_backward_tile(arch, s, queries, j, count, log_sum + (b * s.heads + h) * batch.length + i,
+                                  static_cast<const T*>(ws.total), dropout, ws);
+          const strided<T> p = row_major<T>(ws.scores, count), ds = row_major<T>(ws.gradients, count);
+          if (!started)  // a first tile of few rows may not reach all keys
+            for (std::size_t c = count; c < keys; ++c) {
+              clear(s.head_dim, dk + c * stride);
+              clear(s.head_dim, dv + c * stride);
+            }
+          gemm(arch, count, s.head_dim, rows, p.transposed(), row_major(go, q_dim), dv, stride, started, ws.panel);
+          gemm(arch, count, s.head_dim, rows, ds.transposed(), queries.q, dk, stride, started, ws.panel);
+          gemm(arch, rows, s.head_dim, count, ds, row_major(k, stride), dqkv + (row0 + i) * stride + h * s.head_dim,
+               stride, j > 0, ws.panel);
+          started = true;
+        }
+      }
+    }
+  });
+}
+
+}}  // namespace ctlm

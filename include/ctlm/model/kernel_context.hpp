@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what a model's computations have in common: how to compute, who computes, and where.
+#pragma once
+
+#include "../kernels/ops.hpp"
+#include "weights.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// What every kernel call of a model needs: how to compute, who computes, and scratch. F is how its matrices are
+/// stored.
+template <class M, class F = typename M::weights::format>
+struct kernel_context {
+  [[no_unique_address]] typename M::arch_policy arch{};
+  typename M::executor_policy* exec = nullptr;
+  linear_workspace<typename M::arch_policy, F, typename M::compute_format> linear{};
+  attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};
+};
+
+/// Holds the user's executor, or, for one without state, an instance of its own.
+template <class E>
+struct executor_slot {
+  constexpr executor_slot() = default;
+  constexpr explicit executor_slot(E& e) : exec(&e) {}
+  constexpr E* get() { return exec; }
+  E* exec = nullptr;
+};
+template <class E>
+requires std::is_empty_v<E>
+struct executor_slot<E> {
+  constexpr executor_slot() = default;
+  constexpr explicit executor_slot(E&) {}
+  constexpr E* get() { return &own; }
+  E own{};
+};
+
+}}  // namespace ctlm

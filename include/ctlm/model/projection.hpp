@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// ctlm: a block's only doors to its matrices, forward and backward: what a matrix is (dense, quantised, ...) is known
+// to the linear layers that its view chooses, and to nobody here.
+#pragma once
+
+#include "../kernels/ops.hpp"
+#include "weights.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// No dropout: inference.
+struct no_dropout {
+  static constexpr bool active() { return false; }
+};
+
+/// y = x W^T + bias + residual, either of which may be nullptr. Its code is there once for each kind of matrix,
+/// whatever a compiler thinks of a loop over many layers.
+template <class M, class Context, matrix_view W>
+CTLM_NOINLINE constexpr void linear_layer(Context& c, const W& w, const typename M::real* bias, std::size_t rows,
+                                          const typename M::real* x, const typename M::real* residual,
+                                          typename M::real* y) {
+  linear(c.arch, *c.exec, rows, x, w, linear_terms<typename M::real>{bias, residual}, y, c.linear);
+}
+
+/// One projection of a block: the door to its matrix, whose view may be of any kind (matrix_of<weight>).
+template <class M, tensor_id weight, tensor_id bias, class Context, class W>
+constexpr void project(Context& c, const W& w, std::size_t layer, std::size_t rows, const typename M::real* x,
+                       const typename M::real* residual, typename M::real* y) {
+  linear_layer<M>(c, w.template matrix_of<weight>(layer), w.vector_of(bias, layer), rows, x, residual, y);
+}
+
+/// y = residual + the projection of x, with dropout on the projection.
+template <class M, tensor_id weight, tensor_id bias, class Context, class W, class Dropout>
+constexpr void project_residual(Context& c, const W& w, std::size_t layer, std::size_t rows, const typename M::real* x,
+                                const typename M::real* residual, typename M::real* y, const Dropout& dropout,
+                                typename M::real* scratch) {
+  using T = typename M::real;
+  if (!dropout.active()) return project<M, weight, bias>(c, w, layer, rows, x, residual, y);
+  if constexpr (!std::same_as<Dropout, no_dropout>) {
+    project<M, weight, bias>(c, w, layer, rows, x, nullptr, scratch);
+    parallel_for(*c.exec, rows * M::shape.d_model, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
+      apply_dropout(dropout, n, scratch + first, first);
+      auto add = [](auto& to, const auto& from, const auto& dropped) { to = from + dropped; };
+      elementwise(c.arch, n, add, y + first, residual + first, static_cast<const T*>(scratch) + first);
+    });
+  }
+}
+
+/// The gradient that reaches a sublayer through its dropout: dx itself where there is none.
+template <class Context, class T>
+constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::size_t n, const T* dx, T* scratch) {
+  if (!mask.active()) return dx;
+  elementwise(
+      c.arch, n, [](auto& to, const auto& from) { to = from; }, scratch, dx);
+  parallel_for(*c.exec, n, 16384, [&](std::size_t first, std::size_t count, std::size_t) {
+    apply_dropout(mask, count, scratch + first, first);
+  });
+  return scratch;
+}
+
+/// The gradients of a projection: of its matrix (added where `accumulate`, written otherwise), added to its bias's, and
+/// written to dx, its input's.
+template <class M, tensor_id weight, tensor_id bias, class Context, class W, class G, class T>
+constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const T* dy,
+                                const T* x, T* dx, bool accumulate) {
+  linear_backward_weight(c.arch, *c.exec, rows, dy, x, g.template matrix_of<weight>(layer), accumulate,
+                         g.vector_of(bias, layer), c.linear);
+  linear_backward_input(c.arch, *c.exec, rows, dy, w.template matrix_of<weight>(layer), dx, false, c.linear);
+}
+
+}}  // namespace ctlm

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// ctlm: cross entropy: the negative log likelihood of the target, in nats.
+#pragma once
+
+#include "loss.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+struct cross_entropy_loss {
+  static constexpr const char* name = "cross entropy";
+
+  template <class Arch, executor E, class T>
+  static constexpr gradients<T> apply(Arch arch, E& exec, std::size_t rows, std::size_t n, values<T> logits,
+                                      const token* targets, T scale, T* losses) {
+    cross_entropy(arch, exec, rows, n, logits.data, targets, scale, losses);
+    return {logits.data};
+  }
+};
+static_assert(loss_policy<cross_entropy_loss>);
+
+}}  // namespace ctlm

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the memory plan of a training step: what the forward pass keeps for the backward pass, and the scratch of both.
+// Each buffer has one name and one meaning; those that are never alive together share addresses.
+#pragma once
+
+#include "../memory/plan.hpp"
+#include "../model/block.hpp"
+#include "batch.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// Rows are those of a micro-batch, [batch][sequence]. The first `recomputed` layers keep only their input.
+template <class M, class Batch, std::size_t recomputed>
+struct activations {
+  using real = typename M::real;
+  using statistics = typename M::norm::template statistics<real>;
+  static constexpr decoder_shape shape = M::shape;
+  static constexpr std::size_t rows = Batch::rows, d = shape.d_model;
+
+  // Kept from the forward to the backward pass.
+  block_state<real, statistics> layers[shape.layers]{};
+  real* log_sums[shape.layers]{};         // [batch][heads][sequence] of attention's exponentials
+  real* last = nullptr;                   // [rows][d_model] what the last block leaves
+  statistics* last_statistics = nullptr;  // of the norm after it
+  rotary_angles<real> angles{};           // of the positions of a sequence: the same for every step
+
+  // Alive for a moment.
+  real* normed = nullptr;       // [rows][d_model] the input of a projection, normalised
+  real* final_rows = nullptr;   // [rows][d_model] `last`, normalised: what the head reads. Where `normed` is
+  real* dnormed = nullptr;      // [rows][d_model] gradient of `normed`
+  real* dfinal_rows = nullptr;  // [rows][d_model] gradient of `final_rows`. Where `dnormed` is
+  real* dx = nullptr;           // [rows][d_model] gradient of the residual stream
+  // Of these three groups one is alive at a time.
+  real* head_out = nullptr;   // [head_rows][outputs] logits, and then their gradients
+  real* activated = nullptr;  // [rows][d_ff] after the activation, and then its gradient
+  real* dattended = nullptr;  // [rows][q_dim]
+  real* dqkv = nullptr;       // [rows][qkv_dim]
+
+  template <class A>
+  constexpr void place(A& a, std::size_t head_numbers) {
+    for (std::size_t l = 0; l < shape.layers; ++l) place_layer(a, l);
+    last = a.template allocate<real>(rows * d);
+    for (std::size_t l = 0; l < shape.layers; ++l) layers[l].out = l + 1 < shape.layers ? layers[l + 1].x : last;
+    last_statistics = a.template allocate<statistics>(rows);
+    angles = rotary_angles<real>::place(a, shape, Batch::sequence);
+    normed = final_rows = a.template allocate<real>(rows * d);
+    dnormed = dfinal_rows = a.template allocate<real>(rows * d);
+    dx = a.template allocate<real>(rows * d);
+    overlay(
+        a, [&](auto& head) { head_out = head.template allocate<real>(head_numbers); },
+        [&](auto& feed_forward) { activated = feed_forward.template allocate<real>(rows * shape.d_ff); },
+        [&](auto& attention) {
+          dattended = attention.template allocate<real>(rows * shape.q_dim());
+          dqkv = attention.template allocate<real>(rows * shape.qkv_dim());
+        });
+  }
+
+  /// A layer's buffers with the scratch that a forward pass through it needs.
+  constexpr block_state<real, statistics> of_layer(std::size_t layer) const {
+    auto s = layers[layer];
+    s.normed = normed;
+    s.activated = activated;
+    return s;
+  }
+  constexpr block_scratch<real> scratch() const { return {normed, dnormed, activated, dattended, dqkv}; }
+
+ private:
+  template <class A>
+  constexpr void place_layer(A& a, std::size_t layer) {
+    auto& s = layers[layer];
+    s.x = a.template allocate<real>(rows * d);
+    log_sums[layer] = a.template allocate<real>(rows * shape.heads);
+    s.norm1 = a.template allocate<statistics>(rows);
+    s.norm2 = a.template allocate<statistics>(rows);
+    if (layer > 0 && layer < recomputed) {  // one set of activations for all of them
+      s.qkv = layers[0].qkv;
+      s.attended = layers[0].attended;
+      s.mid = layers[0].mid;
+      s.up = layers[0].up;
+    } else {
+      s.qkv = a.template allocate<real>(rows * shape.qkv_dim());
+      s.attended = a.template allocate<real>(rows * shape.q_dim());
+      s.mid = a.template allocate<real>(rows * d);
+      s.up = a.template allocate<real>(rows * shape.up_dim());
+    }
+  }
+};
+
+}}  // namespace ctlm

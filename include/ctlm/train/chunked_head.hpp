@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// ctlm: head and loss over the rows of a micro-batch, some rows at a time: logits of all rows never exist at once.
+#pragma once
+
+#include "../model/vocabulary.hpp"
+#include "../policy/head/head.hpp"
+#include "../policy/loss/cross_entropy_loss.hpp"
+#include "batch.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// Targets that are tokens, one for each row of a micro-batch.
+template <class Loss>
+struct token_targets {
+  const token* tokens;
+
+  template <class Context, class T>
+  constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
+                              T scale, T* losses) const {
+    return Loss::apply(c.arch, *c.exec, n, outputs, logits, tokens + first, scale, losses);
+  }
+};
+
+/// Targets that are a teacher's distributions (distil).
+template <class Teacher>
+struct teacher_targets {
+  Teacher* teacher;
+
+  template <class Context, class T>
+  constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
+                              T scale, T* losses) const {
+    soft_cross_entropy(c.arch, *c.exec, n, outputs, logits.data, teacher->logits(first, n), scale, losses);
+    return {logits.data};
+  }
+};
+
+template <class M, class Batch, class Head>
+class chunked_head {
+  using real = typename M::real;
+  static constexpr std::size_t d = M::shape.d_model;
+  static constexpr std::size_t outputs = Head::template outputs<M>;
+  static constexpr std::size_t chunk = smaller(Batch::rows, 256);  // rows of logits alive at once
+
+ public:
+  /// Numbers that the caller lends as `out`.
+  static constexpr std::size_t out_numbers = chunk * outputs;
+
+  template <class A>
+  constexpr void place(A& a) {
+    losses_ = a.template allocate<real>(Batch::rows);
+  }
+
+  /// Logits of rows [first, first + n), n being at most 256.
+  template <class Context, class W>
+  static constexpr values<real> logits(Context& c, const W& w, values<const real> rows, std::size_t first,
+                                       std::size_t n, values<real> out) {
+    Head::forward(c, w, n, rows.from(first * d), out);
+    return out;
+  }
+
+  /// The sum of the rows' losses.
+  template <class Context, class W, class Targets>
+  constexpr double loss(Context& c, const W& w, values<const real> rows, const Targets& targets, values<real> out) {
+    for (std::size_t first = 0; first < Batch::rows; first += chunk) {
+      const std::size_t n = smaller(chunk, Batch::rows - first);
+      targets.loss(c, first, n, outputs, logits(c, w, rows, first, n, out), real(0), losses_ + first);
+    }
+    return total();
+  }
+
+  /// The same with its gradients, times `scale`: those of the rows are written to drows and returned by the caller's
+  /// name for them, those of the head's weights go to g (added where `accumulate`).
+  template <class Context, class W, class G, class Targets>
+  constexpr double gradient(Context& c, const W& w, const G& g, values<const real> rows, const Targets& targets,
+                            real scale, values<real> out, gradients<real> drows, bool accumulate) {
+    for (std::size_t first = 0; first < Batch::rows; first += chunk) {
+      const std::size_t n = smaller(chunk, Batch::rows - first);
+      const gradients<const real> dout =
+          targets.loss(c, first, n, outputs, logits(c, w, rows, first, n, out), scale, losses_ + first);
+      Head::backward(c, w, g, n, rows.from(first * d), dout, drows.from(first * d), accumulate || first > 0);
+    }
+    return total();
+  }
+
+ private:
+  constexpr double total() const {
+    double sum = 0;
+    for (std::size_t r = 0; r < Batch::rows; ++r) sum += static_cast<double>(losses_[r]);
+    return sum;
+  }
+
+  real* losses_ = nullptr;  // [rows]
+};
+
+}}  // namespace ctlm

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// ctlm: where dropout acts in a decoder, and with which masks.
+#pragma once
+
+#include "../kernels/dropout.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// The dropout masks of one micro-batch. The default drops nothing.
+struct dropout_masks {
+  std::uint64_t stream = 0;  // seed, step and micro-batch, mixed
+  double rate = 0;
+
+  constexpr dropout_mask embedding() const { return at(embeddings, 0); }
+  constexpr dropout_mask attention(std::size_t layer) const { return at(layer, 1); }
+  /// Of what attention, and what the feed-forward layer, add to the residual stream.
+  constexpr dropout_mask residual1(std::size_t layer) const { return at(layer, 2); }
+  constexpr dropout_mask residual2(std::size_t layer) const { return at(layer, 3); }
+
+  std::size_t embeddings = 0;  // a number that no layer has: the number of layers
+
+ private:
+  constexpr dropout_mask at(std::size_t layer, std::size_t place) const {
+    return rate > 0 ? dropout_mask(mix(stream, layer * 4 + place), rate) : dropout_mask{};
+  }
+};
+
+}}  // namespace ctlm

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// ctlm: a teacher: a model that only reads, a batch at a time. It has a forward pass and a head, and neither gradients
+// nor optimizer state.
+#pragma once
+
+#include "chunked_head.hpp"
+#include "forward_pass.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// The activations of a pass that no backward pass follows: all layers share one set.
+template <class M, class Batch>
+struct reading_activations {
+  using real = typename M::real;
+  using statistics = typename M::norm::template statistics<real>;
+  static constexpr std::size_t rows = Batch::rows, d = M::shape.d_model;
+
+  block_state<real, statistics> layers[1]{};
+  real* log_sums[M::shape.layers]{};  // none
+  real* last = nullptr;               // [rows][d_model]
+  statistics* last_statistics = nullptr;
+  rotary_angles<real> angles{};
+  real* normed = nullptr;      // [rows][d_model]
+  real* final_rows = nullptr;  // [rows][d_model]. Where `normed` is
+  real* head_out = nullptr;    // [head_rows][outputs]
+
+  template <class A>
+  constexpr void place(A& a, std::size_t head_numbers) {
+    auto& s = layers[0];
+    s.x = s.mid = s.out = last = a.template allocate<real>(rows * d);
+    s.normed = normed = final_rows = a.template allocate<real>(rows * d);
+    angles = rotary_angles<real>::place(a, M::shape, Batch::sequence);
+    overlay(
+        a, [&](auto& head) { head_out = head.template allocate<real>(head_numbers); },
+        [&](auto& attention) {
+          s.qkv = attention.template allocate<real>(rows * M::shape.qkv_dim());
+          s.attended = attention.template allocate<real>(rows * M::shape.q_dim());
+        },
+        [&](auto& feed_forward) {
+          s.up = feed_forward.template allocate<real>(rows * M::shape.up_dim());
+          s.activated = feed_forward.template allocate<real>(rows * M::shape.d_ff);
+        });
+  }
+  constexpr const block_state<real, statistics>& of_layer(std::size_t) const { return layers[0]; }
+};
+
+/// Reads batches of Recipe's shape with weights of M, in any format that decodes as it multiplies. For trainer::distil,
+/// and for losses of finished models: `teacher<lm, recipe> t(weights, arena);`. The weights and the arena's memory of
+/// bytes_needed() must outlive it.
+template <class M, class Recipe>
+class teacher {
+  using batch_type = batch_shape<M, Recipe>;
+  using format = typename M::weights::format;
+  using head_pass = chunked_head<M, batch_type, vocabulary_head>;
+
+ public:
+  using model = M;
+  using real = typename M::real;
+  using executor_type = typename M::executor_policy;
+  static constexpr decoder_shape shape = M::shape;
+  static constexpr std::size_t batch = batch_type::batch, sequence = batch_type::sequence;
+  static constexpr std::size_t batch_tokens = batch_type::rows;
+
+  template <arena A>
+  requires std::is_empty_v<executor_type>
+  constexpr teacher(const typename M::const_weights& weights, A& a) : weights_(weights) { start(a); }
+  template <arena A>
+  constexpr teacher(const typename M::const_weights& weights, A& a, executor_type& exec)
+      : weights_(weights), exec_(exec) {
+    start(a);
+  }
+  teacher(const teacher&) = delete;
+  teacher& operator=(const teacher&) = delete;
+
+  /// Takes a micro-batch of batch_tokens.
+  constexpr void read(span<const token> inputs) {
+    check(inputs.size() == batch_tokens,
+          failure{errc::invalid_argument, "ctlm: read needs batch * sequence tokens, {needed}, not {had}", 0,
+                  batch_tokens, inputs.size()});
+    require_tokens(inputs, shape.vocab);
+    rows_ = forward_pass<M, batch_type, format>{}(c_, weights_, activations_, inputs.data(), {});
+  }
+  /// Logits [n][vocab] of rows [first, first + n) of what was read, n being at most 256; the caller may overwrite them.
+  constexpr real* logits(std::size_t first, std::size_t n) {
+    return head_pass::logits(c_, weights_, rows_, first, n, {activations_.head_out}).data;
+  }
+  /// Mean loss over a micro-batch; 0 if all targets are ignore_token.
+  constexpr double evaluate(span<const token> inputs, span<const token> targets) {
+    check(targets.size() == batch_tokens,
+          failure{errc::invalid_argument, "ctlm: evaluate needs batch * sequence targets, {needed}, not {had}", 0,
+                  batch_tokens, targets.size()});
+    const std::size_t counted = count_targets(targets, shape.vocab);
+    read(inputs);
+    return head_.loss(c_, weights_, rows_, token_targets<cross_entropy_loss>{targets.data()},
+                      {activations_.head_out}) /
+           static_cast<double>(larger(1, counted));
+  }
+
+  /// Exact bytes of the arena, weights not among them.
+  static constexpr std::size_t bytes_needed() {
+    return measure([](auto& a) { teacher().place(a); });
+  }
+
+ private:
+  constexpr teacher() = default;
+
+  template <class A>
+  constexpr void start(A& a) {
+    require_room<bytes_needed()>(a);
+    place(a);
+    c_.exec = exec_.get();
+    activations_.angles.fill(shape, 0, sequence);
+  }
+  template <class A>
+  constexpr void place(A& a) {
+    constexpr std::size_t workers = executor_type::max_workers;
+    head_.place(a);
+    c_.linear = decltype(c_.linear)::place(a, batch_tokens, shape.most_outputs(),
+                                           larger(larger(shape.d_model, shape.d_ff), shape.q_dim()), workers);
+    for (auto& ws : c_.attention) ws = attention_workspace<real>::place(a, c_.arch, query_tile, shape.head_dim, false);
+    activations_.place(a, head_pass::out_numbers);
+  }
+
+  typename M::const_weights weights_{};
+  [[no_unique_address]] executor_slot<executor_type> exec_{};
+  kernel_context<M, format> c_{};
+  reading_activations<M, batch_type> activations_{};
+  head_pass head_{};
+  values<const real> rows_{};
+};
+
+}}  // namespace ctlm
