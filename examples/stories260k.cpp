@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   const auto loaded = ctlm::load_llama2c<lm>((folder + "/stories260K.bin").c_str(), weights);
   const auto tokenizer = ctlm::llama2c_tokenizer::load((folder + "/tok512.bin").c_str(), lm::shape.vocab);
   for (const ctlm::failure& f : {loaded.error(), tokenizer.error()})
-    if (f.code != ctlm::errc::ok) return std::fprintf(stderr, "%s\n", f.what), 1;
+    if (f.code != ctlm::errc::ok) return std::fprintf(stderr, "%s\n", ctlm::explain(f).text), 1;
 
   lm::session session(weights, memory);
   ctlm::sampler sampler{.temperature = 0.8f, .top_p = 0.9f, .seed = 1, .stop = ctlm::llama2c_tokenizer::bos};
