@@ -32,7 +32,7 @@ class bpe {
   /// The bytes of all merged tokens together: no table may ask for more. Each merge can double the longest token, so
   /// that a table of a few hundred bytes could otherwise ask for gigabytes. The largest vocabularies in use need a few
   /// megabytes.
-  static constexpr std::size_t most_bytes = std::size_t{64} << 20;
+  static constexpr std::size_t most_bytes = std::size_t{16} << 20;
 
   bpe() = default;
   /// A merge may only refer to tokens before it, no pair may be merged twice (errc::corrupt), and the tokens may need
