@@ -17,6 +17,9 @@ struct step_result {
   float gradient_norm = 0;  // before clipping
   float lr = 0;
   std::size_t step = 0;  // number of this step, the first being 0
+  /// The loss or the gradient norm was not finite: weights and optimizer state are what they were before. The step
+  /// counts all the same, so that data, schedule and dropout go on.
+  bool skipped = false;
 };
 
 /// M is a causal_lm with weights<f32> (or f64), Recipe a tag with `static constexpr train_config config`.
@@ -50,6 +53,7 @@ class trainer {
   static_assert(recomputed <= shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
   static_assert(sequence <= shape.context, "ctlm: config.sequence is longer than the model's context");
 
+  /// Refused in words by the constructors where a step could not compute with them.
   struct options {
     std::uint64_t seed = 1337;
     typename optimizer_type::options optimizer{};
@@ -78,13 +82,17 @@ class trainer {
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;
 
-  /// One optimizer step over step_tokens tokens: [accumulate][batch][sequence]. Targets of ignore_token take no part.
+  /// One optimizer step over step_tokens tokens: [accumulate][batch][sequence]. Targets of ignore_token take no part;
+  /// if all are, the loss and the gradients are 0. All tokens and targets are checked before anything changes.
   constexpr step_result step(span<const token> inputs, span<const token> targets) {
-    check(inputs.size() == step_tokens && targets.size() == step_tokens, errc::invalid_argument,
-          "ctlm: step needs accumulate * batch * sequence tokens", inputs.size());
+    constexpr const char* what =
+        "ctlm: step needs accumulate * batch * sequence tokens, {needed}, and as many targets, not {had}";
+    require_size(what, inputs, step_tokens);
+    require_size(what, targets, step_tokens);
+    require_tokens(inputs, shape.vocab);
+    const std::size_t counted = count_targets(targets, shape.vocab);
     prepare();
     clear_gradients();
-    const std::size_t counted = count_targets(targets);
     double loss = 0;
     for (std::size_t i = 0; i < accumulate; ++i)
       loss += accumulate_gradients(inputs.subspan(i * batch_tokens, batch_tokens),
@@ -99,8 +107,8 @@ class trainer {
     static_assert(
         Teacher::batch_tokens == batch_tokens && Teacher::sequence == sequence && Teacher::shape.vocab == shape.vocab,
         "ctlm: a teacher needs the student's batch, sequence and vocabulary");
-    check(inputs.size() == step_tokens, errc::invalid_argument,
-          "ctlm: distil needs accumulate * batch * sequence tokens", inputs.size());
+    require_size("ctlm: distil needs accumulate * batch * sequence tokens, {needed}, not {had}", inputs, step_tokens);
+    require_tokens(inputs, shape.vocab);
     prepare();
     clear_gradients();
     double loss = 0;
@@ -114,8 +122,8 @@ class trainer {
   /// A teacher's side: takes a micro-batch, and then yields logits [n][vocab] of some of its rows, which the caller may
   /// overwrite.
   constexpr void read(span<const token> inputs) {
-    check(inputs.size() == batch_tokens, errc::invalid_argument, "ctlm: read needs batch * sequence tokens",
-          inputs.size());
+    require_size("ctlm: read needs batch * sequence tokens, {needed}, not {had}", inputs, batch_tokens);
+    require_tokens(inputs, shape.vocab);
     prepare();
     forward(inputs.data(), masks{});
   }
@@ -126,23 +134,23 @@ class trainer {
 
   /// Gradients of the mean loss over one micro-batch, left in gradients(); returns the loss. No update.
   constexpr double forward_backward(span<const token> inputs, span<const token> targets) {
-    check(inputs.size() == batch_tokens && targets.size() == batch_tokens, errc::invalid_argument,
-          "ctlm: forward_backward needs batch * sequence tokens", inputs.size());
+    const std::size_t counted =
+        require_batch("ctlm: forward_backward needs batch * sequence tokens, {needed}, and as many targets, not {had}",
+                      inputs, targets);
     prepare();
     clear_gradients();
-    const std::size_t counted = count_targets(targets);
     return accumulate_gradients(inputs, hard_targets{targets.data()}, counted, 0) /
            static_cast<double>(larger(1, counted));
   }
 
-  /// Mean loss over one micro-batch, without dropout.
+  /// Mean loss over one micro-batch, without dropout; 0 if all targets are ignore_token.
   constexpr double evaluate(span<const token> inputs, span<const token> targets) {
-    check(inputs.size() == batch_tokens && targets.size() == batch_tokens, errc::invalid_argument,
-          "ctlm: evaluate needs batch * sequence tokens", inputs.size());
+    const std::size_t counted = require_batch(
+        "ctlm: evaluate needs batch * sequence tokens, {needed}, and as many targets, not {had}", inputs, targets);
     prepare();
     forward(inputs.data(), masks{});
     const double total = head<false>(hard_targets{targets.data()}, real(0));
-    return total / static_cast<double>(larger(1, count_targets(targets)));
+    return total / static_cast<double>(larger(1, counted));
   }
 
   constexpr const weights_type& weights() const { return weights_; }
@@ -153,7 +161,7 @@ class trainer {
     return in_use_.codes();
   }
   constexpr const options& settings() const { return options_; }
-  /// Steps done.
+  /// Steps done, those that were skipped among them.
   constexpr std::size_t steps() const { return static_cast<std::size_t>(step_); }
 
   /// f(name, data, bytes) for everything that a bit-exact resume needs.
@@ -203,14 +211,35 @@ class trainer {
 
   constexpr trainer() = default;
 
+  static constexpr void require_size(const char* what, span<const token> tokens, std::size_t needed) {
+    check(tokens.size() == needed, failure{errc::invalid_argument, what, 0, needed, tokens.size()});
+  }
+  /// A micro-batch, checked; returns the number of targets that count.
+  static constexpr std::size_t require_batch(const char* what, span<const token> inputs, span<const token> targets) {
+    require_size(what, inputs, batch_tokens);
+    require_size(what, targets, batch_tokens);
+    require_tokens(inputs, shape.vocab);
+    return count_targets(targets, shape.vocab);
+  }
+
+  static constexpr void require_options(const options& o) {
+    const failure problem =
+        first_problem(below_one(static_cast<double>(o.dropout), "dropout"),
+                      option_problem(o.clip_norm >= 0, "ctlm: {name} must be a number of at least 0", "clip_norm"),
+                      options_problem<optimizer_type>(o.optimizer), options_problem<schedule_type>(o.schedule));
+    check(problem.code == errc::ok, problem);
+  }
+
   template <class A>
   constexpr void start(A& a) {
+    require_options(options_);
     require_room<bytes_needed()>(a);
     place(a, a);
     begin();
   }
   template <class A, class S>
   constexpr void start(A& a, S& state_arena) {
+    require_options(options_);
     require_room<bytes_needed() - state_bytes>(a);
     require_room<state_bytes>(state_arena);
     release_state_ = release_hook::of(state_arena);
@@ -303,9 +332,6 @@ class trainer {
   constexpr void prepare() { in_use_.refresh(weights_, steps(), *exec_.get()); }
 
   constexpr void forward(const token* tokens, const masks& drop) {
-    for (std::size_t r = 0; r < rows; ++r)
-      check(tokens[r] >= 0 && static_cast<std::size_t>(tokens[r]) < shape.vocab, errc::invalid_argument,
-            "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(tokens[r]));
     c_.exec = exec_.get();
     real* x = states_[0].x;
     embed(c_.arch, *c_.exec, used_format{}, rows, tokens, used().matrix_of(tensor_id::token_embedding), x);
@@ -442,15 +468,6 @@ class trainer {
     const auto i = static_cast<std::size_t>(t.id);
     return t.kind == tensor_kind::matrix ? w.raw_matrix(i).data : w.raw_vector(i);
   }
-  static constexpr std::size_t count_targets(span<const token> targets) {
-    std::size_t n = 0;
-    for (token t : targets) {
-      check(t == ignore_token || (t >= 0 && static_cast<std::size_t>(t) < shape.vocab), errc::invalid_argument,
-            "ctlm: a target is outside the vocabulary", static_cast<std::size_t>(t));
-      n += t != ignore_token;
-    }
-    return n;
-  }
   /// Those that are only ever added to; matrices of the layers and the head begin with the first micro-batch's.
   constexpr void clear_gradients() {
     c_.exec = exec_.get();
@@ -485,9 +502,19 @@ class trainer {
 
   constexpr step_result apply_gradients(double loss) {
     const double norm = gradient_norm();
+    const double lr = schedule_type::rate(options_.schedule, static_cast<double>(options_.optimizer.lr), steps());
+    check(math::isfinite(lr), errc::invalid_argument,
+          "ctlm: the schedule's learning rate of step {where} is not a finite number", steps());
+    const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), steps(),
+                        !math::isfinite(loss) || !math::isfinite(norm)};
+    if (!r.skipped) update_weights(norm, lr);
+    ++step_;
+    return r;
+  }
+
+  constexpr void update_weights(double norm, double lr) {
     const double limit = static_cast<double>(options_.clip_norm);
     const double scale = limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0;
-    const double lr = schedule_type::rate(options_.schedule, static_cast<double>(options_.optimizer.lr), steps());
     in_use_.learn(weights_, gradients_, options_.optimizer, update{lr, steps() + 1, scale, false}, *c_.exec);
     for (const tensor_info& t : M::tensors) {
       const update u{lr, steps() + 1, scale, t.kind == tensor_kind::matrix};
@@ -505,9 +532,6 @@ class trainer {
             release_state_(data_of(moments_[i], t) + from, count * sizeof(real));
       }
     }
-    const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), steps()};
-    ++step_;
-    return r;
   }
 
   options options_{};
