@@ -5,6 +5,7 @@
 //   CTLM_FREESTANDING   trim everything that needs an operating system, a heap or exceptions
 //   CTLM_XSIMD          the `native` arch uses xsimd (the CMake target ctlm::ctlm sets it)
 //   CTLM_USER_FATAL     the user supplies the definition of ctlm::fatal
+//   CTLM_ALLOW_FAST_MATH   compile under -ffast-math, at the price that the error below names
 #pragma once
 
 #include "version.hpp"
@@ -17,6 +18,22 @@
 #endif
 #ifndef CTLM_USER_FATAL
 #define CTLM_USER_FATAL 0
+#endif
+
+#ifndef CTLM_ALLOW_FAST_MATH
+#define CTLM_ALLOW_FAST_MATH 0
+#endif
+
+// Compilers that take it for granted that there is no NaN and no infinity remove the code that looks for them.
+#if defined(__FAST_MATH__)
+#define CTLM_FAST_MATH 1
+#elif defined(__FINITE_MATH_ONLY__)
+#define CTLM_FAST_MATH __FINITE_MATH_ONLY__
+#else
+#define CTLM_FAST_MATH 0
+#endif
+#if CTLM_FAST_MATH && !CTLM_ALLOW_FAST_MATH
+#error "ctlm: -ffast-math and -ffinite-math-only hide NaN: leave them out, or define CTLM_ALLOW_FAST_MATH=1"
 #endif
 
 #if defined(__cpp_exceptions) && !CTLM_FREESTANDING
@@ -115,7 +132,7 @@
 #else
 #define CTLM_ABI_HOST n
 #endif
-#if defined(__FAST_MATH__)
+#if CTLM_FAST_MATH
 #define CTLM_ABI_MATH q
 #else
 #define CTLM_ABI_MATH i

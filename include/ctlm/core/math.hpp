@@ -55,6 +55,32 @@ constexpr bool isfinite(T x) {
   return x - x == T(0);
 }
 
+/// The bits of |x|, which compare as the magnitudes do. Those of infinity are `infinite_bits`; those of NaN are larger.
+/// A maximum of them forgets no NaN, which a maximum of numbers may do.
+template <real T>
+constexpr typename ieee<T>::bits magnitude_bits(T x) {
+  using bits = typename ieee<T>::bits;
+  return std::bit_cast<bits>(x) & static_cast<bits>(~bits(0) >> 1);
+}
+template <real T>
+inline constexpr typename ieee<T>::bits infinite_bits = magnitude_bits(std::numeric_limits<T>::infinity());
+
+/// The largest of n magnitudes as bits, 0 for none.
+template <real T>
+constexpr typename ieee<T>::bits largest_magnitude(std::size_t n, const T* x) {
+  typename ieee<T>::bits largest = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto bits = magnitude_bits(x[i]);
+    largest = bits > largest ? bits : largest;
+  }
+  return largest;
+}
+/// Neither a NaN nor an infinity among n numbers.
+template <real T>
+constexpr bool all_finite(std::size_t n, const T* x) {
+  return largest_magnitude(n, x) < infinite_bits<T>;
+}
+
 /// Nearest integer, halves away from zero; |x| < 2^31.
 template <real T>
 constexpr int round_to_int(T x) {
@@ -185,12 +211,14 @@ constexpr T erf(T x) {
   return x < T(0) ? -y : y;
 }
 
-/// Reduces an angle to [-pi/4, pi/4] and a quadrant; |x| < 10^6.
+/// Reduces an angle to [-pi/4, pi/4] and a quadrant; |x| < 10^6. Of an angle too large to have a quadrant, an infinite
+/// one, and NaN, nothing is known: the result is NaN.
 struct quadrant {
   double r;
   int n;
 };
 constexpr quadrant reduce_angle(double x) {
+  if (!(abs(x) < 1e9)) return {std::numeric_limits<double>::quiet_NaN(), 0};
   const int n = round_to_int(x * 0.6366197723675814);
   const double r =
       ((x - n * 1.57079632673412561417e+00) - n * 6.07710050630396597660e-11) - n * 2.02226624879595063154e-21;

@@ -2,6 +2,7 @@
 // ctlm: how a group of numbers becomes integers: the scale (and minimum) with the least squared error.
 #pragma once
 
+#include "../core/math.hpp"
 #include "float16.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -15,10 +16,15 @@ struct affine {
 
   constexpr affine() = default;
   constexpr affine(float s, float b) {
-    scale = half_to_float(float_to_half(clamp_to_half(s)));
+    scale = half_to_float(float_to_half(clamp_to_half(s)));  // NaN stays NaN
     base = F::has_min ? half_to_float(float_to_half(clamp_to_half(b))) : -F::zero * scale;
     inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
   }
+  /// Of a group that holds a NaN or an infinity: whatever its codes are, its numbers are NaN.
+  static constexpr affine not_finite() {
+    return {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::quiet_NaN()};
+  }
+  /// The nearest code; the lowest for what has none.
   constexpr int code(float w) const {
     const float c = (w - base) * inverse;
     if (!(c > static_cast<float>(F::lowest))) return F::lowest;
@@ -43,8 +49,9 @@ template <class F>
 constexpr affine<F> clipped(float low, float high, float ratio) {
   constexpr float steps = static_cast<float>(F::highest - F::lowest);
   if constexpr (F::has_min) {
-    const float scale = ratio * (high - low) / steps;
-    const float start = low + 0.5f * (1.0f - ratio) * (high - low);
+    const float width = math::min(high - low, std::numeric_limits<float>::max());
+    const float scale = ratio * width / steps;
+    const float start = low + 0.5f * (1.0f - ratio) * width;
     return {scale, start - scale * static_cast<float>(F::lowest)};
   } else {
     const float extreme = -low > high ? -low : high;
@@ -52,15 +59,29 @@ constexpr affine<F> clipped(float low, float high, float ratio) {
   }
 }
 
+/// For a group whose scale is below half precision's range: its least number as the scale, if that is nearer to the
+/// group than a scale of zero. The group's larger numbers survive.
+template <class F>
+constexpr affine<F> least_affine(const affine<F>& none, float low, float high, const float* w, std::size_t n) {
+  constexpr float least = 0x1p-24f;
+  if (F::has_min && low == high) return none;
+  const affine<F> a(least, low - least * static_cast<float>(F::lowest));
+  return a.error(w, n) < none.error(w, n) ? a : none;
+}
+
 /// Tries clip ratios from 1 downwards and keeps the one with the least squared error: cutting off a few extreme weights
-/// buys finer steps for all the others.
+/// buys finer steps for all the others. A group that holds a NaN or an infinity is NaN as a whole.
 template <class F>
 constexpr affine<F> best_affine(const float* w, std::size_t n) {
   float low = w[0], high = w[0];
+  std::uint32_t largest = math::magnitude_bits(w[0]);
   for (std::size_t i = 1; i < n; ++i) {
     low = w[i] < low ? w[i] : low;
     high = w[i] > high ? w[i] : high;
+    const std::uint32_t bits = math::magnitude_bits(w[i]);
+    largest = bits > largest ? bits : largest;
   }
+  if (largest >= math::infinite_bits<float>) return affine<F>::not_finite();
   affine<F> best = clipped<F>(low, high, 1.0f);
   if constexpr (F::clips > 1) {
     float least = best.error(w, n);
@@ -78,7 +99,7 @@ constexpr affine<F> best_affine(const float* w, std::size_t n) {
         offer({(1.0f - 0.05f * static_cast<float>(i)) * extreme / (static_cast<float>(F::lowest) - F::zero), 0});
     }
   }
-  return best;
+  return best.scale != 0.0f || largest == 0 ? best : least_affine(best, low, high, w, n);
 }
 
 }}  // namespace ctlm

@@ -5,6 +5,18 @@
 // Each group has a scale s in half precision, and an asymmetric group a minimum m as well:
 //   symmetric    w = s * (code - zero)
 //   asymmetric   w = s * code + m
+// What a group cannot hold:
+//   NaN, infinity    The whole group becomes NaN: its scale is one, and so is everything that is computed from it.
+//   large numbers    A scale and a minimum are at most 65504, half precision's largest. Symmetric groups are cut off at
+//                    65504 * (highest code - zero): 127 * 65504 with 8 bits. An asymmetric group reaches from its
+//                    minimum, at most 65504 in magnitude, as far as 65504 * (highest code - lowest).
+//   small numbers    A scale is at least 2^-24, half precision's least. Numbers below half of it become zero: with 8
+//   and
+//                    4 bits those below 2^-25, about 3e-8; with 2 bits, which have no zero, all numbers of a group
+//                    become zero where that is nearer to them than 2^-25. Of an asymmetric group that is true of the
+//                    distances from its minimum.
+// Conversions of whole models count such groups (model/conversion.hpp).
+//
 // This layout keeps rows apart, for what is written row by row, such as a KV cache; weights are interleaved
 // (interleaved.hpp). Codes are laid out in planes: a byte of int4 holds numbers j and j+16 of a block of 32, a byte of
 // int2 numbers j, j+8, j+16 and j+24. Rows of int4 and int2 are padded to whole blocks, whatever their length.
@@ -43,14 +55,17 @@ struct coded_rows {
     }
   }
 
-  /// Encodes a row with the scales (and minima) that the view already holds.
+  /// Encodes a row with the scales (and minima) that the view already holds; the scale of a group with a NaN or an
+  /// infinity becomes NaN.
   template <class View>
   static constexpr void round(const View& m, std::size_t row, const float* src) {
     const std::size_t size = F::group_size(m.cols);
     for (std::size_t i = 0; i < m.cols; i += size) {
       const std::size_t g = Layout::scale_index(m, row, i / size);
+      const std::size_t n = smaller(size, m.cols - i);
       const affine<F> a(half_to_float(m.scales[g]), F::has_min ? half_to_float(m.minima[g]) : 0.0f);
-      for (std::size_t j = 0, n = smaller(size, m.cols - i); j < n; ++j) Layout::set(m, row, i + j, a.code(src[i + j]));
+      for (std::size_t j = 0; j < n; ++j) Layout::set(m, row, i + j, a.code(src[i + j]));
+      if (!math::all_finite(n, src + i)) m.scales[g] = float_to_half(affine<F>::not_finite().scale);
     }
   }
 

@@ -48,6 +48,10 @@ struct query_rows {
 
   constexpr std::size_t sees(std::size_t r) const { return visible + r * step; }
   constexpr std::size_t most() const { return sees(rows - 1); }
+  /// Row r alone.
+  constexpr query_rows only(std::size_t r) const {
+    return {{q.data + r * q.row, q.row, q.col}, 1, sees(r), step, dropout_base + r * dropout_stride, dropout_stride};
+  }
 };
 
 /// Keys and values of some positions of one head, a row each.
@@ -93,13 +97,35 @@ constexpr void absorb_row(Arch arch, std::size_t seen, std::size_t count, std::s
   clear(count - seen, scores + seen);
 }
 
+/// Divides a finished row of output by its sum of exponentials. False if the row holds a NaN or an infinity although
+/// what it attends to need not.
+template <class Arch, class T>
+constexpr bool finish_row(Arch arch, const query_rows<T>& queries, std::size_t head_dim, T total, T* out) {
+  const T inverse = T(1) / total;
+  if (queries.step == 0 || queries.rows == 1) {  // all rows see all keys
+    elementwise(
+        arch, head_dim, [=](auto& o) { o *= inverse; }, out);
+    return true;
+  }
+  const T difference = sum(
+      arch, head_dim,
+      [=](auto& o) {
+        o *= inverse;
+        return o - o;
+      },
+      out);
+  return difference == T(0);
+}
+
 /// out[r] = softmax(q[r] . k * scale) v. `tiles(first, count)` yields {keys, values} as strided matrices of count rows.
 /// `log_sum`, if given, receives log(sum of exponentials) of each row, which is all that the backward pass needs.
+/// A row with a NaN among the keys and values it sees becomes NaN. One that does not see it is computed on its own,
+/// since a product of the NaN with a probability of zero is NaN.
 template <class Arch, class T, class Tiles>
 constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows<T>& queries, Tiles&& tiles, T* out,
                       std::size_t out_stride, T* log_sum, const dropout_mask& dropout, attention_workspace<T>& ws) {
   for (std::size_t r = 0; r < queries.rows; ++r) {
-    ws.peak[r] = T(-1e30);
+    ws.peak[r] = -std::numeric_limits<T>::infinity();
     ws.total[r] = T(0);
     clear(head_dim, out + r * out_stride);
   }
@@ -117,11 +143,14 @@ constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows
     gemm(arch, queries.rows, head_dim, count, row_major<T>(ws.scores, count), values, out, out_stride, true, ws.panel);
   }
   for (std::size_t r = 0; r < queries.rows; ++r) {
-    const T inverse = T(1) / ws.total[r];
-    elementwise(
-        arch, head_dim, [=](auto& o) { o *= inverse; }, out + r * out_stride);
+    const bool finite = finish_row(arch, queries, head_dim, ws.total[r], out + r * out_stride);
     if (log_sum != nullptr) log_sum[r] = ws.peak[r] + math::log(ws.total[r]);
+    if (!finite) ws.total[r] = T(0);  // a mark: no sum of exponentials is zero
   }
+  for (std::size_t r = 0; r < queries.rows; ++r)
+    if (ws.total[r] == T(0))
+      attend(arch, head_dim, scale, queries.only(r), tiles, out + r * out_stride, out_stride,
+             log_sum == nullptr ? nullptr : log_sum + r, dropout, ws);
 }
 
 }}  // namespace ctlm

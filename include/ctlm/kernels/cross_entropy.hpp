@@ -10,25 +10,33 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Turns logits into scale * probabilities in place; returns log(sum of exponentials), by which each logit exceeds its
 /// log probability. A row passes through the caches twice: its exponentials are taken a stretch at a time, over the
 /// highest logit so far (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
+/// A logit of -infinity has probability 0; if all of them are, the probabilities are equal, and the result -infinity.
+/// A NaN or +infinity makes everything NaN.
 template <class Arch, class T>
 constexpr T softmax(Arch arch, std::size_t n, T* x, T scale = T(1)) {
   constexpr std::size_t most_stretches = 64;
   const std::size_t stretch = larger(2048, ceil_div(n, most_stretches));
   T peaks[most_stretches]{};
-  T peak = T(-1e30), total = T(0);
+  constexpr T nothing = -std::numeric_limits<T>::infinity();
+  T peak = nothing, total = T(0);
   for (std::size_t i = 0; i < n; i += stretch) {
     const std::size_t count = smaller(stretch, n - i);
     const T highest = math::max(peak, maximum(arch, count, static_cast<const T*>(x + i)));
+    const T shift = highest == nothing ? T(0) : highest;
     const T here = sum(
         arch, count,
         [=](auto& v) {
           using math::exp;
-          v = exp(v - highest);
+          v = exp(v - shift);
           return v;
         },
         x + i);
-    total = total * math::exp(peak - highest) + here;
+    total = total * math::exp(peak - shift) + here;
     peaks[i / stretch] = peak = highest;
+  }
+  if (total == T(0)) {
+    for (std::size_t i = 0; i < n; ++i) x[i] = scale / static_cast<T>(n);
+    return nothing;
   }
   for (std::size_t i = 0; i < n; i += stretch) {
     const T factor = math::exp(peaks[i / stretch] - peak) * (scale / total);
@@ -38,10 +46,18 @@ constexpr T softmax(Arch arch, std::size_t n, T* x, T scale = T(1)) {
   return peak + math::log(total);
 }
 
+/// -log probability of one of n logits, given the log of the sum of their exponentials.
+template <class T>
+constexpr T surprise(std::size_t n, T log_sum, T logit) {
+  return log_sum == -std::numeric_limits<T>::infinity() ? math::log(static_cast<T>(n)) : log_sum - logit;
+}
+
 /// -log softmax(logits)[target], without changing the logits.
 template <class Arch, class T>
 constexpr T negative_log_likelihood(Arch arch, std::size_t n, const T* logits, std::size_t target) {
   const T peak = maximum(arch, n, logits);
+  if (peak == -std::numeric_limits<T>::infinity() && math::largest_magnitude(n, logits) == math::infinite_bits<T>)
+    return math::log(static_cast<T>(n));  // all of them are
   const T total = sum(
       arch, n,
       [=](const auto& v) {
@@ -68,7 +84,7 @@ constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n
       }
       const auto target = static_cast<std::size_t>(targets[r]);
       const T logit = x[target];
-      losses[r] = softmax(arch, n, x, scale) - logit;
+      losses[r] = surprise(n, softmax(arch, n, x, scale), logit);
       x[target] -= scale;
     }
   });

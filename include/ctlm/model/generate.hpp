@@ -7,35 +7,50 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Feeds the prompt and then draws up to `count` tokens, each handed to on_token(token). A callback that returns bool
-/// ends generation by returning false. Ends early at the stop token (which is not handed on) or when the context is
+/// Takes the prompt and then draws up to `count` tokens, each handed to on_token(token). A callback that returns bool
+/// ends generation by returning false. Ends early at the stop token, which is not handed on, or when the context is
 /// full. Returns the number of tokens handed on.
+///
+/// Afterwards the session stands where the text ends: the prompt and every token handed on are in its cache, the stop
+/// token is not. So the next prompt, or generate with an empty one, goes on from there; logits are computed only when
+/// they are wanted. One token is an exception: the last one before a full context is handed on and finds no room.
+///
+/// An empty prompt goes on from where the session stands: an error if it has not taken a token yet (session.logits()),
+/// no tokens if its context is full. A prompt longer than the room that is left is an error, and nothing is taken.
+/// With a count of 0 the prompt is taken, and no token drawn.
 template <class Session, class F>
 constexpr std::size_t generate(Session& session, span<const token> prompt, sampler& how, std::size_t count,
                                F&& on_token) {
-  if (count == 0) return 0;
+  constexpr std::size_t context = Session::shape.context;
   const typename Session::model::arch_policy arch{};
-  auto logits = session.prefill(prompt);
-  for (std::size_t made = 0;;) {
-    const token next = how.choose(arch, logits);
-    if (next == how.stop) return made;
-    bool more = true;
+  if (prompt.empty() && session.position() == context) return 0;
+  session.take(prompt);
+  std::size_t made = 0;
+  for (bool more = true; more && made < count;) {
+    const token next = how.choose(arch, session.logits());
+    if (next == how.stop) break;
     if constexpr (std::same_as<decltype(on_token(next)), bool>)
       more = on_token(next);
     else
       on_token(next);
-    if (++made == count || !more || session.position() == Session::shape.context) return made;
-    logits = session.decode(next);
+    ++made;
+    if (session.position() == context) break;
+    session.take(span<const token>(&next, 1));
   }
+  return made;
 }
 
 /// Mean negative log likelihood, in nats, of each token given those before it, over windows of at most the context; the
-/// first token of a window is given, not predicted. Its exponential is the perplexity.
+/// first token of a window is given, not predicted. Its exponential is the perplexity. The session is reset first. All
+/// tokens must be in the vocabulary, and there must be two at least; a longer window than the context is the context.
 template <class Session>
 constexpr double mean_nll(Session& session, span<const token> tokens, std::size_t window = Session::shape.context) {
   const typename Session::model::arch_policy arch{};
   const std::size_t length = smaller(window, Session::shape.context);
-  check(tokens.size() >= 2, errc::invalid_argument, "ctlm: mean_nll needs at least two tokens", tokens.size());
+  check(tokens.size() >= 2, failure{errc::invalid_argument, "ctlm: mean_nll needs at least {needed} tokens, not {had}",
+                                    0, 2, tokens.size()});
+  check(window > 0, errc::invalid_argument, "ctlm: mean_nll needs a window of at least 1 token, not 0");
+  require_tokens(tokens, Session::shape.vocab);
   double total = 0;
   std::size_t predicted = 0;
   for (std::size_t first = 0; first + 1 < tokens.size(); first += length) {

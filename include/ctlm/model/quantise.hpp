@@ -2,22 +2,30 @@
 // ctlm: weights of one format to weights of another.
 #pragma once
 
+#include "conversion.hpp"
 #include "weights.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// to = from, row by row: quantises, widens or narrows. Both are weights of the same shape. `row` is scratch for the
-/// longest row of the model.
+/// longest row of the model. Returns what could not be kept.
 template <class Shape, class From, class To>
-constexpr void convert_weights(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to,
-                               typename To::compute* row) {
+constexpr conversion convert_weights(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to,
+                                     typename To::compute* row) {
+  conversion report;
   using source = stored<std::remove_const_t<From>>;
   using target = stored<To>;
   for (const tensor_info& t : weight_views<Shape, To>::tensors) {
     const std::size_t i = t.index();
     if (!t.is_matrix()) {
-      for (std::size_t j = 0; j < t.size(); ++j)
-        to.raw_vector(i)[j] = static_cast<typename To::compute>(from.raw_vector(i)[j]);
+      for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
+        converted_group<typename To::compute> group;
+        for (std::size_t j = r * t.cols; j < (r + 1) * t.cols; ++j) {
+          const auto x = to.raw_vector(i)[j] = static_cast<typename To::compute>(from.raw_vector(i)[j]);
+          group.add(x, x);
+        }
+        group.count(report);
+      }
       continue;
     }
     static_assert(std::same_as<typename source::compute, typename To::compute>,
@@ -25,8 +33,10 @@ constexpr void convert_weights(const weight_views<Shape, From>& from, const weig
     for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
       source::decode(from.raw_matrix(i), r, 0, t.cols, row);
       target::encode(to.raw_matrix(i), r, row);
+      inspect_row<target>(to.raw_matrix(i), r, row, report);
     }
   }
+  return report;
 }
 
 /// to = from, where `to` holds the numbers of arithmetic themselves: no scratch.
@@ -55,9 +65,9 @@ constexpr std::size_t longest_row(const tensor_table& tensors) {
 
 /// The same with scratch of its own on the stack: 4 bytes for every number of the longest row.
 template <class Shape, class From, class To>
-constexpr void quantise(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to) {
+constexpr conversion quantise(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to) {
   typename To::compute row[longest_row(weight_views<Shape, To>::tensors)]{};
-  convert_weights(from, to, row);
+  return convert_weights(from, to, row);
 }
 
 }}  // namespace ctlm

@@ -5,6 +5,7 @@
 #include "block.hpp"
 #include "kernel_context.hpp"
 #include "kv_cache.hpp"
+#include "vocabulary.hpp"
 #include "weight_source.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -47,19 +48,35 @@ class basic_session {
   /// them). The token must be in the vocabulary and position() below context.
   constexpr span<real> decode(token t) { return prefill(span<const token>(&t, 1)); }
 
-  /// Takes tokens; returns the logits after the last of them.
+  /// Takes tokens; returns the logits after the last of them. All or nothing: where there is no room for all tokens, or
+  /// one of them is outside the vocabulary, the error says so and the session is as it was. So it is with take and
+  /// score.
   constexpr span<real> prefill(span<const token> tokens) {
     check(!tokens.empty(), errc::invalid_argument, "ctlm: prefill needs at least one token");
+    take(tokens);
+    return logits();
+  }
+
+  /// Takes tokens, or none, without computing logits: for text to which more will be added.
+  constexpr void take(span<const token> tokens) {
+    require_place(tokens);
     for (std::size_t i = 0; i < tokens.size(); i += rows_at_once)
       forward(tokens.subspan(i, smaller(rows_at_once, tokens.size() - i)));
-    const std::size_t last = (tokens.size() - 1) % rows_at_once;
-    compute_logits(last);
+  }
+
+  /// The logits after the last token taken, computed from what the layers made of it: the price of the output
+  /// projection, at each call. Refused of an empty session, and of one just rewound, which no longer has that.
+  constexpr span<real> logits() {
+    check(last_row_ != no_row, errc::invalid_argument,
+          "ctlm: there are no logits: the session is empty or was rewound, and has taken no token since", position_);
+    compute_logits(last_row_);
     return {logits_, shape.vocab};
   }
 
   /// Takes tokens and calls f(i, logits) after each.
   template <class F>
   constexpr void score(span<const token> tokens, F&& f) {
+    require_place(tokens);
     for (std::size_t i = 0; i < tokens.size(); i += rows_at_once) {
       const std::size_t n = smaller(rows_at_once, tokens.size() - i);
       forward(tokens.subspan(i, n));
@@ -70,11 +87,14 @@ class basic_session {
     }
   }
 
-  constexpr void reset() { position_ = 0; }
+  constexpr void reset() { rewind(0); }
   constexpr std::size_t position() const { return position_; }
   /// Back to an earlier position: what follows is forgotten.
   constexpr void rewind(std::size_t position) {
-    check(position <= position_, errc::invalid_argument, "ctlm: a session can only be rewound", position);
+    check(position <= position_, failure{errc::invalid_argument,
+                                         "ctlm: a session can only be rewound: it stands at {had}, not yet at {needed}",
+                                         position, position, position_});
+    if (position != position_) last_row_ = no_row;
     position_ = position;
   }
 
@@ -87,6 +107,7 @@ class basic_session {
 
  private:
   static constexpr std::size_t rows_at_once = smaller(M::prefill_rows, shape.context);
+  static constexpr std::size_t no_row = static_cast<std::size_t>(-1);
   static constexpr bool rotary = shape.position == position_kind::rope;
   using cache_type = key_value_cache<typename M::shape_type, typename M::cache_format>;
 
@@ -128,13 +149,17 @@ class basic_session {
         });
   }
 
+  constexpr void require_place(span<const token> tokens) const {
+    check(tokens.size() <= shape.context - position_,
+          failure{errc::context_full, "ctlm: the context is full: {needed} positions needed, {had} left", position_,
+                  tokens.size(), shape.context - position_});
+    require_tokens(tokens, shape.vocab);
+  }
+
   /// A chunk of at most rows_at_once tokens through all blocks; x_ holds the result.
   constexpr void forward(span<const token> tokens) {
     const std::size_t rows = tokens.size();
-    check(position_ + rows <= shape.context, errc::context_full, "ctlm: the context is full", position_);
-    for (token t : tokens)
-      check(t >= 0 && static_cast<std::size_t>(t) < shape.vocab, errc::invalid_argument,
-            "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(t));
+    last_row_ = no_row;
     c_.exec = exec_.get();
     using weight_format = stored<typename M::weight_format>;
     embed(c_.arch, *c_.exec, weight_format{}, rows, tokens.data(),
@@ -163,6 +188,7 @@ class basic_session {
       if (release_cache_) cache_.for_each_part(layer, release_cache_);
     }
     position_ += rows;
+    last_row_ = rows - 1;
   }
 
   /// Queries and keys turn by their positions, keys and values go to the cache, and the rows attend to it.
@@ -189,6 +215,7 @@ class basic_session {
   cache_type cache_{};
   release_hook release_cache_{};
   std::size_t position_ = 0;
+  std::size_t last_row_ = no_row;  // of x_: the last token taken
   real* x_ = nullptr;
   real* normed_ = nullptr;
   real* logits_ = nullptr;

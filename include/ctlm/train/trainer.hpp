@@ -18,6 +18,9 @@ struct step_result {
   float gradient_norm = 0;  // before clipping
   float lr = 0;
   std::size_t step = 0;  // number of this step, the first being 0
+  /// The loss or the gradient norm was not finite: weights and optimizer state are what they were before. The step
+  /// counts all the same, so that data, schedule and dropout go on.
+  bool skipped = false;
 };
 
 /// M is a causal_lm with weights<f32> (or f64), Recipe a tag with `static constexpr train_config config`. Slots, each
@@ -52,6 +55,7 @@ class trainer {
   static constexpr std::size_t step_tokens = accumulate * batch_tokens;  // of a step
   static_assert(recomputed <= shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
 
+  /// Refused in words by the constructors where a step could not compute with them.
   struct options {
     std::uint64_t seed = 1337;
     typename optimizer_type::options optimizer{};
@@ -94,11 +98,12 @@ class trainer {
     fill(static_cast<const weights_type&>(weights_));
   }
 
-  /// One optimizer step over step_tokens tokens: [accumulate][batch][sequence]. Targets of ignore_token take no part.
+  /// One optimizer step over step_tokens tokens: [accumulate][batch][sequence]. Targets of ignore_token take no part;
+  /// if all are, the loss and the gradients are 0. All tokens and targets are checked before anything changes.
   constexpr step_result step(span<const token> inputs, span<const token> targets) {
-    check(inputs.size() == step_tokens && targets.size() == step_tokens, errc::invalid_argument,
-          "ctlm: step needs accumulate * batch * sequence tokens", inputs.size());
-    const std::size_t counted = count_targets(targets);
+    const std::size_t counted =
+        require_pairs("ctlm: step needs accumulate * batch * sequence tokens, {needed}, and as many targets, not {had}",
+                      inputs, targets, step_tokens);
     begin_gradients();
     double loss = 0;
     for (std::size_t i = 0; i < accumulate; ++i)
@@ -115,8 +120,8 @@ class trainer {
     static_assert(
         Teacher::batch_tokens == batch_tokens && Teacher::sequence == sequence && Teacher::shape.vocab == shape.vocab,
         "ctlm: a teacher needs the student's batch, sequence and vocabulary");
-    check(inputs.size() == step_tokens, errc::invalid_argument,
-          "ctlm: distil needs accumulate * batch * sequence tokens", inputs.size());
+    require_size("ctlm: distil needs accumulate * batch * sequence tokens, {needed}, not {had}", inputs, step_tokens);
+    require_tokens(inputs, shape.vocab);
     begin_gradients();
     double loss = 0;
     for (std::size_t i = 0; i < accumulate; ++i) {
@@ -129,8 +134,8 @@ class trainer {
   /// A teacher's side: takes a micro-batch, and then yields logits [n][vocab] of some of its rows, which the caller may
   /// overwrite.
   constexpr void read(span<const token> inputs) {
-    check(inputs.size() == batch_tokens, errc::invalid_argument, "ctlm: read needs batch * sequence tokens",
-          inputs.size());
+    require_size("ctlm: read needs batch * sequence tokens, {needed}, not {had}", inputs, batch_tokens);
+    require_tokens(inputs, shape.vocab);
     refresh();
     read_ = forward(inputs, {});
   }
@@ -140,19 +145,19 @@ class trainer {
 
   /// Gradients of the mean loss over one micro-batch, left in gradients(); returns the loss. No update.
   constexpr double forward_backward(span<const token> inputs, span<const token> targets) {
-    check(inputs.size() == batch_tokens && targets.size() == batch_tokens, errc::invalid_argument,
-          "ctlm: forward_backward needs batch * sequence tokens", inputs.size());
-    const std::size_t counted = count_targets(targets);
+    const std::size_t counted =
+        require_pairs("ctlm: forward_backward needs batch * sequence tokens, {needed}, and as many targets, not {had}",
+                      inputs, targets, batch_tokens);
     begin_gradients();
     return learn_from(inputs, token_targets<loss_type>{targets.data()}, counted, 0) /
            static_cast<double>(larger(1, counted));
   }
 
-  /// Mean loss over one micro-batch, without dropout.
+  /// Mean loss over one micro-batch, without dropout; 0 if all targets are ignore_token.
   constexpr double evaluate(span<const token> inputs, span<const token> targets) {
-    check(inputs.size() == batch_tokens && targets.size() == batch_tokens, errc::invalid_argument,
-          "ctlm: evaluate needs batch * sequence tokens", inputs.size());
-    const std::size_t counted = count_targets(targets);
+    const std::size_t counted =
+        require_pairs("ctlm: evaluate needs batch * sequence tokens, {needed}, and as many targets, not {had}", inputs,
+                      targets, batch_tokens);
     refresh();
     const values<const real> rows = forward(inputs, {});
     return head_.loss(c_, used(), rows, token_targets<loss_type>{targets.data()}, {activations_.head_out}) /
@@ -168,7 +173,7 @@ class trainer {
     return in_use_.codes();
   }
   constexpr const options& settings() const { return options_; }
-  /// Steps done.
+  /// Steps done, those that were skipped among them.
   constexpr std::size_t steps() const { return static_cast<std::size_t>(step_); }
 
   /// f(name, data, bytes) for everything that a bit-exact resume needs.
@@ -197,12 +202,14 @@ class trainer {
 
   template <class A>
   constexpr void start(A& a) {
+    require_options(options_);
     require_room<bytes_needed()>(a);
     place(a, a);
     begin();
   }
   template <class A, class S>
   constexpr void start(A& a, S& state_arena) {
+    require_options(options_);
     require_room<bytes_needed() - state_bytes>(a);
     require_room<state_bytes>(state_arena);
     update_.release_to(release_hook::of(state_arena));
@@ -237,7 +244,6 @@ class trainer {
   }
 
   constexpr values<const real> forward(span<const token> inputs, const dropout_masks& drop) {
-    require_tokens(inputs);
     return forward_pass<M, batch_type, used_format>{}(c_, used(), activations_, inputs.data(), drop);
   }
 
@@ -257,14 +263,20 @@ class trainer {
     return loss;
   }
 
+  /// The end of a step, unless its numbers are not finite.
   constexpr step_result update_weights(double loss) {
     const double norm = update_.norm(c_, gradients_);
-    const double limit = static_cast<double>(options_.clip_norm);
     const double lr = schedule_type::rate(options_.schedule, static_cast<double>(options_.optimizer.lr), steps());
-    const update u{lr, steps() + 1, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0, false};
-    in_use_.learn(weights_, gradients_, options_.optimizer, u, *c_.exec);
-    update_.apply(c_, weights_, gradients_, options_.optimizer, u);
-    const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), steps()};
+    check(math::isfinite(lr), errc::invalid_argument,
+          "ctlm: the schedule's learning rate of step {where} is not a finite number", steps());
+    const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), steps(),
+                        !math::isfinite(loss) || !math::isfinite(norm)};
+    if (!r.skipped) {
+      const double limit = static_cast<double>(options_.clip_norm);
+      const update u{lr, steps() + 1, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0, false};
+      in_use_.learn(weights_, gradients_, options_.optimizer, u, *c_.exec);
+      update_.apply(c_, weights_, gradients_, options_.optimizer, u);
+    }
     ++step_;
     return r;
   }
@@ -273,19 +285,23 @@ class trainer {
     check(step_ == 0, failure{errc::invalid_argument, "ctlm: start_from comes before the first step, not after {had}",
                               0, 0, steps()});
   }
-  static constexpr void require_tokens(span<const token> tokens) {
-    for (token t : tokens)
-      check(t >= 0 && static_cast<std::size_t>(t) < shape.vocab, errc::invalid_argument,
-            "ctlm: a token is outside the vocabulary", static_cast<std::size_t>(t));
+  static constexpr void require_size(const char* what, span<const token> tokens, std::size_t needed) {
+    check(tokens.size() == needed, failure{errc::invalid_argument, what, 0, needed, tokens.size()});
   }
-  static constexpr std::size_t count_targets(span<const token> targets) {
-    std::size_t n = 0;
-    for (token t : targets) {
-      check(t == ignore_token || (t >= 0 && static_cast<std::size_t>(t) < shape.vocab), errc::invalid_argument,
-            "ctlm: a target is outside the vocabulary", static_cast<std::size_t>(t));
-      n += t != ignore_token;
-    }
-    return n;
+  /// Tokens and targets, checked; returns the number of targets that count.
+  static constexpr std::size_t require_pairs(const char* what, span<const token> inputs, span<const token> targets,
+                                             std::size_t needed) {
+    require_size(what, inputs, needed);
+    require_size(what, targets, needed);
+    require_tokens(inputs, shape.vocab);
+    return count_targets(targets, shape.vocab);
+  }
+  static constexpr void require_options(const options& o) {
+    const failure problem =
+        first_problem(below_one(static_cast<double>(o.dropout), "dropout"),
+                      option_problem(o.clip_norm >= 0, "ctlm: {name} must be a number of at least 0", "clip_norm"),
+                      options_problem<optimizer_type>(o.optimizer), options_problem<schedule_type>(o.schedule));
+    check(problem.code == errc::ok, problem);
   }
 
   options options_{};

@@ -23,15 +23,30 @@ struct quantised_rows {
   }
 };
 
+/// The inverse scale of a group whose largest magnitude is `extreme`; 0, which makes all codes 0, where it would
+/// overflow.
+constexpr float inverse_scale(float extreme) { return extreme > 0x1p-120f ? 127.0f / extreme : 0.0f; }
+
+/// A group that holds a NaN or an infinity: its scale is NaN, and with it every product.
+constexpr void quantise_not_finite(std::size_t count, std::int8_t* codes, float& scale, std::int32_t& sum) {
+  for (std::size_t i = 0; i < count; ++i) codes[i] = 0;
+  scale = std::numeric_limits<float>::quiet_NaN();
+  sum = 0;
+}
+
 /// Quantises one row of n numbers, the first of q.
 template <quantised_format F>
 constexpr void quantise_row(portable, F, std::size_t n, const float* x, const quantised_rows& q) {
   const std::size_t size = F::group_size(n);
   for (std::size_t g = 0; g < F::groups(n); ++g) {
     const std::size_t first = g * size, count = smaller(size, n - first);
-    float extreme = 0;
-    for (std::size_t i = first; i < first + count; ++i) extreme = math::max(extreme, math::abs(x[i]));
-    const float inverse = extreme > 0 ? 127.0f / extreme : 0.0f;
+    const std::uint32_t largest = math::largest_magnitude(count, x + first);
+    if (largest >= math::infinite_bits<float>) {
+      quantise_not_finite(count, q.codes + first, q.scales[g], q.sums[g]);
+      continue;
+    }
+    const auto extreme = std::bit_cast<float>(largest);
+    const float inverse = inverse_scale(extreme);
     std::int32_t total = 0;
     for (std::size_t i = first; i < first + count; ++i) {
       const int code = math::round_to_int(x[i] * inverse);

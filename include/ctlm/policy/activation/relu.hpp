@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: ReLU, max(0, x). Its derivative at 0 is taken as 0.
+// ctlm: ReLU, max(0, x). Its derivative at 0 is taken as 0. NaN stays NaN, which a processor's maximum may forget.
 #pragma once
 
 #include "activation.hpp"
@@ -11,13 +11,13 @@ struct relu {
   static constexpr bool gated = false;
   template <class V>
   static constexpr V value(const V& x) {
-    using math::max;
-    return max(x, constant<V>(0));
+    using math::select;
+    return select(x < constant<V>(0), constant<V>(0), x);
   }
   template <class V>
   static constexpr V derivative(const V& x) {
     using math::select;
-    return select(x > constant<V>(0), constant<V>(1), constant<V>(0));
+    return select(x > constant<V>(0), constant<V>(1), select(x <= constant<V>(0), constant<V>(0), x));
   }
 };
 static_assert(activation_function<relu>);

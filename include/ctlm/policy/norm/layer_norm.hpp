@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // ctlm: layer normalisation (Ba, Kiros, Hinton 2016): y = (x - mean) / deviation * weight + bias; bias may be absent.
+// Rows of any finite numbers are normalised, those whose squares overflow too; a row with a NaN or an infinity becomes
+// NaN.
 #pragma once
 
-#include "../../kernels/primitives.hpp"
+#include "overflow.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -24,7 +26,11 @@ struct layer_norm {
                    T(n);
     const T squares = sum(
         arch, n, [=](const auto& v) { return (v - mean) * (v - mean); }, x);
-    const statistics<T> s{mean, T(1) / math::sqrt(squares / T(n) + T(epsilon))};
+    statistics<T> s{mean, T(1) / math::sqrt(squares / T(n) + T(epsilon))};
+    if (!math::isfinite(squares)) {
+      s.mean = large_mean(arch, n, x);
+      s.inverse = inverse_deviation(arch, n, x, s.mean);
+    }
     repeat(arch, n, x, weight, bias, y, s);
     return s;
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// ctlm: root mean square normalisation (Zhang and Sennrich 2019): y = x / rms(x) * weight.
+// ctlm: root mean square normalisation (Zhang and Sennrich 2019): y = x / rms(x) * weight. Rows of any finite numbers
+// are normalised, those whose squares overflow too; a row with a NaN or an infinity becomes NaN.
 #pragma once
 
-#include "../../kernels/primitives.hpp"
+#include "overflow.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -20,7 +21,8 @@ struct rms_norm {
                                          float epsilon) {
     const T squares = sum(
         arch, n, [](const auto& v) { return v * v; }, x);
-    const T inverse = T(1) / math::sqrt(squares / T(n) + T(epsilon));
+    T inverse = T(1) / math::sqrt(squares / T(n) + T(epsilon));
+    if (!math::isfinite(squares)) inverse = inverse_deviation(arch, n, x, T(0));
     apply(arch, n, x, weight, y, inverse);
     return {inverse};
   }
@@ -37,6 +39,7 @@ struct rms_norm {
   static constexpr void backward_input(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
                                        const statistics<T>& s) {
     const T inverse = s.inverse;
+    if (inverse < cubes_vanish<T>) return backward_large(arch, n, x, weight, dy, dx, inverse);
     const T along = sum(
         arch, n, [](const auto& v, const auto& w, const auto& d) { return v * w * d; }, x, weight, dy);
     const T pull = along * inverse * inverse * inverse / T(n);
@@ -55,6 +58,20 @@ struct rms_norm {
   }
 
  private:
+  /// The same for a row so large that the cube of `inverse` loses its digits.
+  template <class Arch, class T>
+  static constexpr void backward_large(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
+                                       T inverse) {
+    const T along =
+        sum(
+            arch, n, [=](const auto& v, const auto& w, const auto& d) { return v * inverse * w * d; }, x, weight, dy) /
+        T(n);
+    elementwise(
+        arch, n,
+        [=](auto& out, const auto& v, const auto& w, const auto& d) { out += (w * d - v * inverse * along) * inverse; },
+        dx, x, weight, dy);
+  }
+
   template <class Arch, class T>
   static constexpr void apply(Arch arch, std::size_t n, const T* x, const T* weight, T* y, T inverse) {
     elementwise(

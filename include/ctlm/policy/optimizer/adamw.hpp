@@ -18,6 +18,14 @@ struct adamw {
     float weight_decay = 0.01f;  // of matrices
   };
 
+  static constexpr failure problem_of(const options& o) {
+    return first_problem(not_negative(static_cast<double>(o.lr), "optimizer.lr"),
+                         below_one(static_cast<double>(o.beta1), "optimizer.beta1"),
+                         below_one(static_cast<double>(o.beta2), "optimizer.beta2"),
+                         positive(static_cast<double>(o.eps), "optimizer.eps"),
+                         not_negative(static_cast<double>(o.weight_decay), "optimizer.weight_decay"));
+  }
+
   template <class Arch, class T>
   static constexpr void apply(Arch arch, std::size_t n, T* w, const T* g, T** moment, const options& o,
                               const update& u) {

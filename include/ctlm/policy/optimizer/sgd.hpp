@@ -16,6 +16,12 @@ struct sgd {
     float weight_decay = 0.0f;  // of matrices, added to the gradient
   };
 
+  static constexpr failure problem_of(const options& o) {
+    return first_problem(not_negative(static_cast<double>(o.lr), "optimizer.lr"),
+                         below_one(static_cast<double>(o.momentum), "optimizer.momentum"),
+                         not_negative(static_cast<double>(o.weight_decay), "optimizer.weight_decay"));
+  }
+
   template <class Arch, class T>
   static constexpr void apply(Arch arch, std::size_t n, T* w, const T* g, T** moment, const options& o,
                               const update& u) {

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "../../core/math.hpp"
+#include "../options.hpp"
 #include "../slots.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// S::options holds run-time parameters; S::rate(options, lr, step) is the learning rate of a step, the first being 0.
+/// S::problem_of(options) is optional (policy/options.hpp).
 template <class S>
 concept schedule_policy = requires(const typename S::options& o) {
   { S::rate(o, 1e-3, std::size_t{0}) } -> std::same_as<double>;

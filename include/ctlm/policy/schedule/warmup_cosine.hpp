@@ -9,9 +9,17 @@ namespace ctlm { inline namespace CTLM_ABI {
 struct warmup_cosine {
   struct options {
     std::size_t warmup = 0;  // steps
-    std::size_t total = 1;   // steps, after which the rate stays at its minimum
+    std::size_t total = 1;   // steps, warm-up included, after which the rate stays at its minimum
     float min_lr = 0.0f;
   };
+  static constexpr failure problem_of(const options& o) {
+    if (o.total == 0) return {errc::invalid_argument, "ctlm: schedule.total must be at least 1 step, not 0"};
+    if (o.warmup > o.total)
+      return {errc::invalid_argument,
+              "ctlm: schedule.warmup of {needed} steps is longer than schedule.total of {had} steps", 0, o.warmup,
+              o.total};
+    return not_negative(static_cast<double>(o.min_lr), "schedule.min_lr");
+  }
   static constexpr double rate(const options& o, double lr, std::size_t step) {
     if (step < o.warmup) return lr * static_cast<double>(step + 1) / static_cast<double>(o.warmup);
     const double least = static_cast<double>(o.min_lr);

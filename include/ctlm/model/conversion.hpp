@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what a conversion between formats could not keep.
+#pragma once
+
+#include "../core/math.hpp"
+#include "../format/format.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// Counts of groups of numbers: those that share a scale, or, of formats without scales, rows. format/quantised.hpp
+/// says what a group of integers can hold. A caller may refuse weights that were not kept; ignoring the report is fine.
+struct conversion {
+  std::size_t groups = 0;      // converted
+  std::size_t vanished = 0;    // of these, groups of which nothing but zeros is left, and which held more
+  std::size_t cut = 0;         // groups with finite numbers beyond the format's range: its end, or infinity, is left
+  std::size_t not_finite = 0;  // groups that held a NaN or an infinity; of integers, all of such a group is NaN
+
+  /// No group is one of those.
+  constexpr bool kept() const { return vanished == 0 && cut == 0 && not_finite == 0; }
+};
+
+/// One group: what went in beside what comes out.
+template <class T>
+class converted_group {
+ public:
+  /// `step`: how far apart a number and its image may be in a group whose scale or minimum is at its limit; 0 in
+  /// others.
+  constexpr explicit converted_group(T step = T(0)) : step_(step) {}
+
+  constexpr void add(T given, T kept) {
+    given_ = given_ || given != T(0);
+    kept_ = kept_ || kept != T(0);
+    if (!math::isfinite(given))
+      not_finite_ = true;
+    else if (!math::isfinite(kept) || (step_ > T(0) && math::abs(kept - given) > step_))
+      cut_ = true;
+  }
+  constexpr void count(conversion& c) const {
+    ++c.groups;
+    c.not_finite += not_finite_;
+    c.cut += cut_ && !not_finite_;
+    c.vanished += given_ && !kept_;
+  }
+
+ private:
+  T step_;
+  bool given_ = false, kept_ = false, cut_ = false, not_finite_ = false;
+};
+
+/// The group's scale if it, or the minimum, is at half precision's limit: then numbers may have been cut off.
+template <class F, class View>
+constexpr typename F::compute limit_of_group(const View& m, std::size_t row, std::size_t group) {
+  if constexpr (quantised_format<F> && requires { F::scale_index(m, row, group); }) {
+    constexpr std::uint16_t largest = 0x7BFF;
+    const std::size_t g = F::scale_index(m, row, group);
+    bool at_limit = (m.scales[g] & 0x7FFF) == largest;
+    if constexpr (F::has_min) at_limit = at_limit || (m.minima[g] & 0x7FFF) == largest;
+    if (at_limit) return math::abs(half_to_float(m.scales[g]));
+  }
+  return 0;
+}
+
+/// Compares a row that was encoded with what it was made from.
+template <format F>
+constexpr void inspect_row(const matrix<F>& m, std::size_t row, const typename F::compute* given, conversion& c) {
+  using T = typename F::compute;
+  constexpr std::size_t piece = 64;
+  std::size_t size = m.cols;
+  if constexpr (quantised_format<F>) size = F::group_size(m.cols);
+  for (std::size_t first = 0; first < m.cols; first += size) {
+    const std::size_t end = smaller(first + size, m.cols);
+    converted_group<T> group(limit_of_group<F>(m, row, first / size));
+    for (std::size_t i = first; i < end; i += piece) {
+      const std::size_t n = smaller(piece, end - i);
+      T kept[piece]{};
+      F::decode(m, row, i, n, kept);
+      for (std::size_t j = 0; j < n; ++j) group.add(given[i + j], kept[j]);
+    }
+    group.count(c);
+  }
+}
+
+}}  // namespace ctlm

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// ctlm: run-time options that cannot be computed with, refused in words before the first step.
+//
+// A policy may say what is wrong with its options: `static constexpr failure problem_of(const options&)`, whose code is
+// errc::ok if nothing is. Policies without it take everything.
+#pragma once
+
+#include "../core/math.hpp"
+#include "../core/result.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// What is wrong with the options of policy P.
+template <class P>
+constexpr failure options_problem(const typename P::options& o) {
+  if constexpr (requires { P::problem_of(o); })
+    return P::problem_of(o);
+  else
+    return {};
+}
+
+/// Rules for one number; `name` is the field's.
+constexpr failure option_problem(bool holds, const char* what, const char* name) {
+  if (holds) return {};
+  failure f{errc::invalid_argument, what};
+  f.name = name;
+  return f;
+}
+constexpr failure not_negative(double x, const char* name) {
+  return option_problem(x >= 0 && math::isfinite(x), "ctlm: {name} must be a finite number of at least 0", name);
+}
+constexpr failure positive(double x, const char* name) {
+  return option_problem(x > 0 && math::isfinite(x), "ctlm: {name} must be a finite number above 0", name);
+}
+constexpr failure below_one(double x, const char* name) {
+  return option_problem(x >= 0 && x < 1, "ctlm: {name} must be at least 0 and less than 1", name);
+}
+
+/// The first of several that is one.
+template <class... F>
+constexpr failure first_problem(const F&... problems) {
+  failure first;
+  ((first.code == errc::ok ? static_cast<void>(first = problems) : static_cast<void>(0)), ...);
+  return first;
+}
+
+}}  // namespace ctlm

@@ -1,0 +1,377 @@
+// A NaN or an infinity is not lost on its way through a kernel, and touches nothing that does not depend on it.
+#include "catch.hpp"
+
+#include "reference.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+using namespace ctlm;
+using reference::difference;
+using reference::random;
+
+namespace {
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+const float culprits[] = {not_a_number, -not_a_number, infinity, -infinity};
+
+template <class T>
+bool none_finite(const std::vector<T>& x) {
+  return std::none_of(x.begin(), x.end(), [](T v) { return std::isfinite(v); });
+}
+template <class T>
+bool all_nan(const std::vector<T>& x) {
+  return std::all_of(x.begin(), x.end(), [](T v) { return std::isnan(v); });
+}
+
+/// A linear layer of one format: y = x W^T, [m][n].
+template <class F, class Compute, class Arch>
+struct layer {
+  static constexpr std::size_t n = 37, k = 100;
+  heap_arena memory{1 << 20}, scratch{1 << 20};
+  matrix<F> w = F::place(memory, n, k);
+  serial exec{};
+
+  layer() {
+    for (std::size_t r = 0; r < n; ++r) encode(r, random<float>(k, r));
+  }
+  void encode(std::size_t r, const std::vector<float>& row) {
+    const std::vector<typename F::compute> numbers(row.begin(), row.end());
+    F::encode(w, r, numbers.data());
+  }
+  std::vector<double> of(std::size_t m, const std::vector<float>& x) {
+    using real = typename F::compute;
+    heap_arena own(1 << 20);
+    auto ws = linear_workspace<Arch, F, Compute>::place(own, m, n, k, 1);
+    const std::vector<real> input(x.begin(), x.end());
+    std::vector<real> y(m * n);
+    linear(Arch{}, exec, m, input.data(), w, linear_terms<real>{}, y.data(), ws);
+    return {y.begin(), y.end()};
+  }
+};
+
+template <class F, class Compute, class Arch>
+void check_layer() {
+  layer<F, Compute, Arch> l;
+  constexpr std::size_t n = l.n, k = l.k;
+  INFO(F::name << " group " << [] {
+    if constexpr (quantised_format<F>)
+      return F::group;
+    else
+      return std::size_t{0};
+  }() << " " << Arch::name);
+  for (std::size_t m : {1, 3, 9, 20}) {
+    const auto x = random<float>(m * k, m);
+    const auto clean = l.of(m, x);
+    for (float culprit : culprits)
+      for (std::size_t column : {0, 17, 31, 32, 63, 64, 98, 99}) {
+        auto poisoned = x;
+        const std::size_t row = (column + m) % m;
+        poisoned[row * k + column] = culprit;
+        const auto y = l.of(m, poisoned);
+        std::size_t lost = 0, touched = 0;
+        for (std::size_t i = 0; i < m * n; ++i)
+          if (i / n == row)
+            lost += std::isfinite(y[i]);
+          else
+            touched += y[i] != clean[i];
+        CHECK(lost == 0);
+        CHECK(touched == 0);
+      }
+    for (float culprit : culprits)
+      for (std::size_t row : {0, 15, 16, 36}) {
+        auto numbers = random<float>(k, row);
+        const auto good = numbers;
+        numbers[(row * 7 + 40) % k] = culprit;
+        l.encode(row, numbers);
+        const auto y = l.of(m, x);
+        l.encode(row, good);
+        std::size_t lost = 0, touched = 0;
+        for (std::size_t i = 0; i < m * n; ++i)
+          if (i % n == row)
+            lost += std::isfinite(y[i]);
+          else
+            touched += y[i] != clean[i];
+        CHECK(lost == 0);
+        CHECK(touched == 0);
+      }
+  }
+}
+
+template <class T, class Norm, class Arch>
+void check_norm(double size) {
+  constexpr std::size_t n = 37;
+  const auto w = random<T>(n, 2), dy = random<T>(n, 4), bias = random<T>(n, 5);
+  std::vector<T> x(n), y(n), again(n), dx(n), dweight(n), dbias(n);
+  std::vector<double> small(n), wd(w.begin(), w.end()), dyd(dy.begin(), dy.end()), bd(bias.begin(), bias.end());
+  const auto shape = random<double>(n, 1);
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i] = static_cast<T>(shape[i] * size);
+    small[i] = static_cast<double>(x[i]) / size;
+  }
+  using statistics = typename Norm::template statistics<T>;
+  const statistics s = Norm::forward(Arch{}, n, x.data(), w.data(), bias.data(), y.data(), 1e-5f);
+  Norm::repeat(Arch{}, n, x.data(), w.data(), bias.data(), again.data(), s);
+  CHECK(again == y);
+  // The reference: the same row near one, without epsilon. Its gradient is larger by `size`.
+  std::vector<double> expected(n), dexpected(n), dwexpected(n), dbexpected(n);
+  const auto t = Norm::forward(portable{}, n, small.data(), wd.data(), bd.data(), expected.data(), 0.0f);
+  CHECK(difference(expected, y) < 1e-5);
+  Norm::backward_input(portable{}, n, small.data(), wd.data(), dyd.data(), dexpected.data(), t);
+  Norm::backward_input(Arch{}, n, x.data(), w.data(), dy.data(), dx.data(), s);
+  std::vector<double> scaled(n);
+  for (std::size_t i = 0; i < n; ++i) scaled[i] = static_cast<double>(dx[i]) * size;
+  CHECK(difference(dexpected, scaled) < 1e-5);
+  Norm::backward_weight(portable{}, n, small.data(), dyd.data(), dwexpected.data(), dbexpected.data(), t);
+  Norm::backward_weight(Arch{}, n, x.data(), dy.data(), dweight.data(), dbias.data(), s);
+  CHECK(difference(dwexpected, dweight) < 1e-5);
+}
+
+template <class F, class T, class Arch>
+void check_activation() {
+  serial exec;
+  const std::size_t n = 19;
+  for (std::size_t at = 0; at < n; ++at) {
+    const auto clean = random<T>(n, at);
+    const std::vector<T> ones(n, T(1));
+    auto x = clean;
+    x[at] = std::numeric_limits<T>::quiet_NaN();
+    std::vector<T> value(n), expected(n), slope = x, slopes = clean;
+    activation_forward(F{}, Arch{}, exec, 1, n, clean.data(), expected.data());
+    activation_forward(F{}, Arch{}, exec, 1, n, x.data(), value.data());
+    activation_backward(F{}, Arch{}, exec, 1, n, ones.data(), slope.data());
+    activation_backward(F{}, Arch{}, exec, 1, n, ones.data(), slopes.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      CHECK((i == at ? std::isnan(value[i]) : value[i] == expected[i]));
+      CHECK((i == at ? std::isnan(slope[i]) : slope[i] == slopes[i]));
+    }
+  }
+  std::vector<T> x(n, std::numeric_limits<T>::infinity()), value(n);
+  activation_forward(F{}, Arch{}, exec, 1, n, x.data(), value.data());
+  for (T v : value) CHECK((v == T(1) || v == x[0]));
+}
+
+struct arches {
+  template <class F>
+  static void each(F f) {
+    f(portable{});
+    f(native{});
+  }
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("linear layers hand a NaN or an infinity on to what depends on it, and to nothing else", "[kernels]",
+                   f32, f64, f16, bf16, int8<>, int8<32>, (int8<32, asymmetric>), int8<20>, int4<32>,
+                   (int4<32, asymmetric>), int4<7>, int4<per_channel>, int2<32>, (int2<32, asymmetric>),
+                   int2<per_channel>) {
+  using F = stored<TestType>;
+  check_layer<F, decoded, portable>();
+  check_layer<F, decoded, native>();
+  if constexpr (quantised_format<F>) {
+    check_layer<F, dynamic_int8, portable>();
+    check_layer<F, dynamic_int8, native>();
+  }
+}
+
+TEMPLATE_TEST_CASE("activations with a NaN or an infinity are quantised to NaN, whatever the arch", "[kernels]", int8<>,
+                   int8<32>, int4<7>) {
+  for (std::size_t n : {1, 8, 33, 70})
+    for (float culprit : culprits)
+      for (std::size_t at = 0; at < n; ++at)
+        arches::each([&](auto arch) {
+          const std::size_t stride = round_up(n, code_block), groups = TestType::groups(n);
+          std::vector<std::int8_t> codes(stride, 99);
+          std::vector<float> scales(groups);
+          std::vector<std::int32_t> sums(groups, 99);
+          auto x = random<float>(n, n);
+          x[at] = culprit;
+          quantise_row(arch, TestType{}, n, x.data(), {codes.data(), scales.data(), sums.data(), stride, groups});
+          const std::size_t size = TestType::group_size(n);
+          for (std::size_t g = 0; g < groups; ++g) {
+            REQUIRE(std::isnan(scales[g]) == (g == at / size));
+            if (g != at / size) continue;
+            REQUIRE(sums[g] == 0);
+            for (std::size_t i = g * size; i < smaller(n, (g + 1) * size); ++i) REQUIRE(codes[i] == 0);
+          }
+        });
+}
+
+TEST_CASE("activations too small to be scaled are zeros", "[kernels]") {
+  for (float tiny : {1e-45f, 1e-40f, 1e-38f, 3e-37f})
+    arches::each([&](auto arch) {
+      std::vector<float> x(40, 0.0f);
+      x[3] = tiny;
+      std::vector<std::int8_t> codes(64, 99);
+      float scale[2];
+      std::int32_t sums[2];
+      quantise_row(arch, int8<32>{}, x.size(), x.data(), {codes.data(), scale, sums, codes.size(), 2});
+      CHECK(std::all_of(codes.begin(), codes.end(), [](std::int8_t c) { return c == 0; }));
+      CHECK(sums[0] == 0);
+      CHECK(std::fabs(scale[0]) < 1e-37f);
+    });
+}
+
+TEST_CASE("softmax: the largest logit may be anything", "[kernels]") {
+  arches::each([](auto arch) {
+    for (std::size_t n : {1, 5, 40, 5000}) {
+      for (float logit : {-3e30f, -3e38f, -infinity, 0.0f, 3e38f}) {
+        std::vector<float> x(n, logit);
+        const float log_sum = softmax(arch, n, x.data(), 0.5f);
+        for (float p : x) REQUIRE(p == Approx(0.5 / static_cast<double>(n)).epsilon(1e-5));
+        CHECK((logit == 0.0f ? log_sum == Approx(std::log(static_cast<double>(n))).margin(1e-6)
+                             : std::isinf(log_sum) == std::isinf(logit)));
+        std::fill(x.begin(), x.end(), logit);
+        CHECK(negative_log_likelihood(arch, n, x.data(), 0) ==
+              Approx(std::log(static_cast<double>(n)))
+                  .margin(std::fabs(logit) > 1e29f && !std::isinf(logit) ? 1e32 : 1e-5));
+        std::vector<float> impossible(n, -infinity), losses(1);
+        serial exec;
+        const token target = 0;
+        cross_entropy(arch, exec, 1, n, impossible.data(), &target, 1.0f, losses.data());
+        CHECK(losses[0] == Approx(std::log(static_cast<double>(n))).margin(1e-6));
+      }
+      for (float culprit : {not_a_number, infinity})
+        for (std::size_t at : {std::size_t{0}, n / 2, n - 1}) {
+          auto x = random<float>(n, n);
+          x[at] = culprit;
+          CHECK(std::isnan(negative_log_likelihood(arch, n, x.data(), n - 1 - at)));
+          CHECK(std::isnan(softmax(arch, n, x.data())));
+          CHECK(all_nan(x));
+        }
+      auto x = random<float>(n + 1, n);
+      auto without = x;
+      x[n / 2] = -infinity;
+      without.erase(without.begin() + static_cast<std::ptrdiff_t>(n / 2));
+      softmax(arch, n + 1, x.data());
+      softmax(arch, n, without.data());
+      CHECK(x[n / 2] == 0);
+      x.erase(x.begin() + static_cast<std::ptrdiff_t>(n / 2));
+      CHECK(difference(without, x) < 1e-5);
+    }
+  });
+}
+
+TEST_CASE("attention: what comes after a NaN is NaN, what comes before does not know of it", "[kernels]") {
+  const attention_shape s{2, 70, 4, 2, 8};
+  const std::size_t row = s.qkv_dim(), batch = s.length * row;
+  const auto clean = random<float>(s.batch * batch, 1);
+  arches::each([&](auto arch) {
+    serial exec;
+    heap_arena memory(1 << 20);
+    auto ws = attention_workspace<float>::place(memory, arch, query_tile, s.head_dim, false);
+    auto forward = [&](const std::vector<float>& qkv, std::vector<float>& log_sum, double rate) {
+      std::vector<float> out(s.batch * s.length * s.q_dim());
+      log_sum.resize(s.batch * s.heads * s.length);
+      attention_forward(arch, exec, s, qkv.data(), out.data(), log_sum.data(),
+                        rate > 0 ? dropout_mask{9, rate} : dropout_mask{}, &ws);
+      return out;
+    };
+    for (double rate : {0.0, 0.3}) {
+      std::vector<float> sums, poisoned_sums;
+      const auto expected = forward(clean, sums, rate);
+      for (std::size_t t : {0, 1, 33, 69})
+        for (std::size_t part = 0; part < 3; ++part) {  // of head 1: its query, its key, its value
+          auto qkv = clean;
+          const std::size_t column[] = {s.head_dim, s.q_dim(), s.q_dim() + s.kv_dim()};
+          qkv[t * row + column[part] + 3] = not_a_number;
+          const auto out = forward(qkv, poisoned_sums, rate);
+          std::size_t lost = 0;
+          double off = 0;
+          for (std::size_t i = 0; i < out.size(); ++i) {
+            const std::size_t at = i / s.q_dim() % s.length, head = i % s.q_dim() / s.head_dim;
+            const bool reads = i < s.length * s.q_dim() && (part == 0 ? at == t && head == 1 : at >= t && head < 2);
+            const bool depends = reads && (part < 2 || i % s.head_dim == 3);
+            if (depends)
+              lost += !std::isnan(out[i]);
+            else if (!reads)  // a row on its own may be NaN as a whole, and sums another way
+              off = worse(off, std::fabs(static_cast<double>(out[i]) - static_cast<double>(expected[i])));
+          }
+          INFO(decltype(arch)::name << " part " << part << " at " << t);
+          CHECK(lost == 0);
+          CHECK(off < 1e-5);
+          for (std::size_t i = 0; i < t; ++i) CHECK(poisoned_sums[s.length + i] == Approx(sums[s.length + i]));
+        }
+    }
+  });
+}
+
+TEST_CASE("rows whose squares overflow are normalised, forward and backward", "[kernels]") {
+  arches::each([](auto arch) {
+    using A = decltype(arch);
+    for (double size : {1e17, 1e18, 1e19, 1e20, 1e25, 1e30, 1e36}) {
+      INFO(A::name << " " << size);
+      check_norm<float, rms_norm, A>(size);
+      check_norm<float, layer_norm, A>(size);
+    }
+    for (double size : {1e150, 1e160, 1e200, 1e300}) {
+      check_norm<double, rms_norm, A>(size);
+      check_norm<double, layer_norm, A>(size);
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("a row with a NaN or an infinity is normalised to NaN; tiny rows, to what epsilon leaves",
+                   "[kernels]", rms_norm, layer_norm) {
+  arches::each([](auto arch) {
+    const std::size_t n = 21;
+    const auto w = random<float>(n, 2);
+    for (float culprit : culprits)
+      for (std::size_t at = 0; at < n; ++at)
+        for (double size : {1.0, 1e30}) {
+          auto x = random<float>(n, 1, size);
+          x[at] = culprit;
+          std::vector<float> y(n);
+          TestType::forward(arch, n, x.data(), w.data(), static_cast<const float*>(nullptr), y.data(), 1e-5f);
+          CHECK(all_nan(y));
+        }
+    auto x = random<float>(n, 1, 1e-25);
+    std::vector<float> y(n);
+    TestType::forward(arch, n, x.data(), w.data(), static_cast<const float*>(nullptr), y.data(), 1e-5f);
+    for (float v : y) CHECK(std::fabs(v) < 1e-20f);
+  });
+}
+
+TEMPLATE_TEST_CASE("activation functions and their derivatives of NaN are NaN", "[kernels]", relu, gelu, gelu_tanh,
+                   silu, (swish<17, 10>), ctlm::tanh, sigmoid) {
+  check_activation<TestType, float, portable>();
+  check_activation<TestType, float, native>();
+  check_activation<TestType, double, portable>();
+  check_activation<TestType, double, native>();
+}
+
+TEST_CASE("elementary functions of NaN are NaN, of infinities their limits", "[kernels]") {
+  namespace math = ctlm::math;
+  auto check = [](auto zero) {
+    using T = decltype(zero);
+    const T bad = std::numeric_limits<T>::quiet_NaN(), high = std::numeric_limits<T>::infinity();
+    for (T x : {bad, -bad}) {
+      CHECK(std::isnan(math::exp(x)));
+      CHECK(std::isnan(math::log(x)));
+      CHECK(std::isnan(math::sqrt(x)));
+      CHECK(std::isnan(math::tanh(x)));
+      CHECK(std::isnan(math::erf(x)));
+      CHECK(std::isnan(math::abs(x)));
+    }
+    CHECK(math::exp(high) == high);
+    CHECK(math::exp(-high) == T(0));
+    CHECK(math::log(high) == high);
+    CHECK(math::sqrt(high) == high);
+    CHECK(math::tanh(-high) == T(-1));
+    CHECK(math::erf(high) == T(1));
+    const T numbers[] = {T(-2), T(1), T(0)};
+    CHECK(math::all_finite(3, numbers));
+    for (T x : {bad, high, -high}) {
+      const T not_all[] = {T(1), x, T(0)};
+      CHECK_FALSE(math::all_finite(3, not_all));
+    }
+  };
+  check(0.0f);
+  check(0.0);
+  for (double x : {std::nan(""), HUGE_VAL, -HUGE_VAL, 1e300}) {
+    CHECK(std::isnan(math::sin(x)));
+    CHECK(std::isnan(math::cos(x)));
+  }
+}
