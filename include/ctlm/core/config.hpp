@@ -5,6 +5,7 @@
 //   CTLM_FREESTANDING   trim everything that needs an operating system, a heap or exceptions
 //   CTLM_XSIMD          the `native` arch uses xsimd (the CMake target ctlm::ctlm sets it)
 //   CTLM_USER_FATAL     the user supplies the definition of ctlm::fatal
+//   CTLM_USER_FILES     the user supplies the definitions of ctlm::system_calls (io/system.hpp)
 #pragma once
 
 #include "version.hpp"
@@ -17,6 +18,9 @@
 #endif
 #ifndef CTLM_USER_FATAL
 #define CTLM_USER_FATAL 0
+#endif
+#ifndef CTLM_USER_FILES
+#define CTLM_USER_FILES 0
 #endif
 
 #if defined(__cpp_exceptions) && !CTLM_FREESTANDING

@@ -22,9 +22,11 @@ result<void> load_llama2c(const char* path, const typename M::weights& w) {
   constexpr decoder_shape s = M::shape;
   static_assert(s.norm == norm_kind::rms && s.position == position_kind::rope && s.gated && !s.bias,
                 "ctlm: llama2.c files hold Llama models: use llama_config without biases");
-  const auto file = read_file(path);
+  constexpr std::size_t header_bytes = 7 * sizeof(std::int32_t), longest_context = 1 << 20;
+  std::size_t most = longest_context * s.head_dim;
+  for (const tensor_info& t : M::tensors) most += t.size();
+  const auto file = read_file(path, header_bytes + most * sizeof(float));
   if (!file) return file.error();
-  constexpr std::size_t header_bytes = 7 * sizeof(std::int32_t);
   if (file->size() < header_bytes) return failure{errc::truncated, "ctlm: this llama2.c file is cut off", file->size()};
   std::int32_t header[7];  // dim, hidden_dim, layers, heads, kv_heads, vocab (negative: untied head), context
   std::memcpy(header, file->data(), header_bytes);

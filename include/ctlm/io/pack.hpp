@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../model/flash_image.hpp"
-#include "file.hpp"
+#include "replace.hpp"
 
 #include <limits>
 #include <sstream>

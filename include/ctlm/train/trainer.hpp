@@ -156,6 +156,11 @@ class trainer {
   /// Steps done.
   constexpr std::size_t steps() const { return static_cast<std::size_t>(step_); }
 
+  /// False while its state is half of one run and half of another, because a checkpoint could not be read to its end
+  /// (load_checkpoint, which sets this). Such a trainer raises a failure instead of computing.
+  constexpr bool usable() const { return usable_; }
+  constexpr void set_usable(bool usable) { usable_ = usable; }
+
   /// f(name, data, bytes) for everything that a bit-exact resume needs.
   template <class F>
   void for_each_state(F&& f) {
@@ -300,7 +305,11 @@ class trainer {
   // ---- forward -------------------------------------------------------------------------------------------------
 
   constexpr const auto& used() const { return in_use_.of(weights_); }
-  constexpr void prepare() { in_use_.refresh(weights_, steps(), *exec_.get()); }
+  constexpr void prepare() {
+    check(usable_, errc::invalid_argument,
+          "ctlm: this trainer is half loaded from a checkpoint that could not be read to its end: load one first");
+    in_use_.refresh(weights_, steps(), *exec_.get());
+  }
 
   constexpr void forward(const token* tokens, const masks& drop) {
     for (std::size_t r = 0; r < rows; ++r)
@@ -514,6 +523,7 @@ class trainer {
   [[no_unique_address]] executor_slot<executor_type> exec_{};
   kernel_context<M, used_format> c_{};
   std::uint64_t step_ = 0;
+  bool usable_ = true;
   weights_type weights_{};
   weights_type gradients_{};
   in_use_type in_use_{};
