@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 /// Which call fails, and how. Calls are counted while this is armed.
@@ -12,9 +13,9 @@ struct fault_plan {
 
   std::atomic<bool> armed{false};
   std::atomic<int> calls{0};
-  int at = never;               // number of the call that fails
-  int error = 0;                // its errno, or cut_short
-  std::size_t most = SIZE_MAX;  // bytes per read and write, of all of them
+  int at = never;                                                  // number of the call that fails
+  int error = 0;                                                   // its errno, or cut_short
+  std::size_t most = SIZE_MAX;                                     // bytes per read and write, of all of them
   std::function<void(const char* call, const char* name)> before;  // sees every call
 
   void arm(int call, int with) {

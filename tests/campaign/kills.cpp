@@ -77,7 +77,8 @@ TEST_CASE("two processes that save to one file at once: every load is the whole 
     return in_process([&, id] {
       for (std::uint64_t n = 1; clock_type::now() < end; ++n) {
         state.set(n << 8 | id);
-        if (const auto r = state.save(path.c_str()); !r) return std::fprintf(stderr, "%s\n", explain(r.error()).text), 1;
+        if (const auto r = state.save(path.c_str()); !r)
+          return std::fprintf(stderr, "%s\n", explain(r.error()).text), 1;
       }
       return 0;
     });

@@ -139,7 +139,8 @@ TEST_CASE("the file size limit is a failure with numbers, whatever the program d
     const auto r = replace_file(path.c_str(), std::string(3000, 'x'));
     sigset_t now;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &now);
-    const bool worded = std::string(explain(r.error()).text).find("3000 bytes were to be written, 1000") != std::string::npos;
+    const bool worded =
+        std::string(explain(r.error()).text).find("3000 bytes were to be written, 1000") != std::string::npos;
     const bool restored = sigismember(&now, SIGXFSZ) == 0 && ::sigpending(&now) == 0 && sigismember(&now, SIGXFSZ) == 0;
     ::_exit((r.error().code == errc::disk_full ? 0 : 1) + (worded ? 0 : 2) + (restored ? 0 : 4));
   }
@@ -158,8 +159,7 @@ TEST_CASE("paths that name no file are refused in words", "[io]") {
   CHECK(refusal(folder.path.c_str()) == "ctlm: this is a folder, not a file");
   CHECK(refusal((folder / "..").c_str()) == "ctlm: this is a folder, not a file");
   CHECK(refusal((folder / "a/").c_str()) == "ctlm: this path ends in a slash: it names a folder, not a file");
-  CHECK(refusal((folder.path + "/").c_str()) ==
-        "ctlm: this path ends in a slash: it names a folder, not a file");
+  CHECK(refusal((folder.path + "/").c_str()) == "ctlm: this path ends in a slash: it names a folder, not a file");
   CHECK(refusal((folder / "absent/a").c_str()) == "ctlm: no such file or folder");
   put_contents(folder / "file", "");
   CHECK(refusal((folder / "file/a").c_str()) == "ctlm: a part of the path is not a folder");
