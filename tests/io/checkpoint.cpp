@@ -196,7 +196,7 @@ TEST_CASE("a checkpoint that does not fit says which section, what was needed an
   const std::string good = bytes_of(path);
   write_bytes(good.substr(0, good.size() - 11));
   CHECK(explain(read_checkpoint(path, layout, saved.sections()).error()).text ==
-        std::string("ctlm: this checkpoint is cut off in its section number 1, which needs 12 bytes: 10 are there"));
+        std::string("ctlm: this checkpoint is cut off in its section number 1, which needs 12 bytes: 2 are there"));
 }
 
 TEST_CASE("a checkpoint from before failures had names still reads: the layout is the same", "[io]") {
