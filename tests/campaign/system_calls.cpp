@@ -205,7 +205,7 @@ TEST_CASE("every system call of reading, mapping and reserving files may fail on
 }
 
 TEST_CASE("every system call of opening offloaded weights may fail once, and reads while they are used", "[campaign]") {
-  using M = causal_lm<small_model, weights<int4<16>>, memory<offloaded<(160 << 10)>>>;
+  using M = causal_lm<small_model, weights<int4<16>>, memory<offloaded<(300 << 10)>>>;
   using kept = causal_lm<small_model, weights<int4<16>>, memory<offloaded<(1 << 20)>>>;
   STATIC_REQUIRE(offloaded_weights<kept>::buffers == 0);
   scratch_folder folder;

@@ -8,7 +8,6 @@
 #include "checkpoint_layout.hpp"
 #include "replace.hpp"
 
-#include <memory>
 #include <vector>
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -47,7 +46,18 @@ inline void copy_block(span<const checkpoint_section> sections, std::size_t begi
   }
 }
 
-inline std::unique_ptr<char[]> make_buffer() { return std::unique_ptr<char[]>(new (std::nothrow) char[block]); }
+/// Memory for one block, or none: no exception.
+class block_buffer {
+ public:
+  block_buffer() : data_(new (std::nothrow) char[block]) {}
+  block_buffer(const block_buffer&) = delete;
+  block_buffer& operator=(const block_buffer&) = delete;
+  ~block_buffer() { delete[] data_; }
+  char* get() const { return data_; }
+
+ private:
+  char* data_;
+};
 inline failure no_buffer() {
   return failure{errc::out_of_memory, "ctlm: there are no {needed} bytes of memory to read or write a checkpoint with",
                  0, block};
@@ -98,8 +108,8 @@ class block_writer {
 inline result<void> write_checkpoint(const char* path, std::uint64_t layout, span<const checkpoint_section> sections) {
   using namespace checkpoint_detail;
   if (const auto r = check_sections(sections); !r) return r;
-  const auto buffer = make_buffer();
-  if (!buffer) return no_buffer();
+  const block_buffer buffer;
+  if (buffer.get() == nullptr) return no_buffer();
   return replace_file(path, [&](int descriptor) -> result<void> {
     block_writer out(descriptor, buffer.get());
     file_header h{{}, version, layout, sections.size()};
@@ -133,8 +143,8 @@ inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span
   if (!size) return size.error();
   file_head head{};
   if (const auto r = read_head(f->get(), *size, head); !r) return r;
-  const auto buffer = make_buffer();
-  if (!buffer) return no_buffer();
+  const block_buffer buffer;
+  if (buffer.get() == nullptr) return no_buffer();
   bool changed = false;
   auto compare_head = [&](std::size_t offset, const char* data, std::size_t n) {
     if (offset == 0) changed = std::memcmp(data, &head, smaller(n, head.bytes())) != 0;
