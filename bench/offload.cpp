@@ -36,7 +36,7 @@ struct options {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-int fail(const ctlm::failure& f) { return std::fprintf(stderr, "offload: %s\n", f.what), 1; }
+int fail(const ctlm::failure& f) { return std::fprintf(stderr, "offload: %s\n", ctlm::explain(f).text), 1; }
 
 /// Bytes that are small positive numbers as int8, as half precision and as single precision.
 ctlm::result<void> create(const char* path) {

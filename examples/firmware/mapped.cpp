@@ -22,11 +22,11 @@ int main(int argc, char** argv) {
   if (argc != 2) return std::fprintf(stderr, "usage: mapped IMAGE\n"), 2;
   const long empty = resident_bytes();
   const auto file = ctlm::mapped_file::open(argv[1]);
-  if (!file) return std::fprintf(stderr, "mapped: %s\n", file.error().what), 1;
+  if (!file) return std::fprintf(stderr, "mapped: %s\n", ctlm::explain(file.error()).text), 1;
 
   const auto start = std::chrono::steady_clock::now();
   const auto weights = ctlm::bind_image<lm>(file->bytes());
-  if (!weights) return std::fprintf(stderr, "mapped: %s\n", weights.error().what), 1;
+  if (!weights) return std::fprintf(stderr, "mapped: %s\n", ctlm::explain(weights.error()).text), 1;
   ctlm::heap_arena memory(lm::session_bytes);
   lm::session session(*weights, memory);
   const std::chrono::duration<double, std::micro> ready = std::chrono::steady_clock::now() - start;

@@ -54,7 +54,7 @@ TEST_CASE("a checkpoint reads back what was written", "[io]") {
   CHECK(read == saved);
 }
 
-TEST_CASE("a checkpoint cut off anywhere, or with any byte changed, is refused and nothing is read", "[io]") {
+TEST_CASE("a checkpoint cut off anywhere, or with any bit changed, is refused and nothing is read", "[io]") {
   const cleanup c;
   content saved;
   REQUIRE(write_checkpoint(path, layout, saved.sections()));
@@ -68,7 +68,7 @@ TEST_CASE("a checkpoint cut off anywhere, or with any byte changed, is refused a
     REQUIRE(read == blank());
   }
   for (std::size_t i = 0; i < good.size(); ++i) {
-    for (int bit : {1, 128}) {
+    for (int bit = 1; bit <= 128; bit *= 2) {
       std::string bad = good;
       bad[i] = static_cast<char>(bad[i] ^ bit);
       write_bytes(bad);
@@ -118,5 +118,104 @@ TEST_CASE("a full disk leaves the old checkpoint as it was", "[io]") {
   REQUIRE_FALSE(r);
   CHECK(r.error().code == errc::disk_full);
   CHECK(bytes_of(path) == before);
-  CHECK_FALSE(std::ifstream(std::string(path) + ".tmp"));
+}
+
+namespace {
+
+/// The words with which sections are refused, the same at writing and at reading; neither touches anything.
+std::string refusal(const std::vector<checkpoint_section>& sections) {
+  const auto written = write_checkpoint("never_written.ctlm", layout, sections);
+  CHECK(written.error().code == errc::invalid_argument);
+  CHECK_FALSE(std::ifstream("never_written.ctlm"));
+  const auto read = read_checkpoint(path, layout, sections);
+  CHECK(std::strcmp(explain(read.error()), explain(written.error())) == 0);
+  return explain(written.error()).text;
+}
+
+/// The words with which a sound file is refused for these sections.
+std::string mismatch(const std::vector<checkpoint_section>& sections) {
+  const auto r = read_checkpoint(path, layout, sections);
+  CHECK(r.error().code == errc::wrong_model);
+  return explain(r.error()).text;
+}
+
+}  // namespace
+
+TEST_CASE("sections that no file can hold are refused at writing, in words", "[io]") {
+  const cleanup c;
+  content saved;
+  REQUIRE(write_checkpoint(path, layout, saved.sections()));
+  char byte = 0;
+  std::vector<std::string> names;
+  for (int i = 0; i < 65; ++i) names.push_back("section " + std::to_string(i));
+  std::vector<checkpoint_section> many;
+  for (const std::string& name : names) many.push_back({name.c_str(), &byte, 1});
+  CHECK(refusal(many) == "ctlm: a checkpoint has at most 64 sections, and 65 were given");
+  many.pop_back();
+  REQUIRE(write_checkpoint(path, layout, many));
+  CHECK(read_checkpoint(path, layout, many));
+
+  const std::string longest(39, 'n'), longer(40, 'n');
+  CHECK(refusal({{longer.c_str(), &byte, 1}}) ==
+        "ctlm: the name of a checkpoint's section has 40 characters, at most 39 fit: " + longer);
+  CHECK(refusal({{"a", &byte, 1}, {nullptr, &byte, 1}}) == "ctlm: section number 1 of a checkpoint has no name");
+  CHECK(refusal({{"", &byte, 1}}) == "ctlm: section number 0 of a checkpoint has no name");
+  CHECK(refusal({{"a", &byte, 1}, {"b", &byte, 1}, {"a", &byte, 1}}) ==
+        "ctlm: sections number 0 and 2 of a checkpoint have the same name: a");
+  CHECK(refusal({{"a", nullptr, 4}}) == "ctlm: section a of a checkpoint has 4 bytes, but no memory");
+  const std::size_t half = std::size_t(1) << (8 * sizeof(std::size_t) - 2);
+  CHECK(refusal({{"a", &byte, half}, {"b", &byte, half}, {"c", &byte, 2 * half}}) ==
+        "ctlm: the sections of a checkpoint are larger than memory can be: b has " + std::to_string(half) + " bytes");
+  REQUIRE(
+      write_checkpoint(path, layout, std::vector<checkpoint_section>{{longest.c_str(), &byte, 1}, {"b", nullptr, 0}}));
+  CHECK(read_checkpoint(path, layout, std::vector<checkpoint_section>{{longest.c_str(), &byte, 1}, {"b", nullptr, 0}}));
+}
+
+TEST_CASE("a checkpoint that does not fit says which section, what was needed and what there is", "[io]") {
+  const cleanup c;
+  content saved;
+  REQUIRE(write_checkpoint(path, layout, saved.sections()));
+  auto sections = saved.sections();
+  std::swap(sections[0], sections[1]);
+  CHECK(mismatch(sections) ==
+        "ctlm: this checkpoint belongs to another recipe: section weights is in another place than number 0");
+  sections = saved.sections();
+  sections[1].bytes = 8;
+  CHECK(mismatch(sections) ==
+        "ctlm: this checkpoint belongs to another recipe: section weights has 12 bytes, 8 are asked for");
+  sections[1].name = "moments";
+  CHECK(mismatch(sections) ==
+        "ctlm: this checkpoint belongs to another recipe: among its 3 sections there is no moments "
+        "(of 3 that are asked for)");
+  sections = saved.sections();
+  sections.pop_back();
+  CHECK(mismatch(sections) == "ctlm: this checkpoint belongs to another recipe: it has 3 sections, 2 are asked for");
+  CHECK(explain(read_checkpoint(path, 78, saved.sections()).error()).text ==
+        std::string("ctlm: this checkpoint belongs to another model: its shape, activation or weight format differs "
+                    "(fingerprint 77, this model's is 78)"));
+  const std::string good = bytes_of(path);
+  write_bytes(good.substr(0, good.size() - 11));
+  CHECK(explain(read_checkpoint(path, layout, saved.sections()).error()).text ==
+        std::string("ctlm: this checkpoint is cut off in its section number 1, which needs 12 bytes: 2 are there"));
+}
+
+TEST_CASE("a checkpoint from before failures had names still reads: the layout is the same", "[io]") {
+  const cleanup c;
+  content saved, read = blank();
+  std::string file("CTLMCKPT");
+  auto number = [&](std::uint64_t n) { file.append(reinterpret_cast<const char*>(&n), 8); };
+  for (std::uint64_t n : {std::uint64_t(2), layout, std::uint64_t(3)}) number(n);
+  for (const auto& s : saved.sections()) {
+    file += std::string(s.name) + std::string(40 - std::strlen(s.name), '\0');
+    number(s.bytes);
+  }
+  for (const auto& s : saved.sections()) file.append(static_cast<const char*>(s.data), s.bytes);
+  checksum sum;
+  sum.add(file.data(), file.size());
+  number(sum.value());
+  write_bytes(file);
+  REQUIRE(read_checkpoint(path, layout, read.sections()));
+  CHECK(read == saved);
+  REQUIRE(write_checkpoint(path, layout, saved.sections()));
+  CHECK(bytes_of(path) == file);
 }

@@ -3,6 +3,8 @@
 
 #include <ctlm/ctlm.hpp>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <cstring>
 #include <fstream>
 
@@ -190,7 +192,18 @@ TEST_CASE("a spill arena says why it cannot be", "[io]") {
   CHECK(spill_arena::create(".", std::size_t(1) << 50).error().code == errc::disk_full);
   auto small = spill_arena::create(".", 64).value();
   CHECK(small.allocate<float>(17) == nullptr);
+  CHECK(small.allocate<float>(std::size_t(-1) / 2) == nullptr);  // whose bytes overflow
+  CHECK(small.allocate<double>(std::size_t(-1) / 8 + 2) == nullptr);
   CHECK(small.allocate<float>(16) != nullptr);
+  CHECK(small.allocate<float>(1) == nullptr);
+  auto none = spill_arena::create(".", 0).value();
+  CHECK(none.allocate<float>(1) == nullptr);
+  const auto enormous = spill_arena::create(".", std::size_t(-1));
+  CHECK(enormous.error().code == errc::disk_full);
+  CHECK_THAT(explain(enormous.error()).text, Catch::Contains(std::to_string(std::size_t(-1)) + " bytes"));
+  CHECK_THAT(explain(spill_arena::create(".", std::size_t(1) << 50).error()).text, Catch::Contains("1125899906842624"));
+  CHECK(spill_arena::create("", 1).error().code == errc::invalid_argument);
+  CHECK(spill_arena::create(nullptr, 1).error().code == errc::invalid_argument);
 }
 
 #if CTLM_EXCEPTIONS
@@ -222,5 +235,86 @@ TEST_CASE("offloaded weights that cannot be read are refused, before and after t
   replace_file(image.path.c_str(), good).value();
   REQUIRE(weights.open(image.path.c_str()));
   CHECK(logits_of(session) == expected);
+}
+
+TEST_CASE("offloaded weights whose file shrinks to any length fail and do not hang", "[io][threads]") {
+  using M = tall_lm<300 << 10>;
+  image_on_disk<causal_lm<tall, weights<int8<32>>>> image;
+  const std::string good = read_file(image.path.c_str()).value();
+  heap_arena memory(offloaded_weights<M>::bytes_needed() + M::session_bytes);
+  for (file_access access : {file_access::buffered, file_access::direct}) {
+    for (std::size_t bytes : {std::size_t(1), std::size_t(4097), std::size_t(10'000), good.size() / 2 + 5}) {
+      memory.rewind(0);
+      replace_file(image.path.c_str(), good).value();
+      offloaded_weights<M> weights(memory);
+      M::session session(weights, memory);
+      const auto opened = weights.open(image.path.c_str(), access);
+      if (opened.error().code == errc::unsupported) break;  // direct, on tmpfs
+      REQUIRE(opened);
+      logits_of(session);
+      REQUIRE(::truncate(image.path.c_str(), static_cast<off_t>(bytes)) == 0);
+      auto go_on = [&] {
+        for (token t = 0; t < 20; ++t) session.decode(t);  // what is in memory may last for some
+      };
+      session.reset();
+      CHECK_THROWS_WITH(go_on(), Catch::Contains("offloaded weights end too early: ") &&
+                                     Catch::Contains(" bytes at byte ") && Catch::Contains("weight"));
+    }
+  }
+}
+
+TEST_CASE("offloaded weights that are not open raise, whatever came before", "[io][threads]") {
+  using M = tall_lm<300 << 10>;
+  image_on_disk<causal_lm<tall, weights<int8<32>>>> image;
+  heap_arena memory(offloaded_weights<M>::bytes_needed() + M::session_bytes);
+  offloaded_weights<M> weights(memory);
+  M::session session(weights, memory);
+  CHECK_THROWS_WITH(weights.layer(6), Catch::Contains("must be opened first"));
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(weights.open(image.path.c_str()));
+    REQUIRE(weights.open(image.path.c_str()));  // twice: the reader begins again
+  }
+  const auto expected = logits_of(session);
+  CHECK(weights.open("absent.ctlm").error().code == errc::not_found);
+  CHECK_THROWS_WITH(session.decode(1), Catch::Contains("must be opened first"));
+  CHECK_THROWS_WITH(weights.layer(6), Catch::Contains("must be opened first"));
+  REQUIRE(weights.open(image.path.c_str()));
+  CHECK(logits_of(session) == expected);
+  CHECK_THROWS_WITH(weights.layer(7), Catch::Contains("layer 7 was asked for, of 7"));
+  for (int i = 0; i < 20; ++i) {  // gone while it reads
+    heap_arena other(offloaded_weights<M>::bytes_needed());
+    offloaded_weights<M> brief(other);
+    REQUIRE(brief.open(image.path.c_str()));
+  }
+}
+
+TEST_CASE("offloaded weights whose thread cannot be started say so", "[io][threads]") {
+  using M = tall_lm<300 << 10>;
+  image_on_disk<causal_lm<tall, weights<int8<32>>>> image;
+  heap_arena memory(offloaded_weights<M>::bytes_needed() + M::session_bytes);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {  // as a user who may start no more threads
+    const rlimit none{0, 0};
+    if (::setrlimit(RLIMIT_NPROC, &none) != 0 || (::getuid() == 0 && ::setuid(65534) != 0)) ::_exit(77);
+    offloaded_weights<M> weights(memory);
+    M::session session(weights, memory);
+    const auto r = weights.open(image.path.c_str());
+    if (r) ::_exit(77);  // it may all the same
+    const bool worded = std::strstr(explain(r.error()), "no thread could be started") != nullptr;
+    try {
+      session.decode(1);
+    } catch (const error&) {
+      ::_exit(worded ? 0 : 2);
+    }
+    ::_exit(1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77)
+    WARN("SKIPPED: threads cannot be forbidden here");
+  else
+    CHECK(WEXITSTATUS(status) == 0);
 }
 #endif

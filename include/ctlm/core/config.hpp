@@ -6,6 +6,7 @@
 //   CTLM_XSIMD          the `native` arch uses xsimd (the CMake target ctlm::ctlm sets it)
 //   CTLM_USER_FATAL     the user supplies the definition of ctlm::fatal
 //   CTLM_ALLOW_FAST_MATH   compile under -ffast-math, at the price that the error below names
+//   CTLM_USER_FILES     the user supplies the definitions of ctlm::system_calls (io/system.hpp)
 #pragma once
 
 #include "version.hpp"
@@ -18,6 +19,9 @@
 #endif
 #ifndef CTLM_USER_FATAL
 #define CTLM_USER_FATAL 0
+#endif
+#ifndef CTLM_USER_FILES
+#define CTLM_USER_FILES 0
 #endif
 
 #ifndef CTLM_ALLOW_FAST_MATH

@@ -1,176 +1,170 @@
 // SPDX-License-Identifier: MIT
-// ctlm: checkpoints: named sections of bytes in one file, replaced atomically and verified before anything is read.
-//
-//   offset  bytes
-//   0       8       "CTLMCKPT"
-//   8       8       version of this layout
-//   16      8       weights_fingerprint of the model; in version 1, tensor_table::layout_hash
-//   24      8       number of sections
-//   32      48 each name (40 bytes, zero padded), bytes (8)
-//   ...             the sections' bytes, one after the other
-//   end-8   8       checksum of everything before
-// Numbers are little-endian, as are the sections of the machines that ctlm trains on.
+// ctlm: checkpoints: named sections of bytes in one file (checkpoint_layout.hpp), replaced atomically and verified
+// before anything is read.
 #pragma once
 
 #include "../core/hash.hpp"
-#include "../core/span.hpp"
 #include "../model/fingerprint.hpp"
-#include "file.hpp"
+#include "checkpoint_layout.hpp"
+#include "replace.hpp"
 
-#include <bit>
-#include <cstring>
 #include <vector>
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-static_assert(std::endian::native == std::endian::little, "ctlm: checkpoints are written on little-endian machines");
-
-struct checkpoint_section {
-  const char* name;  // at most 39 characters
-  void* data;
-  std::size_t bytes;
-};
-
 namespace checkpoint_detail {
 
-inline constexpr char magic[] = {'C', 'T', 'L', 'M', 'C', 'K', 'P', 'T'};
-inline constexpr std::uint64_t first_version = 1, version = 2;
-inline constexpr std::size_t max_sections = 64;
-
-struct file_header {
-  char magic[8];
-  std::uint64_t version;
-  std::uint64_t layout;
-  std::uint64_t sections;
-};
-struct section_header {
-  char name[40];
-  std::uint64_t bytes;
-};
-
-inline section_header header_of(const checkpoint_section& s) {
-  section_header h{};
-  std::strncpy(h.name, s.name, sizeof h.name - 1);
-  h.bytes = s.bytes;
-  return h;
-}
-
-/// Checks what the file says of itself against what is asked for.
-inline result<void> check_headers(const file_header& h, const std::vector<section_header>& found, std::uint64_t layout,
-                                  span<const checkpoint_section> wanted) {
-  if (h.layout != layout)
-    return failure{errc::wrong_model,
-                   "ctlm: this checkpoint belongs to another model (its shape, activation or weight format differs)"};
-  if (h.sections != wanted.size())
-    return failure{errc::wrong_model, "ctlm: this checkpoint belongs to another recipe (it has other sections)"};
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const section_header w = header_of(wanted[i]);
-    if (std::memcmp(&found[i], &w, sizeof w) != 0)
-      return failure{errc::wrong_model, "ctlm: this checkpoint belongs to another recipe (a section differs)", i};
-  }
-  return {};
-}
-
-/// Reads the file once and compares its checksum.
-inline result<void> compare_checksum(int descriptor, std::size_t size) {
-  std::vector<char> buffer(1 << 20);
+/// Reads the whole file from its beginning, hands each block to visit(offset, data, n), and compares the checksum.
+template <class Visit>
+result<void> read_blocks(int descriptor, std::size_t size, char* buffer, Visit&& visit) {
+  if (uninterrupted([&] { return system_calls::seek(descriptor, 0); }) != 0)
+    return system_failure("ctlm: the file could not be read again from its beginning (system error {where})");
   checksum sum;
-  std::size_t left = size - 8, offset = 0;
-  while (left > 0) {
-    const std::size_t n = left < buffer.size() ? left : buffer.size();
-    if (const auto r = read_exactly(descriptor, buffer.data(), n, offset); !r) return r;
-    sum.add(buffer.data(), n);
-    left -= n;
+  std::size_t offset = 0;
+  for (const std::size_t end = size - 8; offset < end;) {
+    const std::size_t n = smaller(end - offset, block);
+    if (const auto r = read_exactly(descriptor, buffer, n, offset); !r) return r;
+    sum.add(buffer, n);
+    visit(offset, buffer, n);
     offset += n;
   }
   std::uint64_t stored = 0;
-  if (const auto r = read_exactly(descriptor, &stored, 8, offset); !r) return r;
+  if (const auto r = read_exactly(descriptor, &stored, sizeof stored, offset); !r) return r;
   if (stored != sum.value())
-    return failure{errc::corrupt, "ctlm: this checkpoint is damaged: its checksum does not match"};
+    return failure{errc::corrupt, "ctlm: this checkpoint is damaged: the checksum of its {needed} bytes does not match",
+                   0, size};
   return {};
 }
 
+/// Copies what a block of the file holds of the sections.
+inline void copy_block(span<const checkpoint_section> sections, std::size_t begin, std::size_t offset, const char* data,
+                       std::size_t n) {
+  for (const checkpoint_section& s : sections) {
+    const std::size_t first = larger(begin, offset), last = smaller(begin + s.bytes, offset + n);
+    if (first < last) std::memcpy(static_cast<char*>(s.data) + (first - begin), data + (first - offset), last - first);
+    begin += s.bytes;
+  }
+}
+
+/// Memory for one block, or none: no exception.
+class block_buffer {
+ public:
+  block_buffer() : data_(new (std::nothrow) char[block]) {}
+  block_buffer(const block_buffer&) = delete;
+  block_buffer& operator=(const block_buffer&) = delete;
+  ~block_buffer() { delete[] data_; }
+  char* get() const { return data_; }
+
+ private:
+  char* data_;
+};
+inline failure no_buffer() {
+  return failure{errc::out_of_memory, "ctlm: there are no {needed} bytes of memory to read or write a checkpoint with",
+                 0, block};
+}
+
+/// Collects what is written into whole blocks: so the checksum covers the file as it is read, block by block.
+class block_writer {
+ public:
+  block_writer(int descriptor, char* buffer) : descriptor_(descriptor), buffer_(buffer) {}
+
+  result<void> put(const void* data, std::size_t n) {
+    const auto* p = static_cast<const char*>(data);
+    while (n > 0) {
+      const std::size_t part = smaller(n, block - pending_);
+      std::memcpy(buffer_ + pending_, p, part);
+      pending_ += part;
+      p += part;
+      n -= part;
+      if (pending_ == block)
+        if (const auto r = flush(); !r) return r;
+    }
+    return {};
+  }
+  result<void> finish() {
+    if (const auto r = flush(); !r) return r;
+    const std::uint64_t value = sum_.value();
+    return write_exactly(descriptor_, &value, sizeof value);
+  }
+
+ private:
+  result<void> flush() {
+    sum_.add(buffer_, pending_);
+    const auto r = write_exactly(descriptor_, buffer_, pending_);
+    pending_ = 0;
+    return r;
+  }
+
+  int descriptor_;
+  char* buffer_;
+  std::size_t pending_ = 0;
+  checksum sum_;
+};
+
 }  // namespace checkpoint_detail
 
-/// Replaces the file; an existing one stays as it is unless everything could be written.
+/// Replaces the file (replace_file: in one step, or not at all). At most 64 sections, each with a name of its own of 1
+/// to 39 characters; anything else is refused before the file is touched.
 inline result<void> write_checkpoint(const char* path, std::uint64_t layout, span<const checkpoint_section> sections) {
   using namespace checkpoint_detail;
+  if (const auto r = check_sections(sections); !r) return r;
+  const block_buffer buffer;
+  if (buffer.get() == nullptr) return no_buffer();
   return replace_file(path, [&](int descriptor) -> result<void> {
-    checksum sum;
-    // Checksums cover whole blocks of the file, so that reading can go block by block.
-    std::vector<char> pending;
-    constexpr std::size_t block = 1 << 20;
-    auto flush = [&]() -> result<void> {
-      sum.add(pending.data(), pending.size());
-      const auto r = write_exactly(descriptor, pending.data(), pending.size());
-      pending.clear();
-      return r;
-    };
-    auto put = [&](const void* data, std::size_t n) -> result<void> {
-      const auto* p = static_cast<const char*>(data);
-      while (n > 0) {
-        const std::size_t part = n < block - pending.size() ? n : block - pending.size();
-        pending.insert(pending.end(), p, p + part);
-        p += part;
-        n -= part;
-        if (pending.size() == block)
-          if (const auto r = flush(); !r) return r;
-      }
-      return {};
-    };
-    pending.reserve(block);
+    block_writer out(descriptor, buffer.get());
     file_header h{{}, version, layout, sections.size()};
     std::memcpy(h.magic, magic, sizeof magic);
-    if (const auto r = put(&h, sizeof h); !r) return r;
+    if (const auto r = out.put(&h, sizeof h); !r) return r;
     for (const auto& s : sections) {
       const section_header sh = header_of(s);
-      if (const auto r = put(&sh, sizeof sh); !r) return r;
+      if (const auto r = out.put(&sh, sizeof sh); !r) return r;
     }
     for (const auto& s : sections)
-      if (const auto r = put(s.data, s.bytes); !r) return r;
-    if (const auto r = flush(); !r) return r;
-    const std::uint64_t value = sum.value();
-    return write_exactly(descriptor, &value, sizeof value);
+      if (const auto r = out.put(s.data, s.bytes); !r) return r;
+    return out.finish();
   });
 }
 
-/// Fills the sections from the file. Nothing is written to them unless the whole file is sound and fits. A file of
-/// version 1 must hold `first_layout` in place of `layout`.
+/// Fills the sections from the file. A file of version 1 must hold `first_layout` in place of `layout`.
+///
+/// The file is read twice. The first time everything is verified, and nothing is written to the sections: a file that
+/// is cut off, damaged, or of another model or recipe leaves them as they were. The second time they are filled, and
+/// the checksum is compared once more. Only where the disk fails, or somebody changes the file in place, between the
+/// two is there a failure that leaves the sections a mixture of old and new: then *half_read is true and the words say
+/// so. (Files replaced by write_checkpoint do not change in place: a reader goes on reading the one it opened.)
 inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span<const checkpoint_section> sections,
-                                    std::uint64_t first_layout) {
+                                    std::uint64_t first_layout, bool* half_read = nullptr) {
   using namespace checkpoint_detail;
+  if (half_read != nullptr) *half_read = false;
+  if (const auto r = check_sections(sections); !r) return r;
   auto f = open_to_read(path);
   if (!f) return f.error();
   const auto size = file_size(f->get());
   if (!size) return size.error();
-  file_header h{};
-  if (*size < sizeof h.magic) return failure{errc::corrupt, "ctlm: this file is not a ctlm checkpoint"};
-  if (const auto r = read_exactly(f->get(), &h, *size < sizeof h ? *size : sizeof h, 0); !r) return r;
-  if (std::memcmp(h.magic, magic, sizeof magic) != 0)
-    return failure{errc::corrupt, "ctlm: this file is not a ctlm checkpoint"};
-  if (*size < sizeof h + 8) return failure{errc::truncated, "ctlm: this checkpoint is cut off", *size};
-  if (h.version != version && h.version != first_version)
-    return failure{errc::unsupported, "ctlm: this checkpoint was written by another version of ctlm", h.version};
-  if (h.sections > max_sections) return failure{errc::corrupt, "ctlm: this checkpoint is damaged: too many sections"};
-  std::vector<section_header> found(h.sections);
-  std::size_t expected = sizeof h + found.size() * sizeof(section_header) + 8;
-  if (*size < expected) return failure{errc::truncated, "ctlm: this checkpoint is cut off", *size};
-  if (const auto r = read_exactly(f->get(), found.data(), found.size() * sizeof(section_header), sizeof h); !r)
-    return r;
-  for (const section_header& s : found) {
-    if (s.bytes > *size) return failure{errc::truncated, "ctlm: this checkpoint is cut off", *size};
-    expected += s.bytes;
-  }
-  if (*size < expected) return failure{errc::truncated, "ctlm: this checkpoint is cut off", *size};
-  if (*size > expected) return failure{errc::corrupt, "ctlm: this checkpoint is damaged: it is longer than it says"};
-  if (::lseek(f->get(), 0, SEEK_SET) != 0) return system_failure("ctlm: the file could not be read");
-  if (const auto r = compare_checksum(f->get(), *size); !r) return r;
-  if (const auto r = check_headers(h, found, h.version == version ? layout : first_layout, sections); !r) return r;
-  const auto start = static_cast<off_t>(sizeof h + found.size() * sizeof(section_header));
-  if (::lseek(f->get(), start, SEEK_SET) != start) return system_failure("ctlm: the file could not be read");
-  for (const auto& s : sections)
-    if (const auto r = read_exactly(f->get(), s.data, s.bytes, 0); !r) return r;
-  return {};
+  file_head head{};
+  if (const auto r = read_head(f->get(), *size, head); !r) return r;
+  const block_buffer buffer;
+  if (buffer.get() == nullptr) return no_buffer();
+  bool changed = false;
+  auto compare_head = [&](std::size_t offset, const char* data, std::size_t n) {
+    if (offset == 0) changed = std::memcmp(data, &head, smaller(n, head.bytes())) != 0;
+  };
+  if (const auto r = read_blocks(f->get(), *size, buffer.get(), compare_head); !r) return r;
+  if (changed) return failure{errc::corrupt, "ctlm: this checkpoint changed while it was read"};
+  if (const auto r = check_head(head, head.header.version == version ? layout : first_layout, sections); !r) return r;
+
+  bool touched = false;
+  auto fill = [&](std::size_t offset, const char* data, std::size_t n) {
+    touched = true;
+    copy_block(sections, head.bytes(), offset, data, n);
+  };
+  result<void> r = read_blocks(f->get(), *size, buffer.get(), fill);
+  if (r || !touched) return r;
+  if (half_read != nullptr) *half_read = true;
+  return failure{r.error().code,
+                 "ctlm: this checkpoint was sound, and then its {needed} bytes could not be read again or had changed: "
+                 "what it was read into is a mixture of old and new, not to be used",
+                 r.error().where, *size};
 }
 
 inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span<const checkpoint_section> sections) {
@@ -185,14 +179,29 @@ std::vector<checkpoint_section> sections_of(Trainer& t, span<const checkpoint_se
   all.insert(all.end(), extra.begin(), extra.end());
   return all;
 }
+
+/// Saves a trainer and `extra`; refuses one that a failed load_checkpoint has left half loaded.
 template <class Trainer>
 result<void> save_checkpoint(const char* path, Trainer& t, span<const checkpoint_section> extra = {}) {
-  return write_checkpoint(path, weights_fingerprint<typename Trainer::model>(), sections_of(t, extra));
+  if (!t.usable())
+    return failure{errc::invalid_argument, "ctlm: a trainer that is half loaded from a checkpoint is not saved"};
+  return or_out_of_memory([&]() -> result<void> {
+    return write_checkpoint(path, weights_fingerprint<typename Trainer::model>(), sections_of(t, extra));
+  });
 }
+
+/// Loads a trainer and `extra` (read_checkpoint). After a failure they are as they were; where they are a mixture of
+/// old and new instead, the trainer is not usable(): it refuses to step and to be saved until a checkpoint has been
+/// loaded.
 template <class Trainer>
 result<void> load_checkpoint(const char* path, Trainer& t, span<const checkpoint_section> extra = {}) {
-  return read_checkpoint(path, weights_fingerprint<typename Trainer::model>(), sections_of(t, extra),
-                         Trainer::model::tensors.layout_hash());
+  return or_out_of_memory([&]() -> result<void> {
+    bool half_read = false;
+    const auto r = read_checkpoint(path, weights_fingerprint<typename Trainer::model>(), sections_of(t, extra),
+                                   Trainer::model::tensors.layout_hash(), &half_read);
+    if (r || half_read) t.set_usable(!half_read);
+    return r;
+  });
 }
 
 }}  // namespace ctlm

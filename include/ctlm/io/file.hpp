@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT
-// ctlm: files: reading whole ones, and replacing one in a single step so that a crash or a full disk loses nothing.
+// ctlm: reading files, and what the system's errors mean. replace.hpp writes them.
 #pragma once
 
 #include "../core/result.hpp"
+#include "system.hpp"
 
-#include <sys/stat.h>
-#include <cerrno>
-#include <cstdio>
+#include <limits>
+#include <new>
 #include <string>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -31,117 +28,183 @@ class file_handle {
 
   explicit operator bool() const { return descriptor_ >= 0; }
   int get() const { return descriptor_; }
-  /// False if the system could not write what it had buffered.
+  /// False if the system could not write what it had buffered. An interrupted close has closed.
   bool close() {
     const int d = release();
-    return d < 0 || ::close(d) == 0;
+    return d < 0 || system_calls::close(d) == 0 || errno == EINTR;
   }
-
- private:
+  /// The descriptor, which the caller closes.
   int release() {
     const int d = descriptor_;
     descriptor_ = -1;
     return d;
   }
+
+ private:
   int descriptor_ = -1;
 };
 
-/// The failure that errno stands for.
-inline failure system_failure(const char* what) {
-  switch (errno) {
+/// The failure that errno stands for. `what` is for errors without words of their own; {where} in it is the number that
+/// the system gave, {needed} and {had} are what the caller says.
+inline failure system_failure(const char* what, std::size_t needed = 0, std::size_t had = 0) {
+  const int number = errno;
+  auto say = [&](errc code, const char* words) {
+    return failure{code, words, static_cast<std::size_t>(number), needed, had};
+  };
+  switch (number) {
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-      return {errc::disk_full, "ctlm: the disk is full (or the file size limit is reached)"};
+      return say(errc::disk_full,
+                 needed == 0 ? "ctlm: the disk is full (or the file size limit is reached)"
+                             : "ctlm: the disk is full (or the file size limit is reached): {needed} bytes were to be "
+                               "written, {had} could be");
     case ENOENT:
-      return {errc::not_found, "ctlm: no such file or folder"};
+      return say(errc::not_found, "ctlm: no such file or folder");
     case ENOTDIR:
-      return {errc::not_found, "ctlm: a part of the path is not a folder"};
+      return say(errc::not_found, "ctlm: a part of the path is not a folder");
     case EISDIR:
-      return {errc::io_error, "ctlm: this is a folder, not a file"};
+      return say(errc::io_error, "ctlm: this is a folder, not a file");
     case EACCES:
     case EPERM:
     case EROFS:
-      return {errc::io_error, "ctlm: permission denied"};
+      return say(errc::io_error, "ctlm: permission denied");
+    case ELOOP:
+      return say(errc::io_error, "ctlm: too many symbolic links lead to this file");
+    case ENAMETOOLONG:
+      return say(errc::io_error, "ctlm: the file's name, or its path, is longer than the system allows");
+    case EMFILE:
+    case ENFILE:
+      return say(errc::io_error, "ctlm: too many files are open");
+    case EOVERFLOW:
+      return say(errc::unsupported, "ctlm: this file is too large for a program of this kind");
+    case ENOMEM:
+      return say(errc::out_of_memory, "ctlm: the system has not enough memory for this file");
     default:
-      return {errc::io_error, what};
+      return say(errc::io_error, what);
   }
 }
 
-/// Reads exactly n bytes; `offset` is reported with a failure.
+/// f(), which returns a result; where memory ran out, that is its failure. Without exceptions the program ends there.
+template <class F>
+auto or_out_of_memory(F&& f) -> decltype(f()) {
+#if CTLM_EXCEPTIONS
+  try {
+    return f();
+  } catch (const std::bad_alloc&) {
+    return failure{errc::out_of_memory, "ctlm: there is not enough memory to read or write this file"};
+  }
+#else
+  return f();
+#endif
+}
+
+namespace file_detail {
+
+/// At most this much per call: some systems refuse more.
+inline constexpr std::size_t most_per_call = std::size_t(1) << 30;
+
+inline result<void> check_path(const char* path) {
+  if (path == nullptr) return failure{errc::invalid_argument, "ctlm: a file's path is a null pointer"};
+  if (*path == '\0') return failure{errc::invalid_argument, "ctlm: a file's path is empty"};
+  return {};
+}
+
+}  // namespace file_detail
+
+/// Reads exactly n bytes; `offset`, where they lie in the file, is reported with a failure.
 inline result<void> read_exactly(int descriptor, void* data, std::size_t n, std::size_t offset) {
   auto* p = static_cast<char*>(data);
-  while (n > 0) {
-    const ssize_t got = ::read(descriptor, p, n);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_failure("ctlm: the file could not be read");
-    if (got == 0) return failure{errc::truncated, "ctlm: the file ends too early", offset};
-    p += got;
-    n -= static_cast<std::size_t>(got);
-    offset += static_cast<std::size_t>(got);
+  for (std::size_t had = 0; had < n;) {
+    const std::size_t part = smaller(n - had, file_detail::most_per_call);
+    const ssize_t got = uninterrupted([&] { return system_calls::read(descriptor, p + had, part); });
+    if (got < 0)
+      return system_failure("ctlm: the file could not be read (system error {where}): {had} of {needed} bytes were", n,
+                            had);
+    if (got == 0)
+      return failure{errc::truncated,
+                     "ctlm: the file ends too early: {needed} bytes were expected at byte {where}, "
+                     "{had} are there",
+                     offset, n, had};
+    had += static_cast<std::size_t>(got);
   }
   return {};
 }
 
+/// Writes exactly n bytes.
 inline result<void> write_exactly(int descriptor, const void* data, std::size_t n) {
   const auto* p = static_cast<const char*>(data);
-  while (n > 0) {
-    const ssize_t put = ::write(descriptor, p, n);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return system_failure("ctlm: the file could not be written");
-    p += put;
-    n -= static_cast<std::size_t>(put);
+  for (std::size_t had = 0; had < n;) {
+    const std::size_t part = smaller(n - had, file_detail::most_per_call);
+    errno = 0;
+    const ssize_t put = uninterrupted([&] { return system_calls::write(descriptor, p + had, part); });
+    if (put <= 0)
+      return system_failure("ctlm: the file could not be written (system error {where}): {had} of {needed} bytes were",
+                            n, had);
+    had += static_cast<std::size_t>(put);
   }
   return {};
 }
 
-inline result<file_handle> open_to_read(const char* path) {
-  file_handle f(::open(path, O_RDONLY | O_CLOEXEC));
-  if (!f) return system_failure("ctlm: the file could not be opened");
+/// Opens a file. Does not wait for the other end of a pipe; file_size() refuses what is not a regular file.
+inline result<file_handle> open_to_read(const char* path, int more_flags = 0) {
+  if (const auto r = file_detail::check_path(path); !r) return r.error();
+  file_handle f(uninterrupted([&] {
+    return system_calls::open_at(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | more_flags, 0);
+  }));
+  if (!f) return system_failure("ctlm: the file could not be opened (system error {where})");
   return result<file_handle>(static_cast<file_handle&&>(f));
 }
 
+/// Bytes of a regular file; anything else (a folder, a device, a pipe) is a failure.
 inline result<std::size_t> file_size(int descriptor) {
   struct stat s {};
-  if (::fstat(descriptor, &s) != 0) return system_failure("ctlm: the file's size could not be read");
+  if (uninterrupted([&] { return system_calls::status(descriptor, &s); }) != 0)
+    return system_failure("ctlm: the file's size could not be read (system error {where})");
   if (S_ISDIR(s.st_mode)) return failure{errc::io_error, "ctlm: this is a folder, not a file"};
+  if (!S_ISREG(s.st_mode)) return failure{errc::io_error, "ctlm: this is a device or a pipe, not a file"};
+  if (static_cast<std::uint64_t>(s.st_size) > std::numeric_limits<std::size_t>::max())
+    return failure{errc::unsupported, "ctlm: this file is larger than this machine can address"};
   return static_cast<std::size_t>(s.st_size);
 }
 
-inline result<std::string> read_file(const char* path) {
-  auto f = open_to_read(path);
-  if (!f) return f.error();
-  const auto size = file_size(f->get());
-  if (!size) return size.error();
-  std::string text(*size, '\0');
-  if (const auto r = read_exactly(f->get(), text.data(), text.size(), 0); !r) return r.error();
-  return text;
-}
+/// What read_file takes unless it is told otherwise.
+inline constexpr std::size_t largest_read = std::size_t(1) << 30;
 
-/// Makes `path` hold what `write(descriptor)` writes, or leaves it as it was: a temporary file beside it is written,
-/// flushed to the disk and renamed.
-template <class Write>
-requires std::is_invocable_v<Write, int> result<void> replace_file(const char* path, Write&& write) {
-  const std::string temporary = std::string(path) + ".tmp";
-  file_handle f(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!f) return system_failure("ctlm: the file could not be created");
-  result<void> r = write(f.get());
-  if (r && ::fsync(f.get()) != 0) r = system_failure("ctlm: the file could not be flushed to the disk");
-  if (!f.close() && r) r = system_failure("ctlm: the file could not be closed");
-  if (r && std::rename(temporary.c_str(), path) != 0) r = system_failure("ctlm: the file could not be renamed");
-  if (!r) {
-    ::unlink(temporary.c_str());
-    return r;
-  }
-  const std::string all(path);
-  const auto slash = all.rfind('/');
-  file_handle folder(::open(slash == std::string::npos ? "." : all.substr(0, slash + 1).c_str(), O_RDONLY | O_CLOEXEC));
-  if (folder) ::fsync(folder.get());  // the new name reaches the disk as well
-  return {};
-}
-
-inline result<void> replace_file(const char* path, const std::string& text) {
-  return replace_file(path, [&](int d) { return write_exactly(d, text.data(), text.size()); });
+/// The whole of a regular file, of at most `most` bytes: a larger one is refused before memory is asked for. Files
+/// whose size the system does not tell (in /proc) are read to their end all the same.
+inline result<std::string> read_file(const char* path, std::size_t most = largest_read) {
+  return or_out_of_memory([&]() -> result<std::string> {
+    auto f = open_to_read(path);
+    if (!f) return f.error();
+    const auto size = file_size(f->get());
+    if (!size) return size.error();
+    auto too_large = [&](std::size_t bytes) {
+      return failure{errc::out_of_memory,
+                     "ctlm: this file is too large to be read at once: it has {needed} bytes or more, the limit is "
+                     "{had}",
+                     0, bytes, most};
+    };
+    if (*size > most) return too_large(*size);
+    std::string text(*size + 1, '\0');  // one more, to notice the end
+    std::size_t had = 0;
+    for (;;) {
+      if (had == text.size()) text.resize(had + larger(had, 4096));
+      const std::size_t part = smaller(text.size() - had, file_detail::most_per_call);
+      const ssize_t got = uninterrupted([&] { return system_calls::read(f->get(), text.data() + had, part); });
+      if (got < 0)
+        return system_failure("ctlm: the file could not be read (system error {where}): {had} of {needed} bytes were",
+                              *size, had);
+      if (got == 0) break;
+      had += static_cast<std::size_t>(got);
+      if (had > most) return too_large(had);
+    }
+    if (had < *size)
+      return failure{errc::truncated, "ctlm: the file became shorter while it was read: {needed} bytes, then {had}",
+                     had, *size, had};
+    text.resize(had);
+    return result<std::string>(static_cast<std::string&&>(text));
+  });
 }
 
 }}  // namespace ctlm

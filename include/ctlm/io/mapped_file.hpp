@@ -6,10 +6,12 @@
 #include "../core/span.hpp"
 #include "file.hpp"
 
-#include <sys/mman.h>
-
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The file must not become shorter while it is mapped: to read bytes that are gone ends the program (SIGBUS), and so
+/// does a disk that fails. write_image is safe to use meanwhile: it puts a new file in the place of the old one, which
+/// stays for those who have it mapped. Whoever cannot rely on that reads the file (read_file) instead.
+///
 /// `auto file = mapped_file::open("model.ctlm").value();  auto weights = bind_image<lm>(file.bytes()).value();`
 class mapped_file {
  public:
@@ -31,6 +33,7 @@ class mapped_file {
     if (data_ != nullptr) ::munmap(data_, size_);
   }
 
+  /// Maps a regular file; an empty one has no bytes.
   static result<mapped_file> open(const char* path) {
     const auto file = open_to_read(path);
     if (!file) return file.error();
@@ -38,8 +41,10 @@ class mapped_file {
     if (!size) return size.error();
     mapped_file m;
     if (*size == 0) return result<mapped_file>(static_cast<mapped_file&&>(m));
-    void* const data = ::mmap(nullptr, *size, PROT_READ, MAP_SHARED, file->get(), 0);
-    if (data == MAP_FAILED) return system_failure("ctlm: the file could not be mapped into memory");
+    void* const data = system_calls::map(*size, PROT_READ, file->get());
+    if (data == MAP_FAILED)
+      return system_failure(
+          "ctlm: the {needed} bytes of the file could not be mapped into memory (system error {where})", *size);
     m.data_ = data;
     m.size_ = *size;
     return result<mapped_file>(static_cast<mapped_file&&>(m));

@@ -20,6 +20,10 @@
 #include <mutex>
 #include <thread>
 
+#if CTLM_EXCEPTIONS
+#include <system_error>
+#endif
+
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Through the system's cache, or past it. Past it, the disk is read at its own pace and nothing else is displaced;
@@ -90,44 +94,34 @@ class offloaded_weights {
   ~offloaded_weights() { stop(); }
 
   /// Checks the image, reads what stays in memory and begins to read ahead. The checksum is not compared: that would
-  /// read the whole file.
+  /// read the whole file. May be called again, for this file or another, while no session computes; after a failure
+  /// nothing is open, and whatever asks for weights raises a failure.
   result<void> open(const char* path, file_access access = file_access::buffered) {
     stop();
-#ifdef O_DIRECT
-    const int direct = access == file_access::direct ? O_DIRECT : 0;
-#else
-    const int direct = 0;
-    if (access == file_access::direct) return failure{errc::unsupported, offload_detail::no_direct_reads};
-#endif
-    file_ = file_handle(::open(path, O_RDONLY | O_CLOEXEC | direct));
-    if (!file_ && direct && errno == EINVAL) return failure{errc::unsupported, offload_detail::no_direct_reads};
-    if (!file_) return system_failure("ctlm: the file could not be opened");
-    result<void> r = check_file();
+    file_.close();
+    result<void> r = open_file(path, access);
+    if (r) r = check_file();
     if (r) r = read_tensors(common_, false, 0, memory_);
     for (std::size_t l = 0; r && l < layers_kept; ++l)
       r = read_tensors(kept_[l], true, l, memory_ + common_bytes + l * layer_bytes);
-    if (!r) {
-      file_.close();
-      return r;
-    }
-    if constexpr (buffers > 0) {
-      failure_ = {};
-      stopping_ = false;
-      read_ = used_ = 0;
-      reader_ = std::thread([this] { read_ahead(); });
-    }
-    return {};
+    if constexpr (buffers > 0)
+      if (r) r = start();
+    if (!r) file_.close();
+    return r;
   }
 
   /// The tensors that belong to no layer.
   const views& common() const {
-    check(static_cast<bool>(file_), errc::invalid_argument, "ctlm: offloaded weights must be opened first");
+    require_open();
     return common_;
   }
 
   /// Waits for a layer; it stays until done(l). Layers are asked for in order. Throws ctlm::error if it could not be
   /// read.
   const views& layer(std::size_t l) {
+    require_open();
+    check(l < shape.layers, failure{errc::invalid_argument, "ctlm: layer {needed} was asked for, of {had} in the model",
+                                    0, l, shape.layers});
     if (l < layers_kept) return kept_[l];
     std::unique_lock lock(mutex_);
     while (layer_of(used_) != l) {  // a forward pass was broken off: what it did not use is skipped
@@ -152,18 +146,39 @@ class offloaded_weights {
   static constexpr std::size_t slots = larger(1, buffers);
   static constexpr std::size_t layer_of(std::size_t sequence) { return layers_kept + sequence % turning_layers; }
 
+  void require_open() const {
+    check(static_cast<bool>(file_), errc::invalid_argument,
+          "ctlm: offloaded weights must be opened first, and open() must succeed");
+  }
+
+  result<void> open_file(const char* path, file_access access) {
+    direct_ = access == file_access::direct;
+#ifdef O_DIRECT
+    auto f = open_to_read(path, direct_ ? O_DIRECT : 0);
+    if (!f && direct_ && f.error().where == EINVAL) return failure{errc::unsupported, offload_detail::no_direct_reads};
+#else
+    if (direct_) return failure{errc::unsupported, offload_detail::no_direct_reads};
+    auto f = open_to_read(path);
+#endif
+    if (!f) return f.error();
+    file_ = static_cast<file_handle&&>(*f);
+    return {};
+  }
+
   result<void> check_file() {
     const auto size = file_size(file_.get());
     if (!size) return size.error();
     alignas(offload_detail::page) std::byte first[offload_detail::page];
-    if (*size < sizeof(image_header))
-      return failure{errc::truncated, "ctlm: this flash image is cut off: not even its header is whole", *size};
-    if (const auto r = read_window(first, 0, sizeof(image_header)); !r) return r;
+    auto cut_off = [&](std::size_t needed) {
+      return failure{errc::truncated, "ctlm: this flash image is cut off: it needs {needed} bytes and has {had}", *size,
+                     needed, *size};
+    };
+    if (*size < sizeof(image_header)) return cut_off(sizeof(image_header));
+    if (const auto r = read_window(first, 0, sizeof(image_header), "header"); !r) return r;
     image_header h;
     __builtin_memcpy(&h, first, sizeof h);
     if (const auto r = check_image_header<M>(h); !r) return r;
-    if (*size < sizeof h + M::weight_bytes)
-      return failure{errc::truncated, "ctlm: this flash image is cut off: weights are missing", *size};
+    if (*size - sizeof h < M::weight_bytes) return cut_off(sizeof h + M::weight_bytes);
     return {};
   }
 
@@ -175,12 +190,13 @@ class offloaded_weights {
     views whole;
     whole.place(file_arena);
     result<void> failed;
+    const char* name = "";
     auto fetch = [&](auto*& p, std::size_t bytes) {
       if (!failed || bytes == 0) return;
       const std::size_t offset =
           sizeof(image_header) + static_cast<std::size_t>(reinterpret_cast<const std::byte*>(p) - base);
       const std::size_t lead = offset % offload_detail::page;
-      failed = read_window(to, offset - lead, lead + bytes);
+      failed = read_window(to, offset - lead, lead + bytes, name);
       p = reinterpret_cast<std::remove_reference_t<decltype(p)>>(to + lead);
       to += offload_detail::window_bytes(bytes);
     };
@@ -188,6 +204,7 @@ class offloaded_weights {
     v.begin_with(layer);
     for (const tensor_info& t : M::tensors) {
       if (t.is_of_layer() != of_layer) continue;
+      name = t.name;
       if (t.is_matrix()) {
         auto m = whole.matrix_of(t.id, layer);
         F::for_each_part(m, fetch);
@@ -201,18 +218,51 @@ class offloaded_weights {
     return failed;
   }
 
-  /// Whole pages from `offset` on, until the first `bytes` are there; the last page of a file may be short.
-  result<void> read_window(std::byte* to, std::size_t offset, std::size_t bytes) const {
+  /// Reads at `offset` until the first `bytes` are there, in whole pages; the last page of a file may be short. A
+  /// direct read must begin at a page, so that what follows a short one reads its last page again; if nothing is new
+  /// then, the file ends there.
+  result<void> read_window(std::byte* to, std::size_t offset, std::size_t bytes, const char* name) const {
+    const std::size_t room = round_up(bytes, offload_detail::page);
     std::size_t got = 0;
     while (got < bytes) {
-      const std::size_t wanted = round_up(bytes, offload_detail::page) - got;
-      const ssize_t n = ::pread(file_.get(), to + got, wanted, static_cast<off_t>(offset + got));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return system_failure("ctlm: offloaded weights could not be read");
-      if (n == 0) return failure{errc::truncated, "ctlm: offloaded weights end too early", offset + got};
-      got += static_cast<std::size_t>(n);
-      if (got < bytes) got -= got % offload_detail::page;
+      const std::size_t at = direct_ ? got - got % offload_detail::page : got;
+      const std::size_t part = smaller(room - at, file_detail::most_per_call);
+      const ssize_t n = uninterrupted(
+          [&] { return system_calls::read_at(file_.get(), to + at, part, static_cast<off_t>(offset + at)); });
+      if (n < 0)
+        return system_failure(
+            "ctlm: offloaded weights could not be read (system error {where}): {had} of {needed} "
+            "bytes were",
+            bytes, got);
+      const std::size_t end = at + static_cast<std::size_t>(n);
+      if (end <= got)
+        return failure{errc::truncated,
+                       "ctlm: offloaded weights end too early: {name} needs {needed} bytes at byte {where}, {had} are "
+                       "there",
+                       offset,
+                       bytes,
+                       got,
+                       name};
+      got = end;
     }
+    return {};
+  }
+
+  /// Starts to read ahead.
+  result<void> start() {
+    failure_ = {};
+    stopping_ = false;
+    read_ = used_ = 0;
+#if CTLM_EXCEPTIONS
+    try {
+      reader_ = std::thread([this] { read_ahead(); });
+    } catch (const std::system_error& e) {
+      return failure{errc::io_error, "ctlm: no thread could be started to read weights ahead (system error {where})",
+                     static_cast<std::size_t>(e.code().value())};
+    }
+#else
+    reader_ = std::thread([this] { read_ahead(); });
+#endif
     return {};
   }
 
@@ -248,6 +298,7 @@ class offloaded_weights {
 
   std::byte* memory_ = nullptr;
   file_handle file_;
+  bool direct_ = false;
   views common_{};
   views kept_[larger(1, layers_kept)]{};
   views turning_[slots]{};

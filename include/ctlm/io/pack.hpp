@@ -4,7 +4,7 @@
 
 #include "../memory/out_of_memory.hpp"
 #include "../model/flash_image.hpp"
-#include "file.hpp"
+#include "replace.hpp"
 
 #include <limits>
 #include <locale>

@@ -7,9 +7,8 @@
 #pragma once
 
 #include "../memory/arena.hpp"
-#include "file.hpp"
+#include "replace.hpp"
 
-#include <sys/mman.h>
 #include <cstdlib>
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -30,23 +29,18 @@ class spill_arena {
 
   /// Takes `bytes` of the disk that `folder` is on.
   static result<spill_arena> create(const char* folder, std::size_t bytes) {
-    std::string name = std::string(folder) + "/ctlm_spill_XXXXXX";
-    file_handle file(::mkostemp(name.data(), O_CLOEXEC));
-    if (!file) return system_failure("ctlm: no file could be created in this folder");
-    ::unlink(name.c_str());
+    if (const auto r = file_detail::check_path(folder); !r) return r.error();
     bytes = larger(1, bytes);
-    errno = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
-    if (errno != 0) return system_failure("ctlm: no room on the disk could be reserved");
-    void* const data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-    if (data == MAP_FAILED) return system_failure("ctlm: the file could not be mapped into memory");
-    spill_arena a;
-    a.data_ = static_cast<std::byte*>(data);
-    a.size_ = bytes;
-    return result<spill_arena>(static_cast<spill_arena&&>(a));
+    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()))
+      return failure{errc::disk_full, "ctlm: no file has room for {needed} bytes, the most is {had}", 0, bytes,
+                     static_cast<std::size_t>(std::numeric_limits<off_t>::max())};
+    return or_out_of_memory([&] { return create_file(std::string(folder) + "/ctlm_spill_XXXXXX", bytes); });
   }
 
+  /// n elements, or nullptr if so many are not left.
   template <class T>
   T* allocate(std::size_t n) {
+    if (n > remaining() / sizeof(T)) return nullptr;
     const std::size_t bytes = padded_bytes<T>(n);
     if (bytes > remaining()) return nullptr;
     std::byte* p = data_ + used_;
@@ -66,6 +60,25 @@ class spill_arena {
   }
 
  private:
+  static result<spill_arena> create_file(std::string name, std::size_t bytes) {
+    file_handle file(::mkostemp(name.data(), O_CLOEXEC));
+    if (!file) return system_failure("ctlm: no file could be created in this folder (system error {where})");
+    ::unlink(name.c_str());
+    const file_detail::size_limit_as_error limit;
+    do errno = system_calls::reserve(file.get(), static_cast<off_t>(bytes));
+    while (errno == EINTR);
+    if (errno != 0)
+      return system_failure("ctlm: {needed} bytes of the disk could not be reserved (system error {where})", bytes);
+    void* const data = system_calls::map(bytes, PROT_READ | PROT_WRITE, file.get());
+    if (data == MAP_FAILED)
+      return system_failure("ctlm: a file of {needed} bytes could not be mapped into memory (system error {where})",
+                            bytes);
+    spill_arena a;
+    a.data_ = static_cast<std::byte*>(data);
+    a.size_ = bytes;
+    return result<spill_arena>(static_cast<spill_arena&&>(a));
+  }
+
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   std::size_t used_ = 0;

@@ -8,7 +8,7 @@
 //   16      8       weights_fingerprint<M> (fingerprint.hpp)
 //   24      8       bytes of weights (M::weight_bytes)
 //   32      8       checksum of the weights
-//   40      24      zeros
+//   40      24      zeros (anything else is refused, so that no bit of a header can change unnoticed)
 //   64      ...     the weights, as weight_views lays them out
 // Numbers are little-endian.
 #pragma once
@@ -51,6 +51,12 @@ constexpr result<void> check_image_header(const image_header& h) {
       h.version == image_header::first_version ? first_image_fingerprint<M>() : weights_fingerprint<M>();
   if (h.model != model || h.weight_bytes != M::weight_bytes)
     return failure{errc::wrong_model, "ctlm: this flash image holds another model, or other formats of its weights"};
+  for (std::size_t i = 0; i < 3; ++i)
+    if (h.reserved[i] != 0)
+      return failure{errc::corrupt,
+                     "ctlm: this flash image is damaged: byte {where} of its header begins a number that "
+                     "must be {needed} and is {had}",
+                     40 + 8 * i, 0, static_cast<std::size_t>(h.reserved[i])};
   return {};
 }
 

@@ -176,6 +176,11 @@ class trainer {
   /// Steps done, those that were skipped among them.
   constexpr std::size_t steps() const { return static_cast<std::size_t>(step_); }
 
+  /// False while its state is half of one run and half of another, because a checkpoint could not be read to its end
+  /// (load_checkpoint, which sets this). Such a trainer raises a failure instead of computing.
+  constexpr bool usable() const { return usable_; }
+  constexpr void set_usable(bool usable) { usable_ = usable; }
+
   /// f(name, data, bytes) for everything that a bit-exact resume needs.
   template <class F>
   void for_each_state(F&& f) {
@@ -237,7 +242,11 @@ class trainer {
 
   constexpr const auto& used() const { return in_use_.of(weights_); }
   /// What the passes read follows what the last update wrote.
-  constexpr void refresh() { in_use_.refresh(weights_, steps(), *exec_.get()); }
+  constexpr void refresh() {
+    check(usable_, errc::invalid_argument,
+          "ctlm: this trainer is half loaded from a checkpoint that could not be read to its end: load one first");
+    in_use_.refresh(weights_, steps(), *exec_.get());
+  }
   constexpr void begin_gradients() {
     refresh();
     update_.clear(c_, gradients_);
@@ -308,6 +317,7 @@ class trainer {
   [[no_unique_address]] executor_slot<executor_type> exec_{};
   kernel_context<M, used_format> c_{};
   std::uint64_t step_ = 0;
+  bool usable_ = true;
   weights_type weights_{};
   weights_type gradients_{};
   in_use_type in_use_{};
