@@ -85,10 +85,10 @@ TEST_CASE("a checkpoint of another model or recipe is refused and leaves the tra
 namespace {
 
 struct two_heads {
-  static constexpr llama_config config{.vocab = 13, .d_model = 16, .layers = 1, .heads = 2, .d_ff = 24, .context = 16};
+  static constexpr llama_config config{.vocab = 61, .d_model = 16, .layers = 1, .heads = 2, .d_ff = 24, .context = 16};
 };
 struct four_heads {  // the same tensors, cut into heads differently
-  static constexpr llama_config config{.vocab = 13, .d_model = 16, .layers = 1, .heads = 4, .d_ff = 24, .context = 16};
+  static constexpr llama_config config{.vocab = 61, .d_model = 16, .layers = 1, .heads = 4, .d_ff = 24, .context = 16};
 };
 template <class Tag, class... Slots>
 using trained_as = trainer<causal_lm<Tag, Slots...>, recipe, optimizer<sgd>>;

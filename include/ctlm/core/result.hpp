@@ -49,13 +49,13 @@ namespace result_detail {
 
 class sentence {
  public:
-  constexpr void letter(char c) {
+  CTLM_NOINLINE constexpr void letter(char c) {
     if (length_ + 1 < sizeof written_.text) written_.text[length_++] = c;
   }
-  constexpr void word(const char* s) {
+  CTLM_NOINLINE constexpr void word(const char* s) {
     for (; s != nullptr && *s != '\0'; ++s) letter(*s);
   }
-  constexpr void number(std::uint64_t n) {
+  CTLM_NOINLINE constexpr void number(std::uint64_t n) {
     if (n >= 10) number(n / 10);
     letter(static_cast<char>('0' + n % 10));
   }
@@ -71,7 +71,7 @@ class sentence {
 };
 
 /// The place in `text` behind `key`, or nullptr if it does not begin with it.
-constexpr const char* behind(const char* text, const char* key) {
+CTLM_NOINLINE constexpr const char* behind(const char* text, const char* key) {
   for (; *key != '\0'; ++text, ++key)
     if (*text != *key) return nullptr;
   return text;
@@ -80,7 +80,7 @@ constexpr const char* behind(const char* text, const char* key) {
 }  // namespace result_detail
 
 /// The failure's words with its numbers and its name in place.
-constexpr explanation explain(const failure& f) {
+CTLM_NOINLINE constexpr explanation explain(const failure& f) {
   result_detail::sentence s;
   for (const char* p = f.what; *p != '\0';) {
     using result_detail::behind;
@@ -134,7 +134,7 @@ class error : public std::exception {
 #endif
 
 /// Throws ctlm::error where exceptions exist, calls ctlm::fatal where they do not.
-[[noreturn]] inline void raise(const failure& f) {
+[[noreturn]] CTLM_NOINLINE inline void raise(const failure& f) {
 #if CTLM_EXCEPTIONS
   throw error(f);
 #else
