@@ -9,7 +9,7 @@ struct tall {
   static constexpr llama_config config{
       .vocab = 11, .d_model = 8, .layers = 4, .heads = 2, .kv_heads = 1, .d_ff = 12, .context = 6};
 };
-using resident = causal_lm<tall, weights<int8<32>>>;
+using in_memory = causal_lm<tall, weights<int8<32>>>;
 using lm = causal_lm<tall, weights<int8<32>>, memory<offloaded<(300 << 10)>>>;
 using source = offloaded_weights<lm>;
 static_assert(source::buffers > 0, "layers take turns");
@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 }
 
 void fuzz::seeds(const std::function<void(const std::string&)>& keep) {
-  const std::string good = image<resident>();
+  const std::string good = image<in_memory>();
   keep(good);
   keep(good + "more");
   keep(good.substr(0, good.size() - 1));
