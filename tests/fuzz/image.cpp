@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint64_t value = sum.value();
     std::memcpy(bytes.data() + 32, &value, 8);
   }
-  heap_arena memory(bytes.size() + 1);
+  heap_arena memory(bytes.size() + memory_alignment);
   auto* image = memory.allocate<std::byte>(bytes.size());
   if (!bytes.empty()) std::memcpy(image, bytes.data(), bytes.size());
   for (verify how : {verify::checksum, verify::header}) {
