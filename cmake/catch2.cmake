@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Catch2 2.13 or 3: the system's, or a pinned release, checked by its hash. Yields the target ctlm_catch2; tests
-# include tests/catch.hpp, which knows both. -DCMAKE_DISABLE_FIND_PACKAGE_Catch2=ON takes the pinned release in any case.
+# Catch2 2.13 or 3: the system's or, with CTLM_DOWNLOAD, a pinned release, checked by its hash. Yields the target
+# ctlm_catch2, or nothing; tests include tests/catch.hpp, which knows both. -DCTLM_DOWNLOAD=ON
+# -DCMAKE_DISABLE_FIND_PACKAGE_Catch2=ON takes the pinned release in any case.
 set(CTLM_CATCH2_URL https://github.com/catchorg/Catch2/archive/v3.7.1.tar.gz CACHE STRING
   "Where the archive of Catch2 3.7.1 is downloaded from if the system has no Catch2: an address or a file")
 mark_as_advanced(CTLM_CATCH2_URL)
@@ -20,7 +21,9 @@ else()
     find_package(Catch2 2.13 QUIET)
   endif()
 endif()
-if(NOT Catch2_FOUND)
+if(NOT Catch2_FOUND AND NOT CTLM_DOWNLOAD)
+  return()
+elseif(NOT Catch2_FOUND)
   include(FetchContent)
   FetchContent_Declare(Catch2 URL ${CTLM_CATCH2_URL}
     URL_HASH SHA256=c991b247a1a0d7bb9c39aa35faf0fe9e19764213f28ffba3109388e62ee0269c

@@ -27,7 +27,7 @@ if(CTLM_SANITIZE)
 endif()
 
 # The library that this build's programs use.
-if(CTLM_XSIMD)
+if(ctlm_with_xsimd)
   set(ctlm_library ctlm::ctlm)
 else()
   set(ctlm_library ctlm::portable)

@@ -61,7 +61,8 @@ std::string gather_text(const demo::options& o) {
   };
   static constexpr std::string_view sources[] = {".hpp", ".cpp"};
   if (o.data.empty())
-    for (const char* folder : {"/include", "/tests", "/examples"}) add(CTLM_SOURCE_DIR + std::string(folder), sources);
+    for (const char* folder : {"/include", "/tests", "/examples"})
+      add(std::string(demo::source_folder) + folder, sources);
   for (const std::string& path : o.data) add(path, {});
   constexpr std::size_t least = 16 * 1024;
   if (text.size() < least)

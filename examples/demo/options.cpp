@@ -7,6 +7,9 @@
 #include <map>
 
 namespace demo {
+
+const char* const source_folder = CTLM_SOURCE_DIR;
+
 namespace {
 
 constexpr const char* help =

@@ -8,6 +8,8 @@
 
 namespace demo {
 
+extern const char* const source_folder;  // the root of this repository, whose sources are the default text
+
 struct options {
   std::vector<std::string> data;  // files and folders; empty: the project's own sources
   std::string prompt = "template <class";

@@ -79,8 +79,7 @@ def main():
         path, target = pathlib.Path(temporary) / "program.cpp", pathlib.Path(temporary) / "program.o"
         for name, source, text_budget, line_budget in BUDGETS:
             path.write_text(source.replace("<ctlm/ctlm.hpp>", "<ctlm.hpp>"))
-            base = [compiler, "-std=c++20", "-O2", f"-I{ROOT / 'include'}", f"-I{ROOT / 'single_include'}",
-                    '-DCTLM_SOURCE_DIR="."', str(path)]
+            base = [compiler, "-std=c++20", "-O2", f"-I{ROOT / 'include'}", f"-I{ROOT / 'single_include'}", str(path)]
             seconds, megabytes = compile_once([*base, "-c", "-o", str(target)])
             lines = text_of([*base, "-E", "-P"]).count("\n")
             code[name] = int(text_of(["size", str(target)]).split("\n")[1].split()[0])

@@ -17,8 +17,8 @@ compiler = sys.argv[1]
 xsimd = sys.argv[2] if len(sys.argv) > 2 else ""
 
 HOSTED_ROOMS = ("io/", "dist/", "serve/")
-HOSTED_FILES = ("memory/heap_arena.hpp", "policy/threads/pool.hpp", "train/data.hpp", "train/monitor.hpp",
-                "train/loss_curve.hpp", "memory/out_of_memory.hpp")
+HOSTED_FILES = ("memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/pool.hpp",
+                "policy/threads/turns.hpp", "train/data.hpp", "train/monitor.hpp", "train/loss_curve.hpp")
 FREESTANDING = ["-ffreestanding", "-fno-exceptions", "-fno-rtti", "-DCTLM_FREESTANDING=1"]
 WITH_XSIMD = ["-DCTLM_XSIMD=1", "-march=native", "-idirafter", xsimd] if xsimd else None
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "catch.hpp"
+#include "paths.hpp"
 
 #include <cstdio>
 #include <fstream>
@@ -10,7 +11,7 @@
 
 namespace data {
 
-inline std::string path(const char* name) { return std::string(CTLM_TEST_DATA) + "/" + name; }
+inline std::string path(const char* name) { return std::string(paths::test_data) + "/" + name; }
 
 /// False, with a loud warning, where a file is absent.
 inline bool present(const char* name) {

@@ -1,6 +1,7 @@
 // 200 training steps of a small GPT-2 and a small Llama follow PyTorch's loss and gradient norm at every step.
 // make_parity.py made the figures; weights and tokens come from the same formulas there and here.
 #include "catch.hpp"
+#include "paths.hpp"
 #include "worse.hpp"
 
 #include <ctlm/ctlm.hpp>
@@ -43,7 +44,7 @@ struct reference {
 };
 
 reference read_reference(const char* name) {
-  std::ifstream in(std::string(CTLM_SOURCE_DIR "/tests/parity/") + name);
+  std::ifstream in(std::string(paths::source) + "/tests/parity/" + name);
   reference r;
   for (std::string line, step; std::getline(in, line);) {
     if (line[0] == '#') continue;

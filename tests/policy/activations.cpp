@@ -1,5 +1,6 @@
 // Activation functions and their derivatives against PyTorch's in double (make_activation_values.py).
 #include "catch.hpp"
+#include "paths.hpp"
 #include "worse.hpp"
 
 #include <ctlm/ctlm.hpp>
@@ -19,7 +20,7 @@ struct golden {
 };
 
 golden read_golden(const std::string& wanted) {
-  std::ifstream in(CTLM_SOURCE_DIR "/tests/policy/activation_values.txt");
+  std::ifstream in(std::string(paths::source) + "/tests/policy/activation_values.txt");
   golden g;
   for (std::string line, name; std::getline(in, line);) {
     std::istringstream fields(line);

@@ -2,7 +2,7 @@
 // ctlm: what runs work, and the executor without threads.
 #pragma once
 
-#include "types.hpp"
+#include "result.hpp"
 
 #include <concepts>
 
@@ -30,12 +30,8 @@ static_assert(executor<serial>);
 /// Shares [0, n) in pieces of `grain` items: f(first, count, worker). The pieces do not depend on the thread count.
 template <executor E, class F>
 constexpr void parallel_for(E& exec, std::size_t n, std::size_t grain, F&& f) {
-  const std::size_t tasks = ceil_div(n, grain);
-  if (tasks <= 1) {
-    if (n > 0) f(std::size_t{0}, n, std::size_t{0});
-    return;
-  }
-  exec.run(tasks, [&](std::size_t task, std::size_t worker) {
+  check(grain > 0, errc::invalid_argument, "ctlm: parallel_for was given pieces of 0 items: grain must be at least 1");
+  exec.run(n / grain + (n % grain != 0), [&](std::size_t task, std::size_t worker) {
     const std::size_t first = task * grain;
     f(first, smaller(grain, n - first), worker);
   });

@@ -1,23 +1,41 @@
 // SPDX-License-Identifier: MIT
 // ctlm: an executor with up to N threads. Waiting threads spin for a moment, then yield, then sleep. Never allocates
 // after it is made; results are the same whatever the number of threads.
+//
+// What threads may share: a pool. Sessions and trainers of several threads may use one pool, each thread its own
+// session or trainer (of which only one thread at a time may use one). Their runs take turns, in the order in which
+// they came. Pools nest in one order, as mutexes do: two threads that hold one pool each and want the other's wait for
+// ever.
 #pragma once
 
 #include "../../core/executor.hpp"
+#include "turns.hpp"
 
 #include <atomic>
 #include <thread>
 
+#if CTLM_EXCEPTIONS
+#include <exception>
+#endif
+
 namespace ctlm { inline namespace CTLM_ABI {
 
-template <std::size_t N>
+/// An executor whose tasks are shared among at most N workers: the thread that calls run(), and N - 1 threads that the
+/// pool starts and, when it is destroyed, joins. A pool must be idle then, and must not be destroyed by one of its
+/// tasks.
+/// Thread is what it starts: std::thread, or something like it.
+template <std::size_t N, class Thread = std::thread>
 class pool {
+  static_assert(N > 0, "ctlm: pool<N> counts the thread that calls run(), so N is at least 1");
+
  public:
   static constexpr std::size_t max_workers = N;
 
-  /// At most N workers, the calling thread among them; by default as many as the machine has cores.
-  explicit pool(std::size_t workers = std::thread::hardware_concurrency()) : workers_(clamp(workers)) {
-    for (std::size_t w = 1; w < workers_; ++w) threads_[w] = std::thread([this, w] { serve(w); });
+  /// At most N workers, the calling thread among them; by default as many as the machine has cores. If the system does
+  /// not start a thread there are fewer: workers() tells.
+  explicit pool(std::size_t workers = std::thread::hardware_concurrency()) {
+    for (; workers_ < clamp(workers); ++workers_)
+      if (!start(workers_)) break;
   }
   pool(const pool&) = delete;
   pool& operator=(const pool&) = delete;
@@ -29,67 +47,105 @@ class pool {
 
   std::size_t workers() const { return workers_; }
 
+  /// Runs f(task, worker) for every task in [0, tasks) and returns when all are done. Any thread may call it, a task
+  /// too: a run within a task of this pool is done by the thread that asks for it, under the number of the worker that
+  /// the task has. So among the tasks of one run, and of those nested in it, no two have the same worker at one time.
+  /// If tasks throw, those not begun may be skipped, and the first exception reaches the caller when all workers have
+  /// stopped; the pool stays usable.
   template <class F>
   void run(std::size_t tasks, F&& f) {
+    if (place* mine = place::in(this)) return run_nested(tasks, f, *mine);
     if (workers_ == 1 || tasks <= 1) {
       for (std::size_t t = 0; t < tasks; ++t) f(t, std::size_t{0});
       return;
     }
+    const turns::holder turn(turns_);
+    place caller(this, 0, place::here);
+    outer_ = place::here;
     call_ = [](void* context, std::size_t task, std::size_t worker) {
       (*static_cast<std::remove_reference_t<F>*>(context))(task, worker);
     };
     context_ = const_cast<void*>(static_cast<const void*>(&f));
     tasks_ = tasks;
-    for (std::size_t w = 0; w < workers_; ++w) next_[w].at.store(w * tasks / workers_, std::memory_order_relaxed);
+    for (std::size_t w = 0; w < workers_; ++w) next_[w].at.store(share(w), std::memory_order_relaxed);
     busy_.store(workers_ - 1, std::memory_order_relaxed);
     publish();
-    take_tasks(0);
+    {
+      const place::visit visit(caller);
+      work(0);
+    }
     wait_until_idle();
+    rethrow();
   }
 
  private:
-  static constexpr int spins = 2000, looks = 3000;
+  using place = threads_detail::place;
+  using turns = threads_detail::turns;
 
   static std::size_t clamp(std::size_t n) { return n < 1 ? 1 : n > N ? N : n; }
+
+  bool start(std::size_t worker) {
+#if CTLM_EXCEPTIONS
+    try {
+      threads_[worker] = Thread([this, worker] { serve(worker); });
+    } catch (...) {  // too many threads, or no memory for one
+      return false;
+    }
+#else
+    threads_[worker] = Thread([this, worker] { serve(worker); });
+#endif
+    return true;
+  }
 
   void publish() {
     generation_.fetch_add(1, std::memory_order_release);
     generation_.notify_all();
   }
   void serve(std::size_t worker) {
+    place mine(this, worker);
+    const place::visit visit(mine);
     for (unsigned seen = 0;;) {
       seen = wait_for_work(seen);
       if (stopping_.load(std::memory_order_relaxed)) return;
-      take_tasks(worker);
+      mine.outer = outer_;
+      work(worker);
       if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
     }
   }
-  /// Looks again and again, at first without pause and then letting others have the processor in between; false if
-  /// done() never held.
-  template <class Done>
-  static bool watch(Done done) {
-    for (int i = 0; i < looks; ++i) {
-      if (done()) return true;
-      if (i >= spins) std::this_thread::yield();
-    }
-    return false;
-  }
   unsigned wait_for_work(unsigned seen) {
     auto changed = [&] { return generation_.load(std::memory_order_acquire) != seen; };
-    if (!watch(changed)) generation_.wait(seen, std::memory_order_acquire);
+    if (!threads_detail::watch(changed)) generation_.wait(seen, std::memory_order_acquire);
     return generation_.load(std::memory_order_acquire);
   }
   void wait_until_idle() {
-    if (watch([&] { return busy_.load(std::memory_order_acquire) == 0; })) return;
+    if (threads_detail::watch([&] { return busy_.load(std::memory_order_acquire) == 0; })) return;
     for (std::size_t left = busy_.load(std::memory_order_acquire); left != 0;
          left = busy_.load(std::memory_order_acquire))
       busy_.wait(left, std::memory_order_acquire);
   }
+
+  /// Between this run and the task that asks for it there may be tasks of other pools, which share this worker's
+  /// number: they take turns.
+  template <class F>
+  static void run_nested(std::size_t tasks, F& f, place& mine) {
+    if (&mine == place::here) {
+      for (std::size_t t = 0; t < tasks; ++t) f(t, mine.worker);
+      return;
+    }
+    const turns::holder turn(mine.nested);
+    place inner(mine.pool, mine.worker, place::here);
+    const place::visit visit(inner);
+    for (std::size_t t = 0; t < tasks; ++t) f(t, mine.worker);
+  }
+
+  /// The first task of a worker's share.
+  std::size_t share(std::size_t worker) const { return threads_detail::first_of_share(worker, tasks_, workers_); }
+
   /// First the worker's own share, then what others have left of theirs. Rows that a worker made in one call are mostly
   /// its own in the next, too, and still in its cache.
   void take_tasks(std::size_t worker) {
     for (std::size_t i = 0; i < workers_; ++i) {
-      const std::size_t w = (worker + i) % workers_, end = (w + 1) * tasks_ / workers_;
+      const std::size_t w = (worker + i) % workers_, end = share(w + 1);
       if (next_[w].at.load(std::memory_order_relaxed) >= end) continue;
       for (std::size_t t = next_[w].at.fetch_add(1, std::memory_order_relaxed); t < end;
            t = next_[w].at.fetch_add(1, std::memory_order_relaxed))
@@ -97,10 +153,34 @@ class pool {
     }
   }
 
-  std::size_t workers_;
+#if CTLM_EXCEPTIONS
+  void work(std::size_t worker) {
+    try {
+      take_tasks(worker);
+    } catch (...) {
+      if (!failed_.exchange(true, std::memory_order_relaxed)) exception_ = std::current_exception();
+      for (std::size_t w = 0; w < workers_; ++w) next_[w].at.store(share(w + 1), std::memory_order_relaxed);
+    }
+  }
+  void rethrow() {
+    if (!failed_.load(std::memory_order_relaxed)) return;
+    failed_.store(false, std::memory_order_relaxed);
+    std::rethrow_exception(static_cast<std::exception_ptr&&>(exception_));
+  }
+
+  std::atomic<bool> failed_{false};
+  std::exception_ptr exception_;
+#else
+  void work(std::size_t worker) { take_tasks(worker); }
+  void rethrow() {}
+#endif
+
+  std::size_t workers_ = 1;
+  turns turns_;
   void (*call_)(void*, std::size_t, std::size_t) = nullptr;
   void* context_ = nullptr;
   std::size_t tasks_ = 0;
+  place* outer_ = nullptr;  // where the caller of the run is
   std::atomic<bool> stopping_{false};
   alignas(64) std::atomic<unsigned> generation_{0};
   struct alignas(64) counter {
@@ -108,7 +188,7 @@ class pool {
   };
   counter next_[N];  // each worker's share of the tasks, from its front
   alignas(64) std::atomic<std::size_t> busy_{0};
-  std::thread threads_[N];
+  Thread threads_[N];
 };
 
 }}  // namespace ctlm
