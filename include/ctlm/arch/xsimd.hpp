@@ -5,6 +5,7 @@
 
 #include "portable.hpp"
 
+CTLM_INTRINSICS_BEGIN
 #include <xsimd/xsimd.hpp>
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -49,3 +50,4 @@ CTLM_INLINE T reduce_maximum(const simd_batch<T, A>& v) {
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

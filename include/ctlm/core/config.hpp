@@ -148,3 +148,15 @@
 #define CTLM_PREFETCH_READ(p) static_cast<void>(p)
 #define CTLM_PREFETCH_WRITE(p) static_cast<void>(p)
 #endif
+
+/// Around code that intrinsics are inlined into. GCC 12 takes those of AVX-512 for uninitialised (GCC bug 105593), and
+/// looks for the pragma at every place on the way from the function to the intrinsic.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+#define CTLM_INTRINSICS_BEGIN                                                                \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \
+      _Pragma("GCC diagnostic ignored \"-Wuninitialized\"")
+#define CTLM_INTRINSICS_END _Pragma("GCC diagnostic pop")
+#else
+#define CTLM_INTRINSICS_BEGIN
+#define CTLM_INTRINSICS_END
+#endif

@@ -83,12 +83,12 @@ class basic_session {
   template <arena A>
   requires std::is_empty_v<executor_type>
   constexpr basic_session(typename weight_source<M>::handle& w, A& a) : weights_(w) {
-    require_room<bytes_needed()>(a);
+    require_room<bytes_needed()>(a, "session");
     place(a, a);
   }
   template <arena A>
   constexpr basic_session(typename weight_source<M>::handle& w, A& a, executor_type& exec) : weights_(w), exec_(exec) {
-    require_room<bytes_needed()>(a);
+    require_room<bytes_needed()>(a, "session");
     place(a, a);
   }
   /// The same with the KV cache in an arena of its own, of cache_bytes, on a disk perhaps (spill_arena); the first one
@@ -155,8 +155,8 @@ class basic_session {
 
   template <class A, class C>
   constexpr void start(A& a, C& cache) {
-    require_room<bytes_needed() - cache_bytes_needed()>(a);
-    require_room<cache_bytes_needed()>(cache);
+    require_room<bytes_needed() - cache_bytes_needed()>(a, "session without its KV cache");
+    require_room<cache_bytes_needed()>(cache, "KV cache");
     release_cache_ = release_hook::of(cache);
     place(a, cache);
   }

@@ -205,14 +205,14 @@ class trainer {
 
   template <class A>
   constexpr void start(A& a) {
-    require_room<bytes_needed()>(a);
+    require_room<bytes_needed()>(a, "trainer");
     place(a, a);
     begin();
   }
   template <class A, class S>
   constexpr void start(A& a, S& state_arena) {
-    require_room<bytes_needed() - state_bytes>(a);
-    require_room<state_bytes>(state_arena);
+    require_room<bytes_needed() - state_bytes>(a, "trainer without its optimizer's state");
+    require_room<state_bytes>(state_arena, "state of the optimizer");
     release_state_ = release_hook::of(state_arena);
     place(a, state_arena);
     begin();
