@@ -2,15 +2,24 @@
 // ctlm: what the compiler and the user's macros say about this build. The only file that asks.
 //
 // A user may define (to 1; undefined means 0)
-//   CTLM_FREESTANDING   trim everything that needs an operating system, a heap or exceptions
+//   CTLM_FREESTANDING   trim everything that needs an operating system, a heap or exceptions; undefined, it is 1 where
+//                       the compiler is told -ffreestanding
 //   CTLM_XSIMD          the `native` arch uses xsimd (the CMake target ctlm::ctlm sets it)
 //   CTLM_USER_FATAL     the user supplies the definition of ctlm::fatal
 #pragma once
 
+#if !defined(__cplusplus) || __cplusplus < 202002L
+#error "ctlm needs C++20: compile with -std=c++20"
+#endif
+
 #include "version.hpp"
 
 #ifndef CTLM_FREESTANDING
+#if defined(__STDC_HOSTED__) && __STDC_HOSTED__ == 0  // -ffreestanding
+#define CTLM_FREESTANDING 1
+#else
 #define CTLM_FREESTANDING 0
+#endif
 #endif
 #ifndef CTLM_XSIMD
 #define CTLM_XSIMD 0

@@ -2,6 +2,7 @@
 // ctlm: a session: one sequence of tokens in flight, with its KV cache. Lives in an arena of lm::session_bytes.
 #pragma once
 
+#include "arguments.hpp"
 #include "block.hpp"
 #include "kv_cache.hpp"
 
@@ -100,6 +101,12 @@ class basic_session {
   constexpr basic_session(typename weight_source<M>::handle& w, A& a, C& cache, executor_type& exec)
       : weights_(w), exec_(exec) {
     start(a, cache);
+  }
+  /// Everything else does not compile, and says why.
+  template <class W, class A, class... X>
+  requires(!(std::is_convertible_v<W&, typename weight_source<M>::handle&> && arena<A> &&
+             arguments::end_fits<M, X...>)) constexpr basic_session(W&, A&, X&...) {
+    arguments::not_a_sessions<M, typename weight_source<M>::handle, W, A, X...>();
   }
   basic_session(const basic_session&) = delete;
   basic_session& operator=(const basic_session&) = delete;
