@@ -101,6 +101,9 @@
 #define CTLM_ABI_ISA generic
 #endif
 
+#define CTLM_QUOTE_EXPANDED(text) #text
+#define CTLM_QUOTE(text) CTLM_QUOTE_EXPANDED(text)
+
 // Units that come in any combination with these: fused multiply-add, conversion of half precision.
 #if defined(__FMA__) && CTLM_F16C
 #define CTLM_ABI_UNITS mh

@@ -22,6 +22,8 @@ result<void> load_llama2c(const char* path, const typename M::weights& w) {
   constexpr decoder_shape s = M::shape;
   static_assert(s.norm == norm_kind::rms && s.position == position_kind::rope && s.gated && !s.bias,
                 "ctlm: llama2.c files hold Llama models: use llama_config without biases");
+  static_assert(s.q_dim() == s.d_model,
+                "ctlm: llama2.c files hold heads of d_model / heads numbers: leave config.head_dim 0");
   const auto file = read_file(path);
   if (!file) return file.error();
   constexpr std::size_t header_bytes = 7 * sizeof(std::int32_t);

@@ -66,7 +66,9 @@ struct causal_lm {
 
   static constexpr tensor_table tensors = make_tensor_table(shape);
   static constexpr std::size_t parameters = tensors.parameters();
-  /// Exact bytes of memory, padding included.
+  /// Exact bytes of memory, padding included. Those of weights follow from config and format alone; those of a session
+  /// depend on arch<> (wider vectors, larger buffers: `native` differs between machines), threads<>, prefill<> and
+  /// kv_cache<> too. Name the arch where a limit must hold everywhere.
   static constexpr std::size_t weight_bytes = weights::bytes_needed();
   static constexpr std::size_t session_bytes = session::bytes_needed();
   static constexpr std::size_t cache_bytes = session::cache_bytes_needed();  // those of them that are the KV cache's
