@@ -65,11 +65,13 @@ constexpr std::size_t head_size(std::size_t given, std::size_t d_model, std::siz
 /// Instantiated with a tag type (not with the numbers), so that a message names the user's model.
 template <class Tag, class Shape>
 struct check_decoder {
+  static constexpr bool readable = false;
   static constexpr bool ok = true;  // of a config with an error in it, which the compiler has named already
 };
 template <class Tag, class Shape>
 requires requires { typename std::integral_constant<std::size_t, Shape::value.vocab>; }
 struct check_decoder<Tag, Shape> {
+  static constexpr bool readable = true;
   static constexpr decoder_shape s = Shape::value;
   static_assert(s.vocab > 0, "ctlm: config.vocab must be at least 1");
   static_assert(s.d_model > 0, "ctlm: config.d_model must be at least 1");
