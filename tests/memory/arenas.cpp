@@ -231,7 +231,7 @@ TEST_CASE("misaligned or missing memory is refused", "[memory]") {
   const void* volatile escaped = nullptr;  // an arena that nobody looks into may be optimised away
   CHECK_THROWS_AS(
       [&] {
-        ctlm::heap_arena impossible(std::numeric_limits<std::size_t>::max() / 2);
+        ctlm::heap_arena impossible(huge / 4);
         escaped = impossible.allocate<float>(1);
       }(),
       ctlm::error);

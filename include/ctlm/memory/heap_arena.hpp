@@ -43,7 +43,7 @@ class heap_arena {
 
  private:
   static void* zeroed_block(std::size_t bytes) {
-    const bool possible = bytes <= too_many_bytes - memory_alignment;
+    const bool possible = bytes <= too_many_bytes / 2 - memory_alignment;  // no object is larger
     void* const block = possible ? std::calloc(bytes + memory_alignment, 1) : nullptr;
     check(block != nullptr,
           {errc::out_of_memory, "ctlm: the system has no memory for an arena of {needed} bytes", bytes, bytes});
