@@ -6,24 +6,82 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+// Specs and recipes.
 struct gpt2_config;
 struct llama_config;
+struct train_config;
+struct decoder_shape;
+
+// Formats. Their default arguments are in format/: here they are written out.
+enum class range : std::uint8_t;
 struct f32;
 struct f64;
 struct f16;
 struct bf16;
+template <std::size_t Group, range Range>
+struct int8;
+template <std::size_t Group, range Range>
+struct int4;
+template <std::size_t Group, range Range>
+struct int2;
+
+// Policies.
 struct portable;
 struct serial;
+template <std::size_t N>
+class pool;
+struct resident;
+template <std::size_t Budget>
+struct offloaded;
+struct decoded;
+struct dynamic_int8;
+struct relu;
+struct gelu;
+struct gelu_tanh;
+struct silu;
+struct sigmoid;
+struct tanh;
+struct swiglu;
+struct geglu;
+struct geglu_tanh;
+struct adamw;
+struct sgd;
+struct constant_rate;
+struct warmup_cosine;
 struct sampler;
 
+// Models and what is made of them.
 template <class Tag, class... Slots>
 struct causal_lm;
 template <class M>
 class basic_session;
 template <class M, class Recipe, class... Slots>
 class trainer;
+template <class Shape, class F>
+class weight_views;
+template <class M>
+class offloaded_weights;
+struct step_result;
+
+// Arenas.
 template <std::size_t Bytes>
 class static_arena;
 class span_arena;
+class heap_arena;
+class spill_arena;
+
+// Errors, spans, random numbers, files and tokenizers.
+enum class errc : std::uint8_t;
+struct failure;
+struct explanation;
+template <class T>
+class result;
+template <class T>
+class span;
+struct rng;
+class mapped_file;
+class bpe;
+class llama2c_tokenizer;
+struct byte_tokenizer;
 
 }}  // namespace ctlm

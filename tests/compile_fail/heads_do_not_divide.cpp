@@ -1,4 +1,4 @@
-// expect: ctlm: config.heads must divide config.d_model
+// expect-first: ctlm: config.heads must divide config.d_model, unless config.head_dim is given
 #include <ctlm/ctlm.hpp>
 
 #ifdef CTLM_EXPECT_FAIL

@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compiles each case twice: as it stands it must compile; with CTLM_EXPECT_FAIL it must fail, and the compiler's message
-must match every `// expect: REGEX` line. So a case cannot rot, and the words are part of the interface. A case with a
-line `// hosted` needs what the trimmed form leaves out.
+"""Compiles each case twice: as it stands it must compile; with CTLM_EXPECT_FAIL it must fail. So a case cannot rot, and
+the words are part of the interface. Lines of a case say what must be there:
+
+  // expect: REGEX         matches the compiler's message
+  // expect-first: REGEX   matches the first error of it, which is the one that is read
+  // expect-errors: N      there are at most N errors
+  // fail-flags: FLAGS     more flags for the compilation that must fail
+  // hosted                the case needs what the trimmed form leaves out
 
   run.py COMPILER
 """
@@ -26,16 +31,23 @@ def compile_case(case, *flags):
 
 
 def problems_of(case):
-    expected = re.findall(r"^// expect: (.*)$", case.read_text(), re.M)
-    if not expected:
+    def lines(key):
+        return re.findall(rf"^// {key}: (.*)$", case.read_text(), re.M)
+
+    if not lines("expect") + lines("expect-first"):
         return ["has no `// expect:` line"]
     good = compile_case(case)
     if good.returncode != 0:
         return [f"does not compile without CTLM_EXPECT_FAIL:\n{good.stderr[:1000]}"]
-    bad = compile_case(case, "-DCTLM_EXPECT_FAIL")
+    bad = compile_case(case, "-DCTLM_EXPECT_FAIL", *(flag for flags in lines("fail-flags") for flag in flags.split()))
     if bad.returncode == 0:
         return ["compiles although it must not"]
-    return [f"message does not match /{e}/:\n{bad.stderr[:1000]}" for e in expected if not re.search(e, bad.stderr)]
+    errors = re.findall(r"^.*\berror: .*$", bad.stderr, re.M)
+    problems = [f"message does not match /{e}/" for e in lines("expect") if not re.search(e, bad.stderr)]
+    problems += [f"first error does not match /{e}/" for e in lines("expect-first")
+                 if not errors or not re.search(e, errors[0])]
+    problems += [f"{len(errors)} errors instead of {n}" for n in lines("expect-errors") if len(errors) > int(n)]
+    return [f"{p}:\n{bad.stderr[:1000]}" for p in problems]
 
 
 cases = sorted(HERE.glob("*.cpp"))

@@ -111,7 +111,7 @@ TEST_CASE("a packed model's header spells its type", "[io]") {
   REQUIRE(write_model_header<asymmetric_lm>(path, "packed_model"));
   const std::string text = read_file(path).value();
   for (const char* part :
-       {"namespace packed_model {", "ctlm::llama_config config{", ".kv_heads = 2,", ".bias = false,",
+       {"namespace packed_model {", "ctlm::llama_config config{", ".kv_heads = 2,", ".head_dim = 0,", ".bias = false,",
         ".rope_theta = 10000.0,", "ctlm::int8<ctlm::per_channel, ctlm::asymmetric>", "ctlm_image_packed_model_end"})
     CHECK(text.find(part) != std::string::npos);
   CHECK(write_model_header<asymmetric_lm>(path, "2nd").error().code == errc::invalid_argument);

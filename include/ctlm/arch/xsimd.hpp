@@ -5,6 +5,7 @@
 
 #include "portable.hpp"
 
+CTLM_INTRINSICS_BEGIN
 #include <xsimd/xsimd.hpp>
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -12,7 +13,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// A kernel without an overload for simd<A> falls back to the portable one.
 template <class A>
 struct simd : portable {
-  static constexpr const char* name = A::name();
+  /// The best target is called what the ABI tag calls it: xsimd's default may be one without instructions that kernels
+  /// use, such as VNNI.
+  static constexpr const char* name =
+      std::is_same_v<A, xsimd::default_arch> ? CTLM_QUOTE(CTLM_ABI_ISA) : static_cast<const char*>(A::name());
   using isa = A;
 };
 
@@ -49,3 +53,4 @@ CTLM_INLINE T reduce_maximum(const simd_batch<T, A>& v) {
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

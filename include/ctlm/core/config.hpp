@@ -2,17 +2,26 @@
 // ctlm: what the compiler and the user's macros say about this build. The only file that asks.
 //
 // A user may define (to 1; undefined means 0)
-//   CTLM_FREESTANDING   trim everything that needs an operating system, a heap or exceptions
+//   CTLM_FREESTANDING   trim everything that needs an operating system, a heap or exceptions; undefined, it is 1 where
+//                       the compiler is told -ffreestanding
 //   CTLM_XSIMD          the `native` arch uses xsimd (the CMake target ctlm::ctlm sets it)
 //   CTLM_USER_FATAL     the user supplies the definition of ctlm::fatal
 //   CTLM_ALLOW_FAST_MATH   compile under -ffast-math, at the price that the error below names
 //   CTLM_USER_FILES     the user supplies the definitions of ctlm::system_calls (io/system.hpp)
 #pragma once
 
+#if !defined(__cplusplus) || __cplusplus < 202002L
+#error "ctlm needs C++20: compile with -std=c++20"
+#endif
+
 #include "version.hpp"
 
 #ifndef CTLM_FREESTANDING
+#if defined(__STDC_HOSTED__) && __STDC_HOSTED__ == 0  // -ffreestanding
+#define CTLM_FREESTANDING 1
+#else
 #define CTLM_FREESTANDING 0
+#endif
 #endif
 #ifndef CTLM_XSIMD
 #define CTLM_XSIMD 0
@@ -113,6 +122,9 @@
 #define CTLM_ABI_ISA generic
 #endif
 
+#define CTLM_QUOTE_EXPANDED(text) #text
+#define CTLM_QUOTE(text) CTLM_QUOTE_EXPANDED(text)
+
 // Units that come in any combination with these: fused multiply-add, conversion of half precision.
 #if defined(__FMA__) && CTLM_F16C
 #define CTLM_ABI_UNITS mh
@@ -168,4 +180,16 @@
 #define CTLM_RESTRICT
 #define CTLM_PREFETCH_READ(p) static_cast<void>(p)
 #define CTLM_PREFETCH_WRITE(p) static_cast<void>(p)
+#endif
+
+/// Around code that intrinsics are inlined into. GCC 12 takes those of AVX-512 for uninitialised (GCC bug 105593), and
+/// looks for the pragma at every place on the way from the function to the intrinsic.
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+#define CTLM_INTRINSICS_BEGIN                                                                \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \
+      _Pragma("GCC diagnostic ignored \"-Wuninitialized\"")
+#define CTLM_INTRINSICS_END _Pragma("GCC diagnostic pop")
+#else
+#define CTLM_INTRINSICS_BEGIN
+#define CTLM_INTRINSICS_END
 #endif

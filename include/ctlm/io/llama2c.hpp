@@ -68,7 +68,7 @@ inline result<void> check_header(const std::int32_t (&header)[header_fields], co
   return {};
 }
 
-inline result<void> check_size(std::uint64_t found, std::uint64_t expected) {
+inline result<void> check_length(std::uint64_t found, std::uint64_t expected) {
   const auto f = [&](errc code, const char* what) {
     return failure{code, what, static_cast<std::size_t>(found), static_cast<std::size_t>(expected),
                    static_cast<std::size_t>(found)};
@@ -166,6 +166,8 @@ result<void> load_llama2c(const char* path, const typename M::weights& w) {
   constexpr decoder_shape s = M::shape;
   static_assert(s.norm == norm_kind::rms && s.position == position_kind::rope && s.gated && !s.bias,
                 "ctlm: llama2.c files hold Llama models: use llama_config without biases");
+  static_assert(s.q_dim() == s.d_model,
+                "ctlm: llama2.c files hold heads of d_model / heads numbers: leave config.head_dim 0");
   return or_out_of_memory("ctlm: there is not enough memory to read this llama2.c file", [&]() -> result<void> {
     const auto file = open_to_read(path);
     if (!file) return file.error();
@@ -179,7 +181,7 @@ result<void> load_llama2c(const char* path, const typename M::weights& w) {
     if (const auto r = read_exactly(file->get(), header, header_bytes, 0); !r) return r;
     if (const auto r = check_header(header, s); !r) return r;
     const auto context = static_cast<std::uint64_t>(header[context_field]);
-    if (const auto r = check_size(*size, file_bytes<M>(context)); !r) return r;
+    if (const auto r = check_length(*size, file_bytes<M>(context)); !r) return r;
     buffered_reader rest(file->get(), *size - header_bytes, header_bytes);
     return weight_reader<M>(rest, w).read(context);
   });

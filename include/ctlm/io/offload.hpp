@@ -84,7 +84,7 @@ class offloaded_weights {
 
   template <arena A>
   explicit offloaded_weights(A& a) {
-    require_room<bytes_needed()>(a);
+    require_room<bytes_needed()>(a, "offloaded weights");
     auto* p = a.template allocate<std::byte>(bytes_needed());
     const auto address = reinterpret_cast<std::uintptr_t>(p);
     memory_ = p + (round_up(address, offload_detail::page) - address);

@@ -18,9 +18,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 class spill_arena {
  public:
   spill_arena() = default;
-  spill_arena(spill_arena&& other) noexcept : data_(other.data_), size_(other.size_), used_(other.used_) {
+  spill_arena(spill_arena&& other) noexcept : data_(other.data_), size_(other.size_), use_(other.use_) {
     other.data_ = nullptr;
-    other.size_ = other.used_ = 0;
+    other.size_ = 0;
+    other.use_ = arena_use();
   }
   spill_arena& operator=(spill_arena&&) = delete;
   ~spill_arena() {
@@ -40,16 +41,11 @@ class spill_arena {
   /// n elements, or nullptr if so many are not left.
   template <class T>
   T* allocate(std::size_t n) {
-    if (n > remaining() / sizeof(T)) return nullptr;
-    const std::size_t bytes = padded_bytes<T>(n);
-    if (bytes > remaining()) return nullptr;
-    std::byte* p = data_ + used_;
-    used_ += bytes;
-    return reinterpret_cast<T*>(p);
+    return use_.take<T>(data_, size_, n);
   }
-  std::size_t mark() const { return used_; }
-  void rewind(std::size_t m) { used_ = m; }
-  std::size_t remaining() const { return size_ - used_; }
+  std::size_t mark() const { return use_.bytes(); }
+  void rewind(std::size_t m) { use_.rewind(size_, m); }
+  std::size_t remaining() const { return size_ - use_.bytes(); }
 
   /// The pages that lie wholly in [p, p + bytes) leave this process's memory until they are touched again.
   void release(const void* p, std::size_t bytes) const {
@@ -81,7 +77,7 @@ class spill_arena {
 
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  std::size_t used_ = 0;
+  arena_use use_{};
 };
 
 }}  // namespace ctlm

@@ -15,13 +15,18 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Every allocation starts at, and is padded to, a multiple of this: a cache line, and the widest SIMD register.
 inline constexpr std::size_t memory_alignment = 64;
 
+/// More bytes than any arena has: what a size that overflows counts as.
+inline constexpr std::size_t too_many_bytes = ~std::size_t{0};
+
+/// Bytes that n elements of T take in an arena, or too_many_bytes.
 template <class T>
 constexpr std::size_t padded_bytes(std::size_t n) {
-  return round_up(n * sizeof(T), memory_alignment);
+  constexpr std::size_t most = (too_many_bytes - (memory_alignment - 1)) / sizeof(T);
+  return n <= most ? round_up(n * sizeof(T), memory_alignment) : too_many_bytes;
 }
 
 /// `allocate<T>(n)` yields n zeroed elements, or nullptr when the arena is exhausted.
-/// `mark()` and `rewind(m)` give memory back in stack order (see plan.hpp).
+/// `mark()` and `rewind(m)` give memory back in stack order, and take it again (see plan.hpp).
 template <class A>
 concept arena = requires(A& a) {
   { a.template allocate<float>(std::size_t{1}) } -> std::same_as<float*>;
@@ -51,12 +56,43 @@ struct release_hook {
   void operator()(const void* p, std::size_t bytes) const { function(arena, p, bytes); }
 };
 
-/// Counts bytes, owns none: every allocation is nullptr.
+/// How much of a stretch of bytes is in use; the arenas over bytes are made of it.
+class arena_use {
+ public:
+  /// The first `touched` bytes are not known to be zero.
+  constexpr explicit arena_use(std::size_t touched = 0) : touched_(touched) {}
+
+  /// The next n elements, zeroed, of the `size` bytes at `base`; nullptr if they do not fit.
+  template <class T>
+  T* take(std::byte* base, std::size_t size, std::size_t n) {
+    const std::size_t bytes = padded_bytes<T>(n);
+    if (bytes > size - used_) return nullptr;
+    std::byte* const p = base + used_;
+    const std::size_t dirty = touched_ - smaller(touched_, used_);
+    for (std::size_t i = 0; i < smaller(bytes, dirty); ++i) p[i] = std::byte{0};
+    used_ += bytes;
+    touched_ = larger(touched_, used_);
+    return reinterpret_cast<T*>(p);
+  }
+  constexpr void rewind(std::size_t size, std::size_t m) {
+    check(m <= size,
+          {errc::invalid_argument, "ctlm: an arena of {had} bytes cannot be rewound to byte {needed}", m, m, size});
+    used_ = m;
+  }
+  constexpr std::size_t bytes() const { return used_; }
+
+ private:
+  std::size_t used_ = 0;
+  std::size_t touched_;
+};
+
+/// Counts bytes, owns none: every allocation is nullptr. Sums that overflow stay at too_many_bytes.
 class measuring_arena {
  public:
   template <class T>
   constexpr T* allocate(std::size_t n) {
-    used_ += padded_bytes<T>(n);
+    const std::size_t bytes = padded_bytes<T>(n);
+    used_ = bytes <= too_many_bytes - used_ ? used_ + bytes : too_many_bytes;
     peak_ = larger(peak_, used_);
     return nullptr;
   }
@@ -77,18 +113,20 @@ constexpr std::size_t measure(Layout layout) {
   return a.bytes();
 }
 
-/// Stops with a worded error when an arena cannot hold what a constructor needs: at compile time where the arena's size
-/// is a constant, at run time otherwise.
+/// Stops with a worded error when an arena cannot hold what a constructor needs, before anything is placed: at compile
+/// time where the arena's size is a constant, at run time otherwise. `what` is placed: "session", "weights"...
 template <std::size_t needed, arena A>
-constexpr void require_room(const A& a) {
+constexpr void require_room(const A& a, const char* what) {
   if constexpr (fixed_arena<A>) {
     static_assert(
         A::capacity >= needed,
         "ctlm: the arena is too small: give static_arena<> at least session_bytes, weight_bytes or train_bytes");
   }
   if constexpr (requires { a.remaining(); }) {
-    check(a.remaining() >= needed, errc::out_of_memory, "ctlm: the arena is too small for what is placed in it",
-          needed);
+    check(
+        a.remaining() >= needed,
+        {errc::out_of_memory, "ctlm: the arena is too small for the {name}: {needed} bytes are needed, {had} are free",
+         0, needed, a.remaining(), what});
   }
 }
 

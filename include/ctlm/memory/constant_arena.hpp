@@ -4,6 +4,8 @@
 
 #include "arena.hpp"
 
+#include <limits>
+
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Lets a whole model run inside a static_assert, where the compiler proves the absence of undefined behaviour.
@@ -22,6 +24,9 @@ class constant_arena {
 
   template <class T>
   constexpr T* allocate(std::size_t n) {
+    constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max();
+    check(padded_bytes<T>(n) <= most,
+          {errc::out_of_memory, "ctlm: an array of {needed} elements is longer than memory", 0, n, most / sizeof(T)});
     auto* b = new array<T>(n);
     b->next = blocks_;
     blocks_ = b;

@@ -14,16 +14,18 @@ namespace ctlm { inline namespace CTLM_ABI {
 class heap_arena {
  public:
   /// Pages that are never touched are never paid for: the system hands out zeroed memory lazily.
-  explicit heap_arena(std::size_t bytes) : block_(std::calloc(bytes + memory_alignment, 1)), size_(bytes) {
-    check(block_ != nullptr, errc::out_of_memory, "ctlm: the system has no memory for this arena", bytes);
+  /// Throws ctlm::error, or calls ctlm::fatal, if it has none.
+  explicit heap_arena(std::size_t bytes) : block_(zeroed_block(bytes)), size_(bytes) {
     const auto address = reinterpret_cast<std::uintptr_t>(block_);
     base_ = static_cast<std::byte*>(block_) + (round_up(address, memory_alignment) - address);
     ask_for_large_pages();
   }
   heap_arena(heap_arena&& other) noexcept
-      : block_(other.block_), base_(other.base_), size_(other.size_), used_(other.used_) {
-    other.block_ = nullptr;
-    other.size_ = other.used_ = 0;
+      : block_(other.block_), base_(other.base_), size_(other.size_), use_(other.use_) {
+    other.block_ = nullptr;  // what was moved from is an arena of no bytes
+    other.base_ = nullptr;
+    other.size_ = 0;
+    other.use_ = arena_use();
   }
   heap_arena(const heap_arena&) = delete;
   heap_arena& operator=(const heap_arena&) = delete;
@@ -32,18 +34,22 @@ class heap_arena {
 
   template <class T>
   T* allocate(std::size_t n) {
-    const std::size_t bytes = padded_bytes<T>(n);
-    if (bytes > remaining()) return nullptr;
-    std::byte* p = base_ + used_;
-    used_ += bytes;
-    return reinterpret_cast<T*>(p);
+    return use_.take<T>(base_, size_, n);
   }
-  std::size_t mark() const { return used_; }
-  void rewind(std::size_t m) { used_ = m; }
-  std::size_t remaining() const { return size_ - used_; }
-  std::size_t used() const { return used_; }
+  std::size_t mark() const { return use_.bytes(); }
+  void rewind(std::size_t m) { use_.rewind(size_, m); }
+  std::size_t remaining() const { return size_ - use_.bytes(); }
+  std::size_t used() const { return use_.bytes(); }
 
  private:
+  static void* zeroed_block(std::size_t bytes) {
+    const bool possible = bytes <= too_many_bytes / 2 - memory_alignment;  // no object is larger
+    void* const block = possible ? std::calloc(bytes + memory_alignment, 1) : nullptr;
+    check(block != nullptr,
+          {errc::out_of_memory, "ctlm: the system has no memory for an arena of {needed} bytes", bytes, bytes});
+    return block;
+  }
+
   /// Matrices are walked along rows and columns: with pages of 4 KiB a large one has more of them than the processor
   /// can keep the addresses of.
   void ask_for_large_pages() {
@@ -59,7 +65,7 @@ class heap_arena {
   void* block_;
   std::byte* base_ = nullptr;
   std::size_t size_;
-  std::size_t used_ = 0;
+  arena_use use_{};
 };
 
 }}  // namespace ctlm

@@ -7,7 +7,7 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Runs each layout from the same starting point; the stretch is as long as the longest of them.
-/// Buffers placed this way hold whatever their neighbours left: write before reading.
+/// Once in use, buffers placed this way hold whatever their neighbours left: write before reading.
 template <class A, class... Layouts>
 constexpr void overlay(A& a, Layouts... layouts) {
   const auto start = a.mark();
@@ -38,7 +38,11 @@ class binding_arena {
     return p;
   }
   std::size_t mark() const { return used_; }
-  void rewind(std::size_t m) { used_ = m; }
+  void rewind(std::size_t m) {
+    check(m <= size_,
+          {errc::invalid_argument, "ctlm: an arena of {had} bytes cannot be rewound to byte {needed}", m, m, size_});
+    used_ = m;
+  }
 
  private:
   Byte* base_;

@@ -7,32 +7,34 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// The bytes must outlive everything placed in them and start at a multiple of memory_alignment.
+/// The bytes must outlive everything placed in them and start at a multiple of memory_alignment. Throws ctlm::error, or
+/// calls ctlm::fatal, if they do not, or if there is only a null pointer to them.
 class span_arena {
  public:
-  explicit span_arena(span<std::byte> bytes) : base_(bytes.data()), size_(bytes.size()) {
-    check(reinterpret_cast<std::uintptr_t>(base_) % memory_alignment == 0, errc::invalid_argument,
-          "ctlm: the memory of an arena must be aligned to ctlm::memory_alignment");
+  explicit span_arena(span<std::byte> bytes) : base_(bytes.data()), size_(bytes.size()), use_(bytes.size()) {
+    const auto address = reinterpret_cast<std::uintptr_t>(base_);
+    check(base_ != nullptr || size_ == 0,
+          {errc::invalid_argument, "ctlm: an arena of {needed} bytes is given a null pointer", 0, size_, 0});
+    check(address % memory_alignment == 0, {errc::invalid_argument,
+                                            "ctlm: the memory of an arena must be aligned to ctlm::memory_alignment: "
+                                            "to {needed} bytes, and it begins {had} "
+                                            "bytes after such a place",
+                                            0, memory_alignment, address % memory_alignment});
   }
 
   template <class T>
   T* allocate(std::size_t n) {
-    const std::size_t bytes = padded_bytes<T>(n);
-    if (bytes > remaining()) return nullptr;
-    std::byte* p = base_ + used_;
-    used_ += bytes;
-    for (std::size_t i = 0; i < bytes; ++i) p[i] = std::byte{0};
-    return reinterpret_cast<T*>(p);
+    return use_.take<T>(base_, size_, n);
   }
-  std::size_t mark() const { return used_; }
-  void rewind(std::size_t m) { used_ = m; }
-  std::size_t remaining() const { return size_ - used_; }
-  std::size_t used() const { return used_; }
+  std::size_t mark() const { return use_.bytes(); }
+  void rewind(std::size_t m) { use_.rewind(size_, m); }
+  std::size_t remaining() const { return size_ - use_.bytes(); }
+  std::size_t used() const { return use_.bytes(); }
 
  private:
   std::byte* base_;
   std::size_t size_;
-  std::size_t used_ = 0;
+  arena_use use_;
 };
 
 }}  // namespace ctlm

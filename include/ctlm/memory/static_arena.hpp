@@ -18,19 +18,15 @@ class static_arena {
 
   template <class T>
   T* allocate(std::size_t n) {
-    const std::size_t size = padded_bytes<T>(n);
-    if (size > remaining()) return nullptr;
-    std::byte* p = storage_ + used_;
-    used_ += size;
-    return reinterpret_cast<T*>(p);
+    return use_.take<T>(storage_, bytes, n);
   }
-  std::size_t mark() const { return used_; }
-  void rewind(std::size_t m) { used_ = m; }
-  std::size_t remaining() const { return bytes - used_; }
+  std::size_t mark() const { return use_.bytes(); }
+  void rewind(std::size_t m) { use_.rewind(bytes, m); }
+  std::size_t remaining() const { return bytes - use_.bytes(); }
 
  private:
   alignas(memory_alignment) std::byte storage_[bytes > 0 ? bytes : 1]{};
-  std::size_t used_ = 0;
+  arena_use use_{};
 };
 
 }}  // namespace ctlm

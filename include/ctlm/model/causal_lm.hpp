@@ -27,6 +27,25 @@ struct shape_of {
 template <class Real>
 using native_format_of = std::conditional_t<std::same_as<Real, double>, f64, f32>;
 
+/// Has every tensor a number of elements that a std::size_t can hold?
+constexpr bool countable(const tensor_table& tensors) {
+  for (const tensor_info& t : tensors)
+    if (~std::size_t{0} / larger(1, t.layers) / larger(1, t.rows) < t.cols) return false;
+  return true;
+}
+
+/// As check_decoder: says nothing of a config with an error in it.
+template <class Tag, class Shape>
+struct check_size {
+  static constexpr bool ok = true;
+};
+template <class Tag, class Shape>
+requires(check_decoder<Tag, Shape>::readable) struct check_size<Tag, Shape> {
+  static_assert(countable(make_tensor_table(Shape::value)),
+                "ctlm: the weights of this config are larger than any memory: look at vocab, d_model, layers and d_ff");
+  static constexpr bool ok = true;
+};
+
 template <class M, class Recipe, class... Slots>
 class trainer;
 
@@ -66,8 +85,11 @@ struct causal_lm {
 
   static constexpr tensor_table tensors{shape};
   static constexpr std::size_t parameters = tensors.parameters();
-  /// Exact bytes of memory, padding included.
+  /// Exact bytes of memory, padding included. Those of weights follow from config and format alone; those of a session
+  /// depend on arch<> (wider vectors, larger buffers: `native` differs between machines), threads<>, prefill<> and
+  /// kv_cache<> too. Name the arch where a limit must hold everywhere.
   static constexpr std::size_t weight_bytes = weights::bytes_needed();
+  static_assert(check_size<Tag, shape_type>::ok);
   static constexpr std::size_t session_bytes = session::bytes_needed();
   static constexpr std::size_t cache_bytes = session::cache_bytes_needed();  // those of them that are the KV cache's
   /// Weights, gradients, optimizer state and activations of training by a recipe (train/trainer.hpp).

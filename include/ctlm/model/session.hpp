@@ -2,6 +2,7 @@
 // ctlm: a session: one sequence of tokens in flight, with its KV cache. Lives in an arena of lm::session_bytes.
 #pragma once
 
+#include "arguments.hpp"
 #include "block.hpp"
 #include "kernel_context.hpp"
 #include "kv_cache.hpp"
@@ -23,12 +24,12 @@ class basic_session {
   template <arena A>
   requires std::is_empty_v<executor_type>
   constexpr basic_session(typename weight_source<M>::handle& w, A& a) : weights_(w) {
-    require_room<bytes_needed()>(a);
+    require_room<bytes_needed()>(a, "session");
     place(a, a);
   }
   template <arena A>
   constexpr basic_session(typename weight_source<M>::handle& w, A& a, executor_type& exec) : weights_(w), exec_(exec) {
-    require_room<bytes_needed()>(a);
+    require_room<bytes_needed()>(a, "session");
     place(a, a);
   }
   /// The same with the KV cache in an arena of its own, of cache_bytes, on a disk perhaps (spill_arena); the first one
@@ -40,6 +41,12 @@ class basic_session {
   constexpr basic_session(typename weight_source<M>::handle& w, A& a, C& cache, executor_type& exec)
       : weights_(w), exec_(exec) {
     start(a, cache);
+  }
+  /// Everything else does not compile, and says why.
+  template <class W, class A, class... X>
+  requires(!(std::is_convertible_v<W&, typename weight_source<M>::handle&> && arena<A> &&
+             arguments::end_fits<M, X...>)) constexpr basic_session(W&, A&, X&...) {
+    arguments::not_a_sessions<M, typename weight_source<M>::handle, W, A, X...>();
   }
   basic_session(const basic_session&) = delete;
   basic_session& operator=(const basic_session&) = delete;
@@ -115,8 +122,8 @@ class basic_session {
 
   template <class A, class C>
   constexpr void start(A& a, C& cache) {
-    require_room<bytes_needed() - cache_bytes_needed()>(a);
-    require_room<cache_bytes_needed()>(cache);
+    require_room<bytes_needed() - cache_bytes_needed()>(a, "session without its KV cache");
+    require_room<cache_bytes_needed()>(cache, "KV cache");
     release_cache_ = release_hook::of(cache);
     place(a, cache);
   }

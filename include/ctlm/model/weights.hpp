@@ -24,19 +24,28 @@ class weight_views {
 
   constexpr weight_views() = default;
 
-  /// Places the tensors in an arena, in the order of the table; the memory is zeroed.
+  /// Places the tensors in an arena, in the order of the table; the memory is zeroed. Throws ctlm::error, or calls
+  /// ctlm::fatal, when an arena of run-time size has no room for bytes_needed() more; one of compile-time size does not
+  /// compile.
   template <arena A>
   constexpr explicit weight_views(A& a) {
+    require_room<bytes_needed()>(a, "weights");
     place(a);
   }
 
   /// Weights that are already there: in flash, in a mapped file, in another weight_views' bytes().
   static result<weight_views> bind(span<byte> blob) {
     if (blob.size() != bytes_needed())
-      return failure{errc::wrong_model, "ctlm: these bytes are not the weights of this model: the size differs",
-                     blob.size()};
-    if (reinterpret_cast<std::uintptr_t>(blob.data()) % memory_alignment != 0)
-      return failure{errc::invalid_argument, "ctlm: weights must be aligned to ctlm::memory_alignment"};
+      return failure{errc::wrong_model,
+                     "ctlm: these bytes are not the weights of this model: it has {needed} bytes of them, here are "
+                     "{had}: the size differs",
+                     blob.size(), bytes_needed(), blob.size()};
+    const std::size_t beyond = reinterpret_cast<std::uintptr_t>(blob.data()) % memory_alignment;
+    if (beyond != 0)
+      return failure{errc::invalid_argument,
+                     "ctlm: weights must be aligned to ctlm::memory_alignment: to {needed} bytes, and they begin {had} "
+                     "bytes after such a place",
+                     0, memory_alignment, beyond};
     weight_views w;
     binding_arena<byte> a(blob.data(), blob.size());
     w.place(a);

@@ -55,10 +55,23 @@ struct decoder_shape {
   constexpr std::size_t most_outputs() const { return larger(larger(vocab, d_model), larger(qkv_dim(), up_dim())); }
 };
 
+/// Numbers per head: what the config says, or d_model / heads; 0 if that is no whole number.
+constexpr std::size_t head_size(std::size_t given, std::size_t d_model, std::size_t heads) {
+  if (given > 0) return given;
+  return heads > 0 && d_model % heads == 0 ? d_model / heads : 0;
+}
+
 /// The checks that every spec shares, each with its own words.
 /// Instantiated with a tag type (not with the numbers), so that a message names the user's model.
 template <class Tag, class Shape>
 struct check_decoder {
+  static constexpr bool readable = false;
+  static constexpr bool ok = true;  // of a config with an error in it, which the compiler has named already
+};
+template <class Tag, class Shape>
+requires requires { typename std::integral_constant<std::size_t, Shape::value.vocab>; }
+struct check_decoder<Tag, Shape> {
+  static constexpr bool readable = true;
   static constexpr decoder_shape s = Shape::value;
   static_assert(s.vocab > 0, "ctlm: config.vocab must be at least 1");
   static_assert(s.d_model > 0, "ctlm: config.d_model must be at least 1");
@@ -66,11 +79,12 @@ struct check_decoder {
   static_assert(s.heads > 0, "ctlm: config.heads must be at least 1");
   static_assert(s.context > 0, "ctlm: config.context must be at least 1");
   static_assert(s.d_ff > 0, "ctlm: config.d_ff must be at least 1");
-  static_assert(s.d_model % larger(1, s.heads) == 0, "ctlm: config.heads must divide config.d_model");
+  static_assert(s.head_dim > 0 || s.heads == 0,
+                "ctlm: config.heads must divide config.d_model, unless config.head_dim is given");
   static_assert(s.kv_heads > 0 && s.heads % larger(1, s.kv_heads) == 0,
                 "ctlm: config.kv_heads must divide config.heads");
   static_assert(s.position != position_kind::rope || s.head_dim % 2 == 0,
-                "ctlm: rotary positions need an even head size (config.d_model / config.heads)");
+                "ctlm: rotary positions need an even head size (config.head_dim, or config.d_model / config.heads)");
   static_assert(s.norm_eps > 0, "ctlm: config.norm_eps must be positive");
   static constexpr bool ok = true;
 };

@@ -12,6 +12,7 @@ struct gpt2_config {
   std::size_t d_model;
   std::size_t layers;
   std::size_t heads;
+  std::size_t head_dim = 0;  // 0: d_model / heads; given, heads need not divide d_model
   std::size_t context;
   std::size_t d_ff = 0;        // 0: 4 * d_model
   bool bias = true;            // of projections and norms
@@ -26,6 +27,7 @@ struct gpt2_config {
     f("d_model", d_model);
     f("layers", layers);
     f("heads", heads);
+    f("head_dim", head_dim);
     f("context", context);
     f("d_ff", d_ff);
     f("bias", bias);
@@ -41,7 +43,7 @@ struct gpt2_config {
             .layers = layers,
             .heads = heads,
             .kv_heads = heads,
-            .head_dim = d_model / larger(1, heads),
+            .head_dim = head_size(head_dim, d_model, heads),
             .d_ff = d_ff == 0 ? 4 * d_model : d_ff,
             .context = context,
             .bias = bias,

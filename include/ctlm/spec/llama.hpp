@@ -13,6 +13,7 @@ struct llama_config {
   std::size_t layers;
   std::size_t heads;
   std::size_t kv_heads = 0;  // 0: as many as heads
+  std::size_t head_dim = 0;  // 0: d_model / heads; given, heads need not divide d_model
   std::size_t d_ff;
   std::size_t context;
   bool tie_embeddings = false;  // the output head is the token embedding
@@ -29,6 +30,7 @@ struct llama_config {
     f("layers", layers);
     f("heads", heads);
     f("kv_heads", kv_heads);
+    f("head_dim", head_dim);
     f("d_ff", d_ff);
     f("context", context);
     f("tie_embeddings", tie_embeddings);
@@ -45,7 +47,7 @@ struct llama_config {
             .layers = layers,
             .heads = heads,
             .kv_heads = kv_heads == 0 ? heads : kv_heads,
-            .head_dim = d_model / larger(1, heads),
+            .head_dim = head_size(head_dim, d_model, heads),
             .d_ff = d_ff,
             .context = context,
             .bias = bias,

@@ -91,8 +91,7 @@ class teacher {
                   batch_tokens, targets.size()});
     const std::size_t counted = count_targets(targets, shape.vocab);
     read(inputs);
-    return head_.loss(c_, weights_, rows_, token_targets<cross_entropy_loss>{targets.data()},
-                      {activations_.head_out}) /
+    return head_.loss(c_, weights_, rows_, token_targets<cross_entropy_loss>{targets.data()}, {activations_.head_out}) /
            static_cast<double>(larger(1, counted));
   }
 
@@ -106,7 +105,7 @@ class teacher {
 
   template <class A>
   constexpr void start(A& a) {
-    require_room<bytes_needed()>(a);
+    require_room<bytes_needed()>(a, "teacher");
     place(a);
     c_.exec = exec_.get();
     activations_.angles.fill(shape, 0, sequence);

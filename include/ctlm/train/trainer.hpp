@@ -30,6 +30,10 @@ struct step_result {
 /// all).
 template <class M, class Recipe, class... Slots>
 class trainer {
+  static_assert(
+      native_format<typename M::weight_format> || quantised_format<typename M::weight_format>,
+      "ctlm: wrong weight format: a trainer needs weights<f32> (or f64): to train for storage in 16 bits, use "
+      "trained_for<bf16> or trained_for<f16>");
   static_assert(native_format<typename M::weight_format>,
                 "ctlm: wrong weight format: a trainer needs weights<f32> (or f64); train first, then quantise");
   static_assert(check_slots<slot_kind::optimizer, slot_kind::head, Slots...>::ok);
@@ -55,7 +59,9 @@ class trainer {
   static constexpr std::size_t step_tokens = accumulate * batch_tokens;  // of a step
   static_assert(recomputed <= shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
 
-  /// Refused in words by the constructors where a step could not compute with them.
+  /// Hyper-parameters, all with defaults. A misspelt one is named by the compiler if the options have a name:
+  /// `trainer::options o{.optimizer = {.lr = 1e-3f}};` and not a list in braces among a constructor's arguments.
+  /// Numbers that a step could not compute with are refused in words by the constructors.
   struct options {
     std::uint64_t seed = 1337;
     typename optimizer_type::options optimizer{};
@@ -80,6 +86,29 @@ class trainer {
   template <arena A, arena S>
   constexpr trainer(A& a, S& state_arena, const options& o, executor_type& exec) : options_(o), exec_(exec) {
     start(a, state_arena);
+  }
+  /// Everything else does not compile, and says why.
+  template <arena A>
+  requires(!arguments::may_lack_executor<M>) constexpr trainer(A&, const options&) { arguments::no_executor<A>(); }
+  template <arena A, arena S>
+  requires(!arguments::may_lack_executor<M>) constexpr trainer(A&, S&, const options&) { arguments::no_executor<A>(); }
+  template <arena A, class X>
+  requires(!arguments::is_executor_of<M, X>) constexpr trainer(A&, const options&, X&) {
+    arguments::other_executor<X>();
+  }
+  template <arena A, arena S, class X>
+  requires(!arguments::is_executor_of<M, X>) constexpr trainer(A&, S&, const options&, X&) {
+    arguments::other_executor<X>();
+  }
+  template <class A, class X>
+  requires(!(arena<A> && arena<X>)) constexpr trainer(A&, X&, const options&) { arguments::not_a_trainers<A>(); }
+  template <class A, class X>
+  requires(!(arena<A> && std::is_convertible_v<X&, const options&>)) constexpr trainer(A&, X&) {
+    arguments::not_a_trainers<A>();
+  }
+  template <class A, class... X>
+  constexpr trainer(const options&, A&, X&...) {
+    arguments::not_a_trainers<A>();
   }
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;
@@ -208,15 +237,15 @@ class trainer {
   template <class A>
   constexpr void start(A& a) {
     require_options(options_);
-    require_room<bytes_needed()>(a);
+    require_room<bytes_needed()>(a, "trainer");
     place(a, a);
     begin();
   }
   template <class A, class S>
   constexpr void start(A& a, S& state_arena) {
     require_options(options_);
-    require_room<bytes_needed() - state_bytes>(a);
-    require_room<state_bytes>(state_arena);
+    require_room<bytes_needed() - state_bytes>(a, "trainer without its optimizer's state");
+    require_room<state_bytes>(state_arena, "state of the optimizer");
     update_.release_to(release_hook::of(state_arena));
     place(a, state_arena);
     begin();

@@ -7,6 +7,7 @@
 #include "../portable/decode.hpp"
 #include "widen.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 template <class A, class F>
@@ -20,3 +21,4 @@ requires(plain_format<F> && sizeof(typename F::element) == 2) void decode_row(si
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

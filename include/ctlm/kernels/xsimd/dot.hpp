@@ -5,6 +5,7 @@
 #include "../portable/dot.hpp"
 #include "widen.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Rows of a against Columns rows of b. With `fetch`, the Columns rows after those are asked for meanwhile.
@@ -71,3 +72,4 @@ void dot_products(simd<A>, std::size_t m, std::size_t n, std::size_t k, const Le
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

@@ -6,6 +6,7 @@
 #include "../../arch/xsimd.hpp"
 #include "../portable/elementwise.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// A register's worth of an array while f works on it; written back unless the array is const.
@@ -102,3 +103,4 @@ T maximum(simd<A>, std::size_t n, const T* x) {
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

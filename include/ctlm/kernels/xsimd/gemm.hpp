@@ -10,6 +10,7 @@
 #include "dot.hpp"
 #include "pack.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 template <class T, class A>
@@ -231,3 +232,4 @@ void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<Lef
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

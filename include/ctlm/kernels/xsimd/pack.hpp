@@ -5,6 +5,7 @@
 #include "../../tensor/strided.hpp"
 #include "widen.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Four numbers of every fourth row, starting with from's.
@@ -70,3 +71,4 @@ void pack(simd<A>, strided<S> from, std::size_t rows, std::size_t columns, T* CT
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

@@ -5,6 +5,7 @@
 #include "../../arch/xsimd.hpp"
 #include "../portable/quantised_block.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Quantises count numbers with a given inverse scale; returns the sum of their codes.
@@ -66,3 +67,4 @@ void quantise_row(simd<A>, F, std::size_t n, const float* x, const quantised_row
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

@@ -7,6 +7,7 @@
 #include <bit>
 #include <utility>
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Numbers as the compiler's own vector, whose lanes any permutation can take: xsimd's names for them differ from one
@@ -59,3 +60,4 @@ CTLM_INLINE void four_sums(const V& a, const V& b, const V& c, const V& d, T* to
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

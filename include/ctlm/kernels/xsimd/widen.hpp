@@ -5,6 +5,7 @@
 #include "../../format/float16.hpp"
 #include "shuffle.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// As many stored numbers: their bits, where they are none to the processor.
@@ -51,3 +52,4 @@ CTLM_INLINE simd_batch<T, A> load_as(const S* from) {
 }
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

@@ -10,6 +10,7 @@
 #include "../../../arch/xsimd.hpp"
 #include "../../portable/quantised_block.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Twice the code that means zero, as the arithmetic sees it: without VNNI codes of 8 bits are signed, and what is
@@ -185,3 +186,4 @@ void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, st
 #endif
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END

@@ -5,6 +5,7 @@
 
 #include "../widen.hpp"
 
+CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 template <std::size_t Lanes, class A, class Bits>
@@ -32,3 +33,4 @@ requires(Lanes == 16) CTLM_INLINE plain_vector<float, 16> widened_half(simd<A>, 
 #endif
 
 }}  // namespace ctlm
+CTLM_INTRINSICS_END
