@@ -163,7 +163,7 @@ figures run(span<const token> text, const options& o) {
   Trainer t(memory,
             {.seed = o.seed,
              .optimizer = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.1f},
-             .schedule = {.warmup = 100, .total = o.total, .min_lr = 1e-4f},
+             .schedule = {.warmup = smaller(100, o.total), .total = o.total, .min_lr = 1e-4f},
              .clip_norm = 1.0f},
             workers);
   const std::size_t cut = text.size() * 9 / 10;

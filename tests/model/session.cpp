@@ -157,12 +157,13 @@ TEST_CASE("converting to a wider format and back changes nothing", "[model]") {
 #if CTLM_EXCEPTIONS
 TEST_CASE("a session refuses what it cannot do, in words", "[model]") {
   running<exact_llama> r;
-  CHECK_THROWS_WITH(r.session.decode(61), Catch::Contains("outside the vocabulary"));
-  CHECK_THROWS_WITH(r.session.decode(-1), Catch::Contains("outside the vocabulary"));
-  CHECK_THROWS_WITH(r.session.prefill(random_tokens(41, 61)), Catch::Contains("context is full"));
+  CHECK_THROWS_WITH(r.session.decode(61), "ctlm: token 61 is outside the vocabulary of 61");
+  CHECK_THROWS_WITH(r.session.decode(-1), "ctlm: token -1 is outside the vocabulary of 61");
+  CHECK_THROWS_WITH(r.session.prefill(random_tokens(41, 61)),
+                    "ctlm: the context is full: 41 positions needed, 40 left");
   CHECK_THROWS_WITH(r.session.prefill({}), Catch::Contains("at least one token"));
-  r.session.reset();
-  CHECK_THROWS_WITH(r.session.rewind(3), Catch::Contains("rewound"));
+  CHECK_THROWS_WITH(r.session.logits(), Catch::Contains("there are no logits"));
+  CHECK_THROWS_WITH(r.session.rewind(3), "ctlm: a session can only be rewound: it stands at 0, not yet at 3");
   heap_arena small(exact_llama::session_bytes - 1);
   CHECK_THROWS_WITH(exact_llama::session(r.weights, small), Catch::Contains("arena is too small"));
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Two translation units that include the single header link into one program; compiled for different processors or with
-other options, they share no symbol of ctlm, so that neither can run the other's code.
+other options, they share no symbol of ctlm, so that neither can run the other's code. Options under which a compiler
+overlooks NaN are refused, unless a macro insists.
 
   link.py COMPILER
 """
@@ -33,7 +34,16 @@ def weak_symbols(target):
     return {row[-1] for row in rows if row[-2] in "WVu" and "4ctlm" in row[-1]}
 
 
-variants = [[], ["-fno-exceptions"], ["-ffast-math"]]
+def refuses(folder, flag):
+    try:
+        build(folder, "second", flag)
+    except subprocess.CalledProcessError as failed:
+        return "ctlm: -ffast-math and -ffinite-math-only hide NaN" in failed.stderr
+    return False
+
+
+INSIST = "-DCTLM_ALLOW_FAST_MATH=1"
+variants = [[], ["-fno-exceptions"], ["-ffast-math", INSIST]]
 if platform.machine() == "x86_64":
     variants += [["-mavx2"], ["-mavx2", "-mfma"], ["-mavx2", "-mfma", "-mf16c"],
                  ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"]]
@@ -41,6 +51,11 @@ with tempfile.TemporaryDirectory() as temporary:
     folder = pathlib.Path(temporary)
     program = str(folder / "program")
     first = build(folder, "first")
+    for flag in ["-ffast-math", "-ffinite-math-only"]:
+        if not refuses(folder, flag):
+            sys.exit(f"{flag} is not refused in words")
+    if weak_symbols(first) & weak_symbols(build(folder, "second", "-ffinite-math-only", INSIST)):
+        sys.exit("-ffinite-math-only shares symbols with code that looks for NaN")
     symbols = {}
     for flags in variants:
         second = build(folder, "second", *flags)

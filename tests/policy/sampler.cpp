@@ -4,6 +4,7 @@
 #include <ctlm/ctlm.hpp>
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -77,3 +78,64 @@ TEST_CASE("a seed repeats its draws, another seed does not", "[policy]") {
   }
   CHECK(different > 50);
 }
+
+TEST_CASE("a temperature that cannot be divided by, and no probability, are greedy", "[policy]") {
+  for (const auto& options :
+       {ctlm::sampler{.temperature = 1e-38f}, ctlm::sampler{.temperature = 1e-45f},
+        ctlm::sampler{.temperature = 3e-38f}, ctlm::sampler{.temperature = -1.0f},
+        ctlm::sampler{.temperature = 1.0f, .top_p = 0.0f}, ctlm::sampler{.temperature = 1.0f, .top_p = -2.0f},
+        ctlm::sampler{.temperature = 1.0f, .top_p = 1e-45f}}) {
+    auto s = options;
+    for (int i = 0; i < 20; ++i) {
+      auto x = logits;
+      CHECK(s.choose(ctlm::native{}, ctlm::span<float>(x)) == 1);
+      x = logits;
+      CHECK(s.choose(ctlm::portable{}, ctlm::span<float>(x)) == 1);
+    }
+  }
+  CHECK(frequencies({.temperature = 1.0f, .top_p = 7.0f}).size() == 5);
+}
+
+TEST_CASE("logits beyond all others: plus infinity is chosen, minus infinity never", "[policy]") {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (float temperature : {0.0f, 1.0f}) {
+    ctlm::sampler s{.temperature = temperature, .top_k = 4, .top_p = 0.99f};
+    std::map<ctlm::token, int> drawn;
+    for (int i = 0; i < 200; ++i) {
+      std::vector<float> x{1.0f, infinity, 3e38f, infinity, -infinity};
+      CHECK(s.choose(ctlm::native{}, ctlm::span<float>(x)) == 1);
+      x = {-infinity, 0.5f, -infinity, 0.25f, -infinity, -infinity, -infinity, -infinity, -infinity};
+      ++drawn[s.choose(ctlm::native{}, ctlm::span<float>(x))];
+      x = {-3e38f, -3.1e38f, -infinity};
+      CHECK(s.choose(ctlm::native{}, ctlm::span<float>(x)) == 0);
+    }
+    CHECK(drawn.size() == (temperature > 0 ? 2 : 1));
+    CHECK(drawn[1] > 50);
+    CHECK(drawn[1] + drawn[3] == 200);
+  }
+}
+
+#if CTLM_EXCEPTIONS
+TEST_CASE("a sampler refuses what has no answer, in words", "[policy]") {
+  const float infinity = std::numeric_limits<float>::infinity(), not_a_number = std::nanf("");
+  auto choose = [](ctlm::sampler s, std::vector<float> x) { return s.choose(ctlm::native{}, ctlm::span<float>(x)); };
+  for (float temperature : {0.0f, 0.8f}) {
+    for (std::size_t n : {1, 3, 40})
+      for (std::size_t at = 0; at < n; ++at) {
+        std::vector<float> x(n, 0.5f);
+        x[at] = not_a_number;
+        x[n - 1 - at] = n - 1 - at == at ? not_a_number : -infinity;
+        CHECK_THROWS_WITH(choose({.temperature = temperature}, x),
+                          "ctlm: logit " + std::to_string(at) + " is not a number");
+      }
+    CHECK_THROWS_WITH(choose({.temperature = temperature}, {not_a_number, infinity}), "ctlm: logit 0 is not a number");
+    CHECK_THROWS_WITH(choose({.temperature = temperature}, {-infinity, -infinity, -infinity}),
+                      "ctlm: all 3 logits are -infinity: there is no token to choose");
+    CHECK_THROWS_WITH(choose({.temperature = temperature}, {}), "ctlm: there are no logits to choose a token from");
+    CHECK_THROWS_WITH(choose({.temperature = temperature, .top_p = not_a_number}, logits),
+                      "ctlm: a sampler's top_p must be a number, not NaN");
+  }
+  for (float t : {not_a_number, infinity, -infinity})
+    CHECK_THROWS_WITH(choose({.temperature = t}, logits), "ctlm: a sampler's temperature must be a finite number");
+}
+#endif
