@@ -1,6 +1,7 @@
 // Attention against the textbook formula with its T x T matrix, and its gradients against central differences.
 #include "catch.hpp"
 
+#include "attention_shape.hpp"
 #include "reference.hpp"
 
 using reference::difference;
@@ -11,18 +12,6 @@ using reference::random;
 namespace {
 
 ctlm::serial exec;
-
-/// A batch of sequences of one length.
-struct attention_shape {
-  std::size_t batch, length, heads, kv_heads, head_dim;
-
-  ctlm::head_shape of_heads() const { return {heads, kv_heads, head_dim}; }
-  ctlm::batch_rows rows() const { return {batch, length}; }
-  std::size_t group() const { return of_heads().group(); }
-  std::size_t q_dim() const { return of_heads().q_dim(); }
-  std::size_t kv_dim() const { return of_heads().kv_dim(); }
-  std::size_t qkv_dim() const { return of_heads().qkv_dim(); }
-};
 
 struct workspace {
   ctlm::heap_arena memory{1 << 20};

@@ -1,6 +1,7 @@
 // A NaN or an infinity is not lost on its way through a kernel, and touches nothing that does not depend on it.
 #include "catch.hpp"
 
+#include "attention_shape.hpp"
 #include "reference.hpp"
 
 #include <algorithm>
@@ -265,7 +266,8 @@ TEST_CASE("attention: what comes after a NaN is NaN, what comes before does not 
     auto forward = [&](const std::vector<float>& qkv, std::vector<float>& log_sum, double rate) {
       std::vector<float> out(s.batch * s.length * s.q_dim());
       log_sum.resize(s.batch * s.heads * s.length);
-      attention_forward(arch, exec, s, qkv.data(), out.data(), log_sum.data(),
+      attention_forward(arch, exec, s.of_heads(), s.rows(), qkv.data(),
+                        batch_keys<float>{qkv.data(), s.of_heads(), s.length}, out.data(), log_sum.data(),
                         rate > 0 ? dropout_mask{9, rate} : dropout_mask{}, &ws);
       return out;
     };

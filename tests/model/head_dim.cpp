@@ -39,7 +39,7 @@ double session_against_trainer() {
   heap_arena memory(trainer_type::train_bytes);
   trainer_type t(memory, {});
   CHECK(memory.remaining() == 0);
-  randomise<M>(t.weights());
+  t.start_from([](const auto& w) { randomise<M>(w); });
   heap_arena session_memory(M::session_bytes);
   typename M::session session(t.weights(), session_memory);
   CHECK(session_memory.remaining() == 0);

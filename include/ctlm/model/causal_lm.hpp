@@ -41,7 +41,7 @@ struct check_size {
 };
 template <class Tag, class Shape>
 requires(check_decoder<Tag, Shape>::readable) struct check_size<Tag, Shape> {
-  static_assert(countable(make_tensor_table(Shape::value)),
+  static_assert(countable(tensor_table(Shape::value)),
                 "ctlm: the weights of this config are larger than any memory: look at vocab, d_model, layers and d_ff");
   static constexpr bool ok = true;
 };

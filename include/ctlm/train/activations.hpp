@@ -11,7 +11,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// Rows are those of a micro-batch, [batch][sequence]. The first `recomputed` layers keep only their input.
 template <class M, class Batch, std::size_t recomputed>
-struct activations {
+struct activation_memory {
   using real = typename M::real;
   using statistics = typename M::norm::template statistics<real>;
   static constexpr decoder_shape shape = M::shape;

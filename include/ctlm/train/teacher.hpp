@@ -10,7 +10,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// The activations of a pass that no backward pass follows: all layers share one set.
 template <class M, class Batch>
-struct reading_activations {
+struct reading_memory {
   using real = typename M::real;
   using statistics = typename M::norm::template statistics<real>;
   static constexpr std::size_t rows = Batch::rows, d = M::shape.d_model;
@@ -123,7 +123,7 @@ class teacher {
   typename M::const_weights weights_{};
   [[no_unique_address]] executor_slot<executor_type> exec_{};
   kernel_context<M, format> c_{};
-  reading_activations<M, batch_type> activations_{};
+  reading_memory<M, batch_type> activations_{};
   head_pass head_{};
   values<const real> rows_{};
 };

@@ -351,7 +351,7 @@ class trainer {
   weights_type gradients_{};
   in_use_type in_use_{};
   weight_update<M, optimizer_type> update_{};
-  activations<M, batch_type, recomputed> activations_{};
+  activation_memory<M, batch_type, recomputed> activations_{};
   head_pass head_{};
   values<const real> read_{};  // what a student asks about
 };
