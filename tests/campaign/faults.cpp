@@ -74,7 +74,8 @@ DIR* list(int folder) noexcept { return fails("list") ? nullptr : ::fdopendir(fo
 dirent* next(DIR* entries) noexcept { return fails("next") ? nullptr : ::readdir(entries); }
 int close_list(DIR* entries) noexcept { return (fails("close_list") ? -1 : 0) | ::closedir(entries); }
 void* map(std::size_t bytes, int protection, int file) noexcept {
-  return fails("map") ? MAP_FAILED : ::mmap(nullptr, bytes, protection, MAP_SHARED, file, 0);
+  if (fails("map") && errno != EINTR) return MAP_FAILED;  // no signal interrupts mmap
+  return ::mmap(nullptr, bytes, protection, MAP_SHARED, file, 0);
 }
 int reserve(int file, off_t bytes) noexcept {
   return fails("reserve") ? errno : (::ftruncate(file, bytes) == 0 ? 0 : errno);

@@ -128,6 +128,7 @@ TEST_CASE("a temporary file that is taken for an abandoned one before it is lock
 TEST_CASE("where a file system has no locks, files are replaced all the same", "[campaign]") {
   scratch_folder folder;
   const std::string path = folder / "run.ctlm";
+  REQUIRE(number_file(4, 100).save(path.c_str()));
   int calls = 0, lock = -1;
   faults.before = [&](const char* call, const char*) {
     if (std::strcmp(call, "lock") == 0) lock = calls;

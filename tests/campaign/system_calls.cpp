@@ -32,7 +32,7 @@ void fail_every_call(Action action, Judge judge) {
   faults.arm(fault_plan::never, 0);
   REQUIRE(action());
   const int all = faults.disarm();
-  CHECK(all > 3);
+  CHECK(all >= 3);
   const std::size_t files = open_files();
   for (int error : errors) {
     for (int call = 0;; ++call) {
@@ -142,7 +142,7 @@ TEST_CASE("saving and loading byte by byte is slow and right", "[campaign]") {
   faults.arm(fault_plan::never, 0);
   const auto saved = state.save(path.c_str());
   const auto loaded = read.load(path.c_str());
-  const auto text = read_file(path.c_str());
+  auto text = read_file(path.c_str());
   faults.disarm();
   faults.most = SIZE_MAX;
   CHECK(saved);

@@ -186,7 +186,7 @@ inline result<std::string> read_file(const char* path, std::size_t most = larges
                      0, bytes, most};
     };
     if (*size > most) return too_large(*size);
-    std::string text(*size + 1, '\0');  // one more, to notice the end
+    std::string text(larger(*size + 1, 4096), '\0');  // one more, to notice the end
     std::size_t had = 0;
     for (;;) {
       if (had == text.size()) text.resize(had + larger(had, 4096));
