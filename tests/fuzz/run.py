@@ -36,7 +36,7 @@ def run(program):
         old.unlink()
     subprocess.run([program], env={**ENVIRONMENT, "CTLM_FUZZ_SEEDS": str(inputs)}, check=True)
     done = subprocess.run([program, inputs, f"-max_total_time={seconds}", f"-artifact_prefix={findings}/{name}-",
-                           "-print_final_stats=1", "-timeout=10", "-rss_limit_mb=1024", "-max_len=8192", "-verbosity=1"],
+                           "-print_final_stats=1", "-timeout=10", "-rss_limit_mb=1024", "-max_len=16384", "-verbosity=1"],
                           env=ENVIRONMENT, capture_output=True, text=True, errors="replace")
     counted = re.search(r"stat::number_of_executed_units: *(\d+)", done.stderr)
     executions = int(counted.group(1)) if counted else 0
