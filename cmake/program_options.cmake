@@ -8,10 +8,6 @@ if(NOT CMAKE_SYSTEM_NAME STREQUAL Generic)  # bare metal has no threads
   target_link_libraries(ctlm_options INTERFACE Threads::Threads)
 endif()
 target_compile_options(ctlm_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 takes its own AVX-512 intrinsics for uninitialised (GCC bug 105593).
-  target_compile_options(ctlm_options INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)
-endif()
 if(CTLM_WERROR)
   target_compile_options(ctlm_options INTERFACE -Werror)
 endif()
