@@ -28,8 +28,6 @@ struct int2;
 // Policies.
 struct portable;
 struct serial;
-template <std::size_t N>
-class pool;
 struct resident;
 template <std::size_t Budget>
 struct offloaded;

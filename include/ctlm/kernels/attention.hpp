@@ -117,13 +117,11 @@ constexpr bool finish_row(Arch arch, const query_rows<T>& queries, std::size_t h
   return difference == T(0);
 }
 
-/// out[r] = softmax(q[r] . k * scale) v. `tiles(first, count)` yields {keys, values} as strided matrices of count rows.
-/// `log_sum`, if given, receives log(sum of exponentials) of each row, which is all that the backward pass needs.
-/// A row with a NaN among the keys and values it sees becomes NaN. One that does not see it is computed on its own,
-/// since a product of the NaN with a probability of zero is NaN.
+/// attend() but for one thing: false if a row was not finite, whose ws.total is then 0.
 template <class Arch, class T, class Tiles>
-constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows<T>& queries, Tiles&& tiles, T* out,
-                      std::size_t out_stride, T* log_sum, const dropout_mask& dropout, attention_workspace<T>& ws) {
+CTLM_NOINLINE constexpr bool attend_once(Arch arch, std::size_t head_dim, T scale, const query_rows<T>& queries,
+                                         const Tiles& tiles, T* out, std::size_t out_stride, T* log_sum,
+                                         const dropout_mask& dropout, attention_workspace<T>& ws) {
   for (std::size_t r = 0; r < queries.rows; ++r) {
     ws.peak[r] = -std::numeric_limits<T>::infinity();
     ws.total[r] = T(0);
@@ -142,15 +140,30 @@ constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows
     }
     gemm(arch, queries.rows, head_dim, count, row_major<T>(ws.scores, count), values, out, out_stride, true, ws.panel);
   }
+  bool all_finite = true;
   for (std::size_t r = 0; r < queries.rows; ++r) {
     const bool finite = finish_row(arch, queries, head_dim, ws.total[r], out + r * out_stride);
     if (log_sum != nullptr) log_sum[r] = ws.peak[r] + math::log(ws.total[r]);
-    if (!finite) ws.total[r] = T(0);  // a mark: no sum of exponentials is zero
+    if (finite) continue;
+    ws.total[r] = T(0);  // a mark: no sum of exponentials is zero
+    all_finite = false;
   }
+  return all_finite;
+}
+
+/// out[r] = softmax(q[r] . k * scale) v. `tiles(first, count)` yields {keys, values} as strided matrices of count rows.
+/// `log_sum`, if given, receives log(sum of exponentials) of each row, which is all that the backward pass needs.
+/// A row with a NaN among the keys and values it sees becomes NaN. One that does not see it is computed on its own,
+/// since a product of the NaN with a probability of zero is NaN.
+template <class Arch, class T, class Tiles>
+constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows<T>& queries, const Tiles& tiles,
+                      T* out, std::size_t out_stride, T* log_sum, const dropout_mask& dropout,
+                      attention_workspace<T>& ws) {
+  if (attend_once(arch, head_dim, scale, queries, tiles, out, out_stride, log_sum, dropout, ws)) return;
   for (std::size_t r = 0; r < queries.rows; ++r)
     if (ws.total[r] == T(0))
-      attend(arch, head_dim, scale, queries.only(r), tiles, out + r * out_stride, out_stride,
-             log_sum == nullptr ? nullptr : log_sum + r, dropout, ws);
+      attend_once(arch, head_dim, scale, queries.only(r), tiles, out + r * out_stride, out_stride,
+                  log_sum == nullptr ? nullptr : log_sum + r, dropout, ws);
 }
 
 }}  // namespace ctlm

@@ -12,8 +12,9 @@ constexpr std::size_t row_grain(std::size_t n) { return larger(1, 16384 / larger
 
 /// y = norm(x), row by row. `stats`, if given, keeps one statistics<T> per row for the backward pass.
 template <class Norm, class Arch, executor E, class T, class S = typename Norm::template statistics<T>>
-constexpr void norm_forward(Norm, Arch arch, E& exec, std::size_t rows, std::size_t n, const T* x, const T* weight,
-                            const T* bias, T* y, float epsilon, std::type_identity_t<S*> stats) {
+CTLM_NOINLINE constexpr void norm_forward(Norm, Arch arch, E& exec, std::size_t rows, std::size_t n, const T* x,
+                                          const T* weight, const T* bias, T* y, float epsilon,
+                                          std::type_identity_t<S*> stats) {
   parallel_for(exec, rows, row_grain(n), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = first; i < first + count; ++i) {
       const S s = Norm::forward(arch, n, x + i * n, weight, bias, y + i * n, epsilon);
@@ -24,8 +25,8 @@ constexpr void norm_forward(Norm, Arch arch, E& exec, std::size_t rows, std::siz
 
 /// The forward pass again from its statistics: cheaper than keeping every normalised row.
 template <class Norm, class Arch, executor E, class T, class S = typename Norm::template statistics<T>>
-constexpr void norm_repeat(Norm, Arch arch, E& exec, std::size_t rows, std::size_t n, const T* x, const T* weight,
-                           const T* bias, T* y, const std::type_identity_t<S>* stats) {
+CTLM_NOINLINE constexpr void norm_repeat(Norm, Arch arch, E& exec, std::size_t rows, std::size_t n, const T* x,
+                                         const T* weight, const T* bias, T* y, const std::type_identity_t<S>* stats) {
   parallel_for(exec, rows, row_grain(n), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = first; i < first + count; ++i)
       Norm::repeat(arch, n, x + i * n, weight, bias, y + i * n, stats[i]);
@@ -34,8 +35,9 @@ constexpr void norm_repeat(Norm, Arch arch, E& exec, std::size_t rows, std::size
 
 /// dx += ..., dweight += ..., dbias += ...
 template <class Norm, class Arch, executor E, class T, class S = typename Norm::template statistics<T>>
-constexpr void norm_backward(Norm, Arch arch, E& exec, std::size_t rows, std::size_t n, const T* x, const T* weight,
-                             const T* dy, T* dx, T* dweight, T* dbias, const std::type_identity_t<S>* stats) {
+CTLM_NOINLINE constexpr void norm_backward(Norm, Arch arch, E& exec, std::size_t rows, std::size_t n, const T* x,
+                                           const T* weight, const T* dy, T* dx, T* dweight, T* dbias,
+                                           const std::type_identity_t<S>* stats) {
   parallel_for(exec, rows, row_grain(n), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = first; i < first + count; ++i)
       Norm::backward_input(arch, n, x + i * n, weight, dy + i * n, dx + i * n, stats[i]);

@@ -65,14 +65,7 @@ class arena_use {
   /// The next n elements, zeroed, of the `size` bytes at `base`; nullptr if they do not fit.
   template <class T>
   T* take(std::byte* base, std::size_t size, std::size_t n) {
-    const std::size_t bytes = padded_bytes<T>(n);
-    if (bytes > size - used_) return nullptr;
-    std::byte* const p = base + used_;
-    const std::size_t dirty = touched_ - smaller(touched_, used_);
-    for (std::size_t i = 0; i < smaller(bytes, dirty); ++i) p[i] = std::byte{0};
-    used_ += bytes;
-    touched_ = larger(touched_, used_);
-    return reinterpret_cast<T*>(p);
+    return reinterpret_cast<T*>(take_bytes(base, size, padded_bytes<T>(n)));
   }
   constexpr void rewind(std::size_t size, std::size_t m) {
     check(m <= size,
@@ -82,6 +75,16 @@ class arena_use {
   constexpr std::size_t bytes() const { return used_; }
 
  private:
+  CTLM_NOINLINE std::byte* take_bytes(std::byte* base, std::size_t size, std::size_t bytes) {
+    if (bytes > size - used_) return nullptr;
+    std::byte* const p = base + used_;
+    const std::size_t dirty = touched_ - smaller(touched_, used_);
+    for (std::size_t i = 0; i < smaller(bytes, dirty); ++i) p[i] = std::byte{0};
+    used_ += bytes;
+    touched_ = larger(touched_, used_);
+    return p;
+  }
+
   std::size_t used_ = 0;
   std::size_t touched_;
 };

@@ -23,7 +23,7 @@ constexpr double deviation_of(const tensor_info& t, const decoder_shape& shape, 
 
 /// The next n numbers of a tensor.
 template <class T>
-constexpr void draw(rng& random, double mean, double deviation, std::size_t n, T* to) {
+CTLM_NOINLINE constexpr void draw(rng& random, double mean, double deviation, std::size_t n, T* to) {
   for (std::size_t j = 0; j < n; ++j)
     to[j] = static_cast<T>(deviation == 0 ? mean : mean + random.normal() * deviation);
 }

@@ -58,14 +58,21 @@ constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::si
   return scratch;
 }
 
-/// The gradients of a projection: of its matrix (added where `accumulate`, written otherwise), added to its bias's, and
-/// written to dx, its input's.
+/// The backward pass of linear_layer, there once as well: dw is added to where `accumulate` and written otherwise,
+/// dbias (or nullptr) is added to, dx is written.
+template <class Context, matrix_view W, matrix_view G, class T>
+CTLM_NOINLINE constexpr void linear_layer_backward(Context& c, const W& w, const G& dw, T* dbias, std::size_t rows,
+                                                   const T* dy, const T* x, T* dx, bool accumulate) {
+  linear_backward_weight(c.arch, *c.exec, rows, dy, x, dw, accumulate, dbias, c.linear);
+  linear_backward_input(c.arch, *c.exec, rows, dy, w, dx, false, c.linear);
+}
+
+/// The gradients of a projection: of its weights, to g, and of its input, to dx.
 template <class M, tensor_id weight, tensor_id bias, class Context, class W, class G, class T>
 constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const T* dy,
                                 const T* x, T* dx, bool accumulate) {
-  linear_backward_weight(c.arch, *c.exec, rows, dy, x, g.template matrix_of<weight>(layer), accumulate,
-                         g.vector_of(bias, layer), c.linear);
-  linear_backward_input(c.arch, *c.exec, rows, dy, w.template matrix_of<weight>(layer), dx, false, c.linear);
+  linear_layer_backward(c, w.template matrix_of<weight>(layer), g.template matrix_of<weight>(layer),
+                        g.vector_of(bias, layer), rows, dy, x, dx, accumulate);
 }
 
 }}  // namespace ctlm

@@ -10,7 +10,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 constexpr bool in_vocabulary(token t, std::size_t vocab) { return t >= 0 && static_cast<std::size_t>(t) < vocab; }
 
 /// All of them, or an error that says which is not, and where.
-constexpr void require_tokens(span<const token> tokens, std::size_t vocab) {
+CTLM_NOINLINE constexpr void require_tokens(span<const token> tokens, std::size_t vocab) {
   for (std::size_t i = 0; i < tokens.size(); ++i)
     check(in_vocabulary(tokens[i], vocab),
           failure{errc::invalid_argument, "ctlm: token {token} is outside the vocabulary of {needed}", i, vocab,
@@ -18,7 +18,7 @@ constexpr void require_tokens(span<const token> tokens, std::size_t vocab) {
 }
 
 /// The same of targets, of which ignore_token takes no part in a loss. Returns the number of those that do.
-constexpr std::size_t count_targets(span<const token> targets, std::size_t vocab) {
+CTLM_NOINLINE constexpr std::size_t count_targets(span<const token> targets, std::size_t vocab) {
   std::size_t n = 0;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (targets[i] == ignore_token) continue;
