@@ -46,7 +46,7 @@ class file_handle {
 
 /// The failure that errno stands for. `what` is for errors without words of their own; {where} in it is the number that
 /// the system gave, {needed} and {had} are what the caller says.
-inline failure system_failure(const char* what, std::size_t needed = 0, std::size_t had = 0) {
+CTLM_NOINLINE inline failure system_failure(const char* what, std::size_t needed = 0, std::size_t had = 0) {
   const int number = errno;
   auto say = [&](errc code, const char* words) {
     return failure{code, words, static_cast<std::size_t>(number), needed, had};
@@ -113,7 +113,7 @@ inline result<void> check_path(const char* path) {
 }  // namespace file_detail
 
 /// Reads exactly n bytes; `offset`, where they lie in the file, is reported with a failure.
-inline result<void> read_exactly(int descriptor, void* data, std::size_t n, std::size_t offset) {
+CTLM_NOINLINE inline result<void> read_exactly(int descriptor, void* data, std::size_t n, std::size_t offset) {
   auto* p = static_cast<char*>(data);
   for (std::size_t had = 0; had < n;) {
     const std::size_t part = smaller(n - had, file_detail::most_per_call);
@@ -132,7 +132,7 @@ inline result<void> read_exactly(int descriptor, void* data, std::size_t n, std:
 }
 
 /// Writes exactly n bytes.
-inline result<void> write_exactly(int descriptor, const void* data, std::size_t n) {
+CTLM_NOINLINE inline result<void> write_exactly(int descriptor, const void* data, std::size_t n) {
   const auto* p = static_cast<const char*>(data);
   for (std::size_t had = 0; had < n;) {
     const std::size_t part = smaller(n - had, file_detail::most_per_call);
@@ -147,7 +147,7 @@ inline result<void> write_exactly(int descriptor, const void* data, std::size_t 
 }
 
 /// Opens a file. Does not wait for the other end of a pipe; file_size() refuses what is not a regular file.
-inline result<file_handle> open_to_read(const char* path, int more_flags = 0) {
+CTLM_NOINLINE inline result<file_handle> open_to_read(const char* path, int more_flags = 0) {
   if (const auto r = file_detail::check_path(path); !r) return r.error();
   file_handle f(uninterrupted([&] {
     return system_calls::open_at(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | more_flags, 0);
@@ -157,7 +157,7 @@ inline result<file_handle> open_to_read(const char* path, int more_flags = 0) {
 }
 
 /// Bytes of a regular file; anything else (a folder, a device, a pipe) is a failure.
-inline result<std::size_t> file_size(int descriptor) {
+CTLM_NOINLINE inline result<std::size_t> file_size(int descriptor) {
   struct stat s {};
   if (uninterrupted([&] { return system_calls::status(descriptor, &s); }) != 0)
     return system_failure("ctlm: the file's size could not be read (system error {where})");
