@@ -3,6 +3,7 @@
 #include <ctlm/ctlm.hpp>
 
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <string>
 
@@ -18,7 +19,7 @@ struct stories {
 };
 using lm = ctlm::causal_lm<stories, ctlm::weights<ctlm::int8<32>>, ctlm::kv_cache<ctlm::f16>>;
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   if (argc < 2) return std::fprintf(stderr, "usage: stories260k FOLDER [PROMPT]\n"), 2;
   const std::string folder = argv[1], prompt = argc > 2 ? argv[2] : "Once upon a time";
   if (!std::ifstream(folder + "/stories260K.bin"))
@@ -29,7 +30,7 @@ int main(int argc, char** argv) {
   const auto loaded = ctlm::load_llama2c<lm>((folder + "/stories260K.bin").c_str(), weights);
   const auto tokenizer = ctlm::llama2c_tokenizer::load((folder + "/tok512.bin").c_str(), lm::shape.vocab);
   for (const ctlm::failure& f : {loaded.error(), tokenizer.error()})
-    if (f.code != ctlm::errc::ok) return std::fprintf(stderr, "%s\n", f.what), 1;
+    if (f.code != ctlm::errc::ok) return std::fprintf(stderr, "%s\n", ctlm::explain(f).text), 1;
 
   lm::session session(weights, memory);
   ctlm::sampler sampler{.temperature = 0.8f, .top_p = 0.9f, .seed = 1, .stop = ctlm::llama2c_tokenizer::bos};
@@ -40,4 +41,6 @@ int main(int argc, char** argv) {
     previous = t;
   });
   std::printf("\n");
+} catch (const std::exception& e) {  // a prompt that is longer than the context; no memory
+  return std::fprintf(stderr, "%s\n", e.what()), 1;
 }

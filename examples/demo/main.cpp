@@ -14,11 +14,15 @@
 #include <string_view>
 #include <vector>
 
+#include "interrupt.hpp"
 #include "options.hpp"
+#include "output.hpp"
+#include "run.hpp"
 
 namespace {
 
 using namespace ctlm;
+using demo::run;
 
 // ---- the model, and how it is trained ------------------------------------------------------------------------------
 
@@ -52,7 +56,7 @@ std::string gather_text(const demo::options& o) {
   std::string text;
   auto add = [&](const std::string& path, span<const std::string_view> extensions) {
     const auto part = read_text(path, extensions);
-    if (!part) demo::fail("--data " + path + ": " + part.error().what);
+    if (!part) demo::fail("--data " + path + ": " + explain(part.error()).text);
     text += *part;
   };
   static constexpr std::string_view sources[] = {".hpp", ".cpp"};
@@ -86,48 +90,6 @@ corpus tokenise(const bpe& tokenizer, const std::string& text) {
   return c;
 }
 
-// ---- a run, which a checkpoint can take up again -------------------------------------------------------------------
-
-/// What a checkpoint keeps besides the trainer's state.
-struct run_state {
-  std::uint64_t seed = 0;
-  std::uint64_t steps = 0;
-  std::uint64_t text_hash = 0;
-  std::uint64_t batches = 0;
-  std::uint64_t merge_count = 0;
-  std::uint64_t points = 0;
-};
-constexpr std::size_t max_points = 4096;  // of the loss curve
-
-struct run {
-  run_state state;
-  std::vector<bpe::merge> merge_table = std::vector<bpe::merge>(merges);
-  std::vector<loss_point> training = std::vector<loss_point>(max_points);
-  std::vector<loss_point> validation = std::vector<loss_point>(max_points);
-  std::uint64_t validations = 0;
-
-  std::vector<checkpoint_section> sections() {
-    return {{"run", &state, sizeof state},
-            {"merges", merge_table.data(), merge_table.size() * sizeof(bpe::merge)},
-            {"training curve", training.data(), training.size() * sizeof(loss_point)},
-            {"validation curve", validation.data(), validation.size() * sizeof(loss_point)},
-            {"validations", &validations, sizeof validations}};
-  }
-  void add(const step_result& r) {
-    const std::size_t stride = ceil_div(state.steps, max_points);
-    if (r.step % stride == 0 && state.points < max_points)
-      training[state.points++] = {static_cast<std::uint32_t>(r.step), r.loss};
-  }
-  void add_validation(std::size_t step, double loss) {
-    if (validations < max_points)
-      validation[validations++] = {static_cast<std::uint32_t>(step), static_cast<float>(loss)};
-  }
-  loss_curve curve() const {
-    return {{training.begin(), training.begin() + static_cast<std::ptrdiff_t>(state.points)},
-            {validation.begin(), validation.begin() + static_cast<std::ptrdiff_t>(validations)}};
-  }
-};
-
 std::uint64_t hash_of(const std::string& text, const std::string& tokenizer) {
   std::uint64_t h = mix(text.size(), tokenizer.size());
   for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
@@ -135,7 +97,7 @@ std::uint64_t hash_of(const std::string& text, const std::string& tokenizer) {
 }
 
 void must(const result<void>& r, const std::string& doing) {
-  if (!r) demo::fail(doing + ": " + r.error().what);
+  if (!r) demo::fail(doing + ": " + explain(r.error()).text);
 }
 
 // ---- training ------------------------------------------------------------------------------------------------------
@@ -175,43 +137,52 @@ double validate(Session& session, const corpus& c) {
   return total / static_cast<double>(starts.size());
 }
 
+/// A validation loss at this step, which is the last or one of every hundred.
+void note_validation(demo_trainer& t, run& r, const corpus& c, progress_monitor& monitor) {
+  const double loss = validate(t, c);
+  r.add_validation(t.steps(), loss);
+  char text[100];
+  std::snprintf(text, sizeof text, "step %5zu  validation loss %.4f  perplexity %.2f", t.steps(), loss, std::exp(loss));
+  monitor.note(text);
+}
+
 void train(demo_trainer& t, run& r, const corpus& c, const demo::options& o) {
-  const std::string checkpoint = o.out + "/checkpoint.ctlm", metrics_path = o.out + "/metrics.jsonl";
-  std::FILE* metrics = std::fopen(metrics_path.c_str(), o.resume ? "a" : "w");
-  if (metrics == nullptr) demo::fail(metrics_path + ": " + system_failure("the file could not be created").what);
+  const demo::interrupt interrupted;
+  const std::string checkpoint = o.out + "/checkpoint.ctlm";
+  demo::metrics_file metrics(o.out + "/metrics.jsonl", o.resume, t.steps());
   batch_sampler batches(c.training, demo_trainer::sequence, r.state.seed);
   batches.position = r.state.batches;
   progress_monitor monitor(r.state.steps, demo_trainer::step_tokens);
   std::vector<token> inputs(demo_trainer::step_tokens), targets(demo_trainer::step_tokens);
   auto save = [&] {
+    metrics.flush();
     r.state.batches = batches.position;
     must(save_checkpoint(checkpoint.c_str(), t, r.sections()), "saving " + checkpoint);
   };
   const std::size_t first = t.steps();
   while (t.steps() < r.state.steps) {
+    const bool stop = o.stop_after > 0 && t.steps() - first == o.stop_after;
+    if (stop || interrupted) {
+      if (t.steps() > first) save();
+      std::printf("stopped after %zu steps%s%s; %s\n", t.steps(), stop ? "" : " by ", stop ? "" : interrupted.name(),
+                  t.steps() > 0 ? "go on with --resume" : "nothing was saved");
+      std::exit(stop ? 0 : interrupted.exit_status());
+    }
     batches.next(inputs, targets);
     const step_result s = t.step(inputs, targets);
     if (!std::isfinite(s.loss)) demo::fail("the loss is not a number any more: lower the learning rate");
     r.add(s);
     monitor.step(s);
-    if (std::fputs(to_json(s).c_str(), metrics) < 0) demo::fail(metrics_path + ": the disk is full");
+    metrics.add(s);
     if (t.steps() % validate_every == 0 || t.steps() == r.state.steps) {
-      const double loss = validate(t, c);
-      r.add_validation(t.steps(), loss);
-      char text[100];
-      std::snprintf(text, sizeof text, "step %5zu  validation loss %.4f  perplexity %.2f", t.steps(), loss,
-                    std::exp(loss));
-      monitor.note(text);
+      note_validation(t, r, c, monitor);
       save();
-    }
-    if (o.stop_after > 0 && t.steps() - first == o.stop_after && t.steps() < r.state.steps) {
-      save();
-      if (std::fclose(metrics) != 0) demo::fail(metrics_path + ": the disk is full");
-      std::printf("stopped after %zu steps; go on with --resume\n", t.steps());
-      std::exit(0);
     }
   }
-  if (std::fclose(metrics) != 0) demo::fail(metrics_path + ": the disk is full");
+  if (interrupted) {
+    std::printf("stopped by %s after the last step; --resume compares\n", interrupted.name());
+    std::exit(interrupted.exit_status());
+  }
 }
 
 // ---- comparison ----------------------------------------------------------------------------------------------------
@@ -294,12 +265,13 @@ int main(int argc, char** argv) try {
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is reported like a full disk
   const demo::options o = demo::parse(argc, argv);
   const auto start = std::chrono::steady_clock::now();
+  demo::check_output_folder(o.out);
   const std::string text = gather_text(o);
   if (::mkdir(o.out.c_str(), 0777) != 0 && errno != EEXIST)
-    demo::fail("--out " + o.out + ": " + system_failure("the folder could not be created").what);
+    demo::fail("--out " + o.out + ": " + explain(system_failure("ctlm: the folder could not be created")).text);
 
   // With --resume, the checkpoint's seed and steps count, and its tokenizer.
-  run r;
+  run r(merges);
   r.state = {.seed = o.seed, .steps = o.steps, .text_hash = hash_of(text, o.tokenizer)};
   heap_arena memory(demo_trainer::train_bytes);
   workers exec(o.threads == 0 ? std::thread::hardware_concurrency() : o.threads);
@@ -308,6 +280,7 @@ int main(int argc, char** argv) try {
     heap_arena probe_memory(demo_trainer::train_bytes);
     demo_trainer probe(probe_memory, {}, exec);
     must(load_checkpoint(checkpoint.c_str(), probe, r.sections()), "--resume: " + checkpoint);
+    if (!r.fits()) demo::fail("--resume: " + checkpoint + " is damaged: a count is too large");
     if (r.state.text_hash != hash_of(text, o.tokenizer))
       demo::fail("--resume: the text or the tokenizer differs from what " + checkpoint + " was trained with");
     if (o.steps_given) r.state.steps = o.steps;
@@ -318,7 +291,7 @@ int main(int argc, char** argv) try {
     must(load_checkpoint(checkpoint.c_str(), t, r.sections()), "--resume: " + checkpoint);
     if (o.steps_given) r.state.steps = o.steps;
     auto loaded = bpe::from_merges(span<const bpe::merge>(r.merge_table).first(smaller(merges, r.state.merge_count)));
-    if (!loaded) demo::fail("--resume: " + checkpoint + ": " + loaded.error().what);
+    if (!loaded) demo::fail("--resume: " + checkpoint + ": " + explain(loaded.error()).text);
     tokenizer = *loaded;
   } else {
     if (o.tokenizer == "bpe") tokenizer = bpe::train(text, demo_gpt::config.vocab);

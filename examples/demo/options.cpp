@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -23,6 +24,9 @@ Trains a small GPT on real text, quantises it three ways, compares, and complete
   --resume           go on from the checkpoint in the output folder, to the bit as if it had never stopped
   --stop-after N     stop after N steps of this run, as if interrupted (the checkpoint is saved)
   --help             this text
+
+Ctrl-C (SIGINT) or SIGTERM ends training after the step under way, saves the checkpoint and exits with 130 or 143; a
+second one ends the program at once, and the last checkpoint stays. Before training there is nothing to save.
 )";
 
 [[noreturn]] void usage_error(const std::string& what) {
@@ -32,8 +36,9 @@ Trains a small GPT on real text, quantises it three ways, compares, and complete
 
 std::uint64_t number(const std::string& name, const std::string& text, std::uint64_t least, std::uint64_t most) {
   char* end = nullptr;
+  errno = 0;
   const unsigned long long n = std::strtoull(text.c_str(), &end, 10);
-  if (text.empty() || text[0] < '0' || text[0] > '9' || *end != '\0' || n < least || n > most)
+  if (text.empty() || text[0] < '0' || text[0] > '9' || *end != '\0' || errno == ERANGE || n < least || n > most)
     usage_error(name + " needs a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
                 ", not \"" + text + "\"");
   return n;

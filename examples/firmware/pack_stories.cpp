@@ -30,5 +30,5 @@ int main(int argc, char** argv) {
   if (argc != 3) return std::fprintf(stderr, "usage: pack_stories stories260K.bin FOLDER\n"), 2;
   for (const auto& packed :
        {pack<ctlm::int8<32>>(argv[1], argv[2], "stories_int8"), pack<ctlm::int4<32>>(argv[1], argv[2], "stories_int4")})
-    if (!packed) return std::fprintf(stderr, "pack_stories: %s\n", packed.error().what), 1;
+    if (!packed) return std::fprintf(stderr, "pack_stories: %s\n", ctlm::explain(packed.error()).text), 1;
 }

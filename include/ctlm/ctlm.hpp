@@ -59,6 +59,7 @@
 
 #if !CTLM_FREESTANDING
 #include "memory/heap_arena.hpp"
+#include "memory/out_of_memory.hpp"
 
 #include "policy/threads/pool.hpp"
 
@@ -67,9 +68,11 @@
 #include "train/monitor.hpp"
 
 #include "io/bpe.hpp"
+#include "io/buffered_reader.hpp"
 #include "io/checkpoint.hpp"
 #include "io/file.hpp"
 #include "io/llama2c.hpp"
+#include "io/llama2c_tokenizer.hpp"
 #include "io/mapped_file.hpp"
 #include "io/merge_pairs.hpp"
 #include "io/offload.hpp"

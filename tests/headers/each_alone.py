@@ -18,7 +18,7 @@ xsimd = sys.argv[2] if len(sys.argv) > 2 else ""
 
 HOSTED_ROOMS = ("io/", "dist/", "serve/")
 HOSTED_FILES = ("memory/heap_arena.hpp", "policy/threads/pool.hpp", "train/data.hpp", "train/monitor.hpp",
-                "train/loss_curve.hpp")
+                "train/loss_curve.hpp", "memory/out_of_memory.hpp")
 FREESTANDING = ["-ffreestanding", "-fno-exceptions", "-fno-rtti", "-DCTLM_FREESTANDING=1"]
 WITH_XSIMD = ["-DCTLM_XSIMD=1", "-march=native", "-idirafter", xsimd] if xsimd else None
 

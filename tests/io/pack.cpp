@@ -3,7 +3,11 @@
 
 #include <ctlm/ctlm.hpp>
 
+#include <bit>
+#include <cstdlib>
 #include <cstring>
+#include <limits>
+#include <string>
 
 namespace {
 
@@ -114,4 +118,66 @@ TEST_CASE("a packed model's header spells its type", "[io]") {
   CHECK(write_model_header<asymmetric_lm>("nowhere/x.hpp", "x").error().code == errc::not_found);
   CHECK(read_file(path).value() == text);
   std::remove(path);
+}
+
+namespace {
+
+struct endless_theta {
+  static constexpr llama_config config{.vocab = 61,
+                                       .d_model = 32,
+                                       .layers = 1,
+                                       .heads = 4,
+                                       .d_ff = 48,
+                                       .context = 16,
+                                       .rope_theta = std::numeric_limits<double>::infinity()};
+};
+
+}  // namespace
+
+TEST_CASE("a packed model's name is one that a namespace can have", "[io]") {
+  const char* path = "packed_name.hpp";
+  std::remove(path);
+  auto words = [&](const char* name) {
+    const auto r = write_model_header<lm>(path, name);
+    CHECK(r.error().code == errc::invalid_argument);
+    CHECK_FALSE(read_file(path));
+    return std::string(explain(r.error()));
+  };
+  for (const char* name : {"class", "namespace", "co_await", "xor_eq", "char8_t", "ctlm", "std", "main", "linux"})
+    CHECK(words(name) == "ctlm: a packed model cannot be called " + std::string(name) + ": C++ or ctlm uses that name");
+  for (const char* name : {"_Model", "_model", "__model", "my__model", "model__"})
+    CHECK_THAT(words(name), Catch::Contains("must not begin with _ or hold two in a row"));
+  CHECK_THAT(words("std2"), Catch::Contains("must not be std and a number"));
+  CHECK(words("") == "ctlm: a packed model needs a name");
+  CHECK_THAT(words("2nd"), Catch::Contains("its character 0 must not be there"));
+  CHECK_THAT(words("a b"), Catch::Contains("its character 1 must not be there"));
+  CHECK_THAT(words("caf\xC3\xA9"), Catch::Contains("its character 3 must not be there"));
+  for (const char* name : {"x", "classes", "stdx", "Std2", "my_model_", "import_"}) {
+    CHECK(write_model_header<lm>(path, name));
+    std::remove(path);
+  }
+}
+
+TEST_CASE("a packed model's numbers are finite, and spelt so that they read back to the bit", "[io]") {
+  const char* path = "packed_theta.hpp";
+  const auto r = write_model_header<causal_lm<endless_theta, weights<int4<32>>>>(path, "endless");
+  CHECK(r.error().code == errc::invalid_argument);
+  CHECK(std::string(explain(r.error())) == "ctlm: config.rope_theta is not a finite number and cannot be written");
+  CHECK_FALSE(read_file(path));
+  using pack_detail::literal;
+  CHECK(literal(10000.0) == "10000.0");
+  CHECK(literal(true) == "true");
+  CHECK(literal(std::size_t{1234567}) == "1234567");
+  rng random{4};
+  for (int i = 0; i < 2000; ++i) {
+    const auto bits = static_cast<std::uint32_t>(random.below(std::size_t{1} << 32));
+    const float f = i == 0 ? 1e-05f : i == 1 ? -0.0f : i == 2 ? 1e30f : std::bit_cast<float>(bits);
+    if (!(f - f == 0.0f)) continue;
+    const std::string spelt = literal(f);
+    REQUIRE(spelt.back() == 'f');
+    REQUIRE(spelt.find_first_of(".e") != std::string::npos);  // without, it would be no number with a fraction
+    REQUIRE(std::bit_cast<std::uint32_t>(std::strtof(spelt.c_str(), nullptr)) == std::bit_cast<std::uint32_t>(f));
+    const double d = static_cast<double>(f) / 3;
+    REQUIRE(std::strtod(literal(d).c_str(), nullptr) == d);
+  }
 }

@@ -53,11 +53,12 @@ TEST_CASE("a tokenizer of llama2.c that is cut off, too long or too small is ref
   CHECK(code_of(good, 299) == errc::wrong_model);
   CHECK(code_of(good, 100) == errc::invalid_argument);
   CHECK(code_of(good + "x", 300) == errc::wrong_model);
-  for (std::size_t n = 0; n < good.size(); n += 7) REQUIRE(code_of(good.substr(0, n), 300) == errc::truncated);
+  for (std::size_t n = 0; n < good.size(); n += 7)  // between two tokens, a file that is cut off has fewer of them
+    REQUIRE(code_of(good.substr(0, n), 300) == (n >= 4 && (n - 4) % 9 == 0 ? errc::wrong_model : errc::truncated));
   std::string huge = good;
   huge.replace(8, 4, number(std::int32_t{2'000'000'000}));
-  CHECK(code_of(huge, 300) == errc::truncated);
+  CHECK(code_of(huge, 300) == errc::corrupt);
   huge.replace(8, 4, number(std::int32_t{-1}));
-  CHECK(code_of(huge, 300) == errc::truncated);
+  CHECK(code_of(huge, 300) == errc::corrupt);
   std::remove(path.c_str());
 }

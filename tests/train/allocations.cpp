@@ -1,6 +1,7 @@
 // No heap allocation after construction, neither in training nor in generation: operator new and malloc are counted.
 #include "catch.hpp"
 
+#include "../heap.hpp"
 #include "../model/models.hpp"
 
 #include <atomic>
@@ -11,16 +12,24 @@
 #endif
 
 namespace {
-std::atomic<std::size_t> allocations{0};
+std::atomic<std::size_t> allocations{0}, deletions{0};
+constexpr std::size_t never = ~std::size_t{0};
+std::atomic<std::size_t> until_failure{never};
 
 struct recipe {
   static constexpr ctlm::train_config config{.batch = 2, .accumulate = 2};
 };
 
 void* counted(std::size_t bytes) {
+  if (until_failure != never && until_failure-- == 0) throw std::bad_alloc();  // and is `never` again
   ++allocations;
   if (void* p = std::malloc(bytes > 0 ? bytes : 1)) return p;
   throw std::bad_alloc();
+}
+
+void freed(void* p) {
+  if (p != nullptr) ++deletions;
+  std::free(p);
 }
 
 /// Bytes in use by malloc, where the C library tells.
@@ -38,10 +47,19 @@ std::size_t heap_in_use() {
 #endif
 void* operator new(std::size_t bytes) { return counted(bytes); }
 void* operator new[](std::size_t bytes) { return counted(bytes); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept { freed(p); }
+void operator delete[](void* p) noexcept { freed(p); }
+void operator delete(void* p, std::size_t) noexcept { freed(p); }
+void operator delete[](void* p, std::size_t) noexcept { freed(p); }
+
+namespace heap {
+
+std::size_t allocations() { return ::allocations; }
+std::size_t blocks() { return ::allocations - deletions; }
+void fail_after(std::size_t n) { until_failure = n; }
+bool stop_failing() { return until_failure.exchange(never) == never; }
+
+}  // namespace heap
 
 TEST_CASE("training and generation allocate nothing once constructed", "[train]") {
   using namespace ctlm;

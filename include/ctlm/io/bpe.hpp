@@ -8,6 +8,7 @@
 
 #include "../core/result.hpp"
 #include "../core/span.hpp"
+#include "../memory/out_of_memory.hpp"
 #include "merge_pairs.hpp"
 #include "tokenizer.hpp"
 
@@ -28,20 +29,26 @@ class bpe {
     friend bool operator==(const merge&, const merge&) = default;
   };
 
+  /// The bytes of all merged tokens together: no table may ask for more. Each merge can double the longest token, so
+  /// that a table of a few hundred bytes could otherwise ask for gigabytes. The largest vocabularies in use need a few
+  /// megabytes.
+  static constexpr std::size_t most_bytes = std::size_t{16} << 20;
+
   bpe() = default;
-  /// A merge may only refer to tokens before it.
+  /// A merge may only refer to tokens before it, no pair may be merged twice (errc::corrupt), and the tokens may need
+  /// at most most_bytes (errc::out_of_memory); `where` is the merge.
   static result<bpe> from_merges(span<const merge> merges) {
-    bpe b;
-    for (const merge& m : merges) {
-      const auto limit = static_cast<token>(256 + b.merges_.size());
-      if (m.left < 0 || m.right < 0 || m.left >= limit || m.right >= limit)
-        return failure{errc::corrupt, "ctlm: a merge of this tokenizer refers to a token after it", b.merges_.size()};
-      b.append(m);
-    }
-    return b;
+    return or_out_of_memory("ctlm: there is not enough memory for this tokenizer", [&]() -> result<bpe> {
+      bpe b;
+      for (const merge& m : merges)
+        if (const auto r = b.add(m); !r) return r.error();
+      return b;
+    });
   }
 
   /// Learns at most vocab - 256 merges; fewer if no pair occurs twice. Deterministic: ties go to the smaller pair.
+  /// Pairs whose token would exceed most_bytes are passed over: from_merges accepts whatever this learns. Throws
+  /// std::bad_alloc if memory runs out.
   static bpe train(std::string_view text, std::size_t vocab) { return trainer(text).run(vocab); }
 
   std::size_t vocab() const { return 256 + merges_.size(); }
@@ -108,9 +115,35 @@ class bpe {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
   }
 
+  /// Of the token that this merge makes of two that exist; each has at most most_bytes.
+  std::size_t length_of(merge m) const { return bytes_of(m.left).size() + bytes_of(m.right).size(); }
+  bool has_room_for(merge m) const { return length_of(m) <= most_bytes - bytes_; }
+
+  result<void> add(merge m) {
+    const std::size_t rank = merges_.size(), limit = vocab();
+    for (const token t : {m.left, m.right})
+      if (t < 0 || static_cast<std::size_t>(t) >= limit)
+        return failure{errc::corrupt,
+                       "ctlm: merge {where} of this tokenizer refers to token {token}; only those below {needed} exist "
+                       "before it",
+                       rank, limit, static_cast<std::size_t>(t)};
+    if (!has_room_for(m))
+      return failure{errc::out_of_memory,
+                     "ctlm: the tokens of this tokenizer need {needed} bytes up to merge {where}; at most {had} are "
+                     "allowed",
+                     rank, bytes_ + length_of(m), most_bytes};
+    if (const auto first = ranks_.find(key(m.left, m.right)); first != ranks_.end())
+      return failure{errc::corrupt, "ctlm: merge {where} of this tokenizer repeats merge {had}", rank, 0,
+                     static_cast<std::size_t>(first->second)};
+    append(m);
+    return {};
+  }
   void append(merge m) {
     ranks_.try_emplace(key(m.left, m.right), static_cast<token>(merges_.size()));
-    strings_.push_back(std::string(bytes_of(m.left)) + std::string(bytes_of(m.right)));
+    std::string bytes(bytes_of(m.left));
+    bytes += bytes_of(m.right);
+    bytes_ += bytes.size();
+    strings_.push_back(std::move(bytes));
     merges_.push_back(m);
   }
 
@@ -151,6 +184,7 @@ class bpe {
         }
         if (count < 2) break;
         const merge m{static_cast<token>(pair >> 32), static_cast<token>(pair & 0xFFFFFFFFu)};
+        if (!b.has_room_for(m)) continue;
         apply(m, static_cast<token>(b.vocab()));
         b.append(m);
       }
@@ -220,6 +254,7 @@ class bpe {
   std::vector<merge> merges_;
   std::vector<std::string> strings_;
   std::unordered_map<std::uint64_t, token> ranks_;
+  std::size_t bytes_ = 0;  // of strings_
 };
 
 }}  // namespace ctlm

@@ -2,11 +2,10 @@
 // ctlm: reading files, and what the system's errors mean. replace.hpp writes them.
 #pragma once
 
-#include "../core/result.hpp"
+#include "../memory/out_of_memory.hpp"
 #include "system.hpp"
 
 #include <limits>
-#include <new>
 #include <string>
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -85,21 +84,9 @@ CTLM_NOINLINE inline failure system_failure(const char* what, std::size_t needed
   }
 }
 
-/// f(), which returns a result; where memory ran out, that is its failure. Without exceptions the program ends there.
-template <class F>
-auto or_out_of_memory(F&& f) -> decltype(f()) {
-#if CTLM_EXCEPTIONS
-  try {
-    return f();
-  } catch (const std::bad_alloc&) {
-    return failure{errc::out_of_memory, "ctlm: there is not enough memory to read or write this file"};
-  }
-#else
-  return f();
-#endif
-}
-
 namespace file_detail {
+
+inline constexpr const char* no_memory = "ctlm: there is not enough memory to read or write this file";
 
 /// At most this much per call: some systems refuse more.
 inline constexpr std::size_t most_per_call = std::size_t(1) << 30;
@@ -174,7 +161,7 @@ inline constexpr std::size_t largest_read = std::size_t(1) << 30;
 /// The whole of a regular file, of at most `most` bytes: a larger one is refused before memory is asked for. Files
 /// whose size the system does not tell (in /proc) are read to their end all the same.
 inline result<std::string> read_file(const char* path, std::size_t most = largest_read) {
-  return or_out_of_memory([&]() -> result<std::string> {
+  return or_out_of_memory(file_detail::no_memory, [&]() -> result<std::string> {
     auto f = open_to_read(path);
     if (!f) return f.error();
     const auto size = file_size(f->get());

@@ -50,7 +50,7 @@ class size_limit_as_error {
 
 /// replace_file, with the caller's function as a pointer: one copy of this code serves all of them.
 CTLM_NOINLINE inline result<void> replace(const char* path, void* context, result<void> (*write)(void*, int)) {
-  return or_out_of_memory([&]() -> result<void> {
+  return or_out_of_memory(file_detail::no_memory, [&]() -> result<void> {
     const auto place = resolve(path);
     if (!place) return place.error();
     remove_abandoned(*place);

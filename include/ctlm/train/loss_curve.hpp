@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct loss_point {
   float loss;
 };
 
-/// Draws training loss (each step, pale; smoothed, strong) and validation loss (dots on a line).
+/// Draws training loss (each step, pale; smoothed, strong) and validation loss (dots on a line). Losses that are no
+/// numbers are left out.
 class loss_curve {
  public:
   std::vector<loss_point> training;
@@ -36,13 +38,15 @@ class loss_curve {
     s += path(smoothed(), f, "#1f77b4", 2.2);
     s += path(validation, f, "#d62728", 1.6);
     for (const loss_point& p : validation)
-      s += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\" fill=\"#d62728\"/>\n", f.x(p), f.y(p));
+      if (std::isfinite(p.loss))
+        s += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\" fill=\"#d62728\"/>\n", f.x(p), f.y(p));
     legend(s, 600, 70, "#1f77b4", "training loss");
     legend(s, 600, 92, "#d62728", "validation loss");
     return s + "</svg>\n";
   }
 
  private:
+  static constexpr int most_ticks = 32;  // of an axis; tick() asks for fewer
   static constexpr double left = 70, right = 770, top = 45, bottom = 400;
 
   struct frame {
@@ -54,7 +58,7 @@ class loss_curve {
 
   frame measure() const {
     frame f;
-    double low = 1e30, high = -1e30;
+    double low = std::numeric_limits<double>::infinity(), high = -low;
     for (const auto* points : {&training, &validation})
       for (const loss_point& p : *points) {
         if (!std::isfinite(p.loss)) continue;
@@ -63,8 +67,11 @@ class loss_curve {
         high = std::max(high, static_cast<double>(p.loss));
       }
     if (low > high) return f;
-    f.low = std::max(0.0, low - 0.08 * (high - low) - 0.01);
-    f.high = high + 0.05 * (high - low) + 0.01;
+    // Never so narrow that two ticks are the same number.
+    const double margin = std::max(0.01, 1e-6 * std::max(std::fabs(low), std::fabs(high)));
+    f.low = low - 0.08 * (high - low) - margin;
+    if (low >= 0) f.low = std::max(0.0, f.low);
+    f.high = high + 0.05 * (high - low) + margin;
     return f;
   }
 
@@ -77,14 +84,16 @@ class loss_curve {
 
   static void grid(std::string& s, const frame& f) {
     const double dy = tick(f.high - f.low, 6), dx = tick(f.steps, 8);
-    for (double v = std::ceil(f.low / dy) * dy; v <= f.high; v += dy) {
+    const double lowest = std::ceil(f.low / dy);
+    for (int i = 0; i < most_ticks && (lowest + i) * dy <= f.high; ++i) {
+      const double v = (lowest + i) * dy;
       s += format("<path d=\"M%.0f %.1fH%.0f\" stroke=\"#e5e5e5\"/>\n", left, f.y(v), right);
       s += text(left - 8, f.y(v) + 4, "end", "fill=\"#444\"", format("%g", std::round(v * 1e6) / 1e6));
     }
-    for (double v = 0; v <= f.steps * 1.0001; v += dx) {
-      const double x = left + (right - left) * v / f.steps;
+    for (int i = 0; i < most_ticks && i * dx <= f.steps * 1.0001; ++i) {
+      const double x = left + (right - left) * (i * dx) / f.steps;
       s += format("<path d=\"M%.1f %.0fv5\" stroke=\"#444\"/>\n", x, bottom);
-      s += text(x, bottom + 20, "middle", "fill=\"#444\"", format("%g", v));
+      s += text(x, bottom + 20, "middle", "fill=\"#444\"", format("%g", i * dx));
     }
     s += format("<path d=\"M%.0f %.0fV%.0fH%.0f\" fill=\"none\" stroke=\"#444\"/>\n", left, top, bottom, right);
     s += text((left + right) / 2, bottom + 42, "middle", "fill=\"#444\"", "step");
@@ -106,8 +115,9 @@ class loss_curve {
     const std::size_t n = s.size(), widest = n / 40;
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t before = std::min(widest, i), after = std::min(before, n - 1 - i);
-      s[i].loss =
-          static_cast<float>((sums[i + after + 1] - sums[i - before]) / static_cast<double>(before + after + 1));
+      const double mean = (sums[i + after + 1] - sums[i - before]) / static_cast<double>(before + after + 1);
+      constexpr double most = std::numeric_limits<float>::max();
+      s[i].loss = static_cast<float>(std::clamp(mean, -most, most));
     }
     return s;
   }
@@ -127,7 +137,12 @@ class loss_curve {
   }
   static std::string escaped(const std::string& s) {
     std::string out;
-    for (char c : s) out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
+    for (char c : s)  // control characters are not allowed in a picture
+      out += static_cast<unsigned char>(c) < 32 ? " "
+             : c == '<'                         ? "&lt;"
+             : c == '>'                         ? "&gt;"
+             : c == '&'                         ? "&amp;"
+                                                : std::string(1, c);
     return out;
   }
   template <class... T>

@@ -4,6 +4,7 @@
 
 #include "trainer.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -18,14 +19,14 @@ class progress_monitor {
   progress_monitor(std::size_t total_steps, std::size_t tokens_per_step, std::FILE* out = stdout)
       : out_(out), terminal_(::isatty(::fileno(out)) != 0), total_(total_steps), tokens_per_step_(tokens_per_step) {}
 
-  /// Once per step. Prints a few times a second on a terminal, and every `every`-th step elsewhere.
+  /// Once per step. Prints a few times a second on a terminal, and every `every`-th step elsewhere (0: the last alone).
   void step(const step_result& r, std::size_t every = 50) {
     const double now = seconds();
     if (counted_ == 0) start_ = now;  // the first step warms up
     ++counted_;
     smoothed_ = counted_ == 1 ? r.loss : 0.95f * smoothed_ + 0.05f * r.loss;
     const bool last = r.step + 1 == total_;
-    if (terminal_ ? !last && now - printed_ < 0.2 : !last && r.step % every != 0) return;
+    if (!last && (terminal_ ? now - printed_ < 0.2 : every == 0 || r.step % every != 0)) return;
     printed_ = now;
     std::string text = line(r, now - start_, false);
     if (terminal_ && text.size() >= columns()) text = line(r, now - start_, true).substr(0, columns() - 1);
@@ -43,7 +44,7 @@ class progress_monitor {
 
   double tokens_per_second() const {
     const double s = seconds() - start_;
-    return counted_ > 1 && s > 0 ? static_cast<double>((counted_ - 1) * tokens_per_step_) / s : 0;
+    return counted_ > 1 && s > 0 ? static_cast<double>(counted_ - 1) * static_cast<double>(tokens_per_step_) / s : 0;
   }
 
  private:
@@ -64,7 +65,8 @@ class progress_monitor {
     const double per_step = counted_ > 1 ? elapsed / static_cast<double>(counted_ - 1) : 0;
     const double rate = per_step > 0 ? static_cast<double>(tokens_per_step_) / per_step : 0;
     const std::size_t left = total_ > r.step ? total_ - r.step - 1 : 0;
-    const auto eta = static_cast<long>(per_step * static_cast<double>(left));
+    constexpr double longest = 1e9;  // seconds: thirty years, which every long can hold
+    const auto eta = static_cast<long>(std::min(longest, per_step * static_cast<double>(left)));
     const double loss = static_cast<double>(smoothed_);
     char text[200];
     std::snprintf(
@@ -87,12 +89,23 @@ class progress_monitor {
   double printed_ = 0;
 };
 
-/// One step's metrics as a line of JSON.
-inline std::string to_json(const step_result& r) {
-  char text[160];
-  std::snprintf(text, sizeof text, "{\"step\": %zu, \"loss\": %.6f, \"gradient_norm\": %.6f, \"lr\": %.8f}\n", r.step,
-                static_cast<double>(r.loss), static_cast<double>(r.gradient_norm), static_cast<double>(r.lr));
+namespace monitor_detail {
+
+/// A number of JSON, which has none for infinity and NaN: null.
+inline std::string json_number(float value, int digits) {
+  char text[80];
+  if (!(value - value == 0.0f)) return "null";
+  std::snprintf(text, sizeof text, "%.*f", digits, static_cast<double>(value));
   return text;
+}
+
+}  // namespace monitor_detail
+
+/// One step's metrics as a line of JSON; what is not a finite number is null.
+inline std::string to_json(const step_result& r) {
+  using monitor_detail::json_number;
+  return "{\"step\": " + std::to_string(r.step) + ", \"loss\": " + json_number(r.loss, 6) +
+         ", \"gradient_norm\": " + json_number(r.gradient_norm, 6) + ", \"lr\": " + json_number(r.lr, 8) + "}\n";
 }
 
 }}  // namespace ctlm
