@@ -41,13 +41,6 @@ TEST_CASE("a file that says it is enormous is refused before memory is asked for
   CHECK(read_checkpoint((folder / "sparse").c_str(), 1, one).error().code == errc::corrupt);
 }
 
-#if CTLM_EXCEPTIONS
-TEST_CASE("too little memory for a file is a failure, not an exception", "[io]") {
-  const auto r = or_out_of_memory([]() -> result<std::string> { throw std::bad_alloc(); });
-  CHECK(r.error().code == errc::out_of_memory);
-}
-#endif
-
 TEST_CASE("devices, pipes and folders are not read", "[io]") {
   scratch_folder folder;
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);

@@ -185,7 +185,7 @@ template <class Trainer>
 result<void> save_checkpoint(const char* path, Trainer& t, span<const checkpoint_section> extra = {}) {
   if (!t.usable())
     return failure{errc::invalid_argument, "ctlm: a trainer that is half loaded from a checkpoint is not saved"};
-  return or_out_of_memory([&]() -> result<void> {
+  return or_out_of_memory(file_detail::no_memory, [&]() -> result<void> {
     return write_checkpoint(path, weights_fingerprint<typename Trainer::model>(), sections_of(t, extra));
   });
 }
@@ -195,7 +195,7 @@ result<void> save_checkpoint(const char* path, Trainer& t, span<const checkpoint
 /// loaded.
 template <class Trainer>
 result<void> load_checkpoint(const char* path, Trainer& t, span<const checkpoint_section> extra = {}) {
-  return or_out_of_memory([&]() -> result<void> {
+  return or_out_of_memory(file_detail::no_memory, [&]() -> result<void> {
     bool half_read = false;
     const auto r = read_checkpoint(path, weights_fingerprint<typename Trainer::model>(), sections_of(t, extra),
                                    Trainer::model::tensors.layout_hash(), &half_read);

@@ -2,11 +2,10 @@
 // ctlm: reading files, and what the system's errors mean. replace.hpp writes them.
 #pragma once
 
-#include "../core/result.hpp"
+#include "../memory/out_of_memory.hpp"
 #include "system.hpp"
 
 #include <limits>
-#include <new>
 #include <string>
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -46,7 +45,7 @@ class file_handle {
 
 /// The failure that errno stands for. `what` is for errors without words of their own; {where} in it is the number that
 /// the system gave, {needed} and {had} are what the caller says.
-inline failure system_failure(const char* what, std::size_t needed = 0, std::size_t had = 0) {
+CTLM_NOINLINE inline failure system_failure(const char* what, std::size_t needed = 0, std::size_t had = 0) {
   const int number = errno;
   auto say = [&](errc code, const char* words) {
     return failure{code, words, static_cast<std::size_t>(number), needed, had};
@@ -85,21 +84,9 @@ inline failure system_failure(const char* what, std::size_t needed = 0, std::siz
   }
 }
 
-/// f(), which returns a result; where memory ran out, that is its failure. Without exceptions the program ends there.
-template <class F>
-auto or_out_of_memory(F&& f) -> decltype(f()) {
-#if CTLM_EXCEPTIONS
-  try {
-    return f();
-  } catch (const std::bad_alloc&) {
-    return failure{errc::out_of_memory, "ctlm: there is not enough memory to read or write this file"};
-  }
-#else
-  return f();
-#endif
-}
-
 namespace file_detail {
+
+inline constexpr const char* no_memory = "ctlm: there is not enough memory to read or write this file";
 
 /// At most this much per call: some systems refuse more.
 inline constexpr std::size_t most_per_call = std::size_t(1) << 30;
@@ -113,7 +100,7 @@ inline result<void> check_path(const char* path) {
 }  // namespace file_detail
 
 /// Reads exactly n bytes; `offset`, where they lie in the file, is reported with a failure.
-inline result<void> read_exactly(int descriptor, void* data, std::size_t n, std::size_t offset) {
+CTLM_NOINLINE inline result<void> read_exactly(int descriptor, void* data, std::size_t n, std::size_t offset) {
   auto* p = static_cast<char*>(data);
   for (std::size_t had = 0; had < n;) {
     const std::size_t part = smaller(n - had, file_detail::most_per_call);
@@ -132,7 +119,7 @@ inline result<void> read_exactly(int descriptor, void* data, std::size_t n, std:
 }
 
 /// Writes exactly n bytes.
-inline result<void> write_exactly(int descriptor, const void* data, std::size_t n) {
+CTLM_NOINLINE inline result<void> write_exactly(int descriptor, const void* data, std::size_t n) {
   const auto* p = static_cast<const char*>(data);
   for (std::size_t had = 0; had < n;) {
     const std::size_t part = smaller(n - had, file_detail::most_per_call);
@@ -147,7 +134,7 @@ inline result<void> write_exactly(int descriptor, const void* data, std::size_t 
 }
 
 /// Opens a file. Does not wait for the other end of a pipe; file_size() refuses what is not a regular file.
-inline result<file_handle> open_to_read(const char* path, int more_flags = 0) {
+CTLM_NOINLINE inline result<file_handle> open_to_read(const char* path, int more_flags = 0) {
   if (const auto r = file_detail::check_path(path); !r) return r.error();
   file_handle f(uninterrupted([&] {
     return system_calls::open_at(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | more_flags, 0);
@@ -157,7 +144,7 @@ inline result<file_handle> open_to_read(const char* path, int more_flags = 0) {
 }
 
 /// Bytes of a regular file; anything else (a folder, a device, a pipe) is a failure.
-inline result<std::size_t> file_size(int descriptor) {
+CTLM_NOINLINE inline result<std::size_t> file_size(int descriptor) {
   struct stat s {};
   if (uninterrupted([&] { return system_calls::status(descriptor, &s); }) != 0)
     return system_failure("ctlm: the file's size could not be read (system error {where})");
@@ -174,7 +161,7 @@ inline constexpr std::size_t largest_read = std::size_t(1) << 30;
 /// The whole of a regular file, of at most `most` bytes: a larger one is refused before memory is asked for. Files
 /// whose size the system does not tell (in /proc) are read to their end all the same.
 inline result<std::string> read_file(const char* path, std::size_t most = largest_read) {
-  return or_out_of_memory([&]() -> result<std::string> {
+  return or_out_of_memory(file_detail::no_memory, [&]() -> result<std::string> {
     auto f = open_to_read(path);
     if (!f) return f.error();
     const auto size = file_size(f->get());

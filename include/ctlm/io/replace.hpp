@@ -48,6 +48,20 @@ class size_limit_as_error {
   bool was_pending_ = false, was_blocked_ = false;
 };
 
+/// replace_file, with the caller's function as a pointer: one copy of this code serves all of them.
+CTLM_NOINLINE inline result<void> replace(const char* path, void* context, result<void> (*write)(void*, int)) {
+  return or_out_of_memory(file_detail::no_memory, [&]() -> result<void> {
+    const auto place = resolve(path);
+    if (!place) return place.error();
+    remove_abandoned(*place);
+    const size_limit_as_error limit;
+    temporary_file f(*place);
+    if (const auto r = f.create(); !r) return r;
+    if (const auto r = write(context, f.descriptor()); !r) return r;
+    return f.take_its_place();
+  });
+}
+
 }  // namespace file_detail
 
 /// Makes `path` hold what `write(descriptor)` writes, or leaves it as it was: a temporary file beside it is written,
@@ -62,16 +76,9 @@ class size_limit_as_error {
 ///   did not confirm it. std::bad_alloc comes back as errc::out_of_memory; other exceptions of `write` pass through.
 template <class Write>
 requires std::is_invocable_v<Write, int> result<void> replace_file(const char* path, Write&& write) {
-  return or_out_of_memory([&]() -> result<void> {
-    const auto place = file_detail::resolve(path);
-    if (!place) return place.error();
-    file_detail::remove_abandoned(*place);
-    const file_detail::size_limit_as_error limit;
-    file_detail::temporary_file f(*place);
-    if (const auto r = f.create(); !r) return r;
-    if (const result<void> r = write(f.descriptor()); !r) return r;
-    return f.take_its_place();
-  });
+  using function = std::remove_reference_t<Write>;
+  auto call = [](void* f, int descriptor) -> result<void> { return (*static_cast<function*>(f))(descriptor); };
+  return file_detail::replace(path, const_cast<void*>(static_cast<const void*>(&write)), call);
 }
 
 /// Makes `path` hold this text, or leaves it as it was.

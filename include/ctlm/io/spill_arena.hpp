@@ -35,7 +35,8 @@ class spill_arena {
     if (bytes > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()))
       return failure{errc::disk_full, "ctlm: no file has room for {needed} bytes, the most is {had}", 0, bytes,
                      static_cast<std::size_t>(std::numeric_limits<off_t>::max())};
-    return or_out_of_memory([&] { return create_file(std::string(folder) + "/ctlm_spill_XXXXXX", bytes); });
+    return or_out_of_memory(file_detail::no_memory,
+                            [&] { return create_file(std::string(folder) + "/ctlm_spill_XXXXXX", bytes); });
   }
 
   /// n elements, or nullptr if so many are not left.

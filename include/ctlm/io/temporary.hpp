@@ -24,7 +24,7 @@ struct place {
   mode_t mode = 0666;  // of the file that exists; for a new one, what the umask leaves of this
 };
 
-inline result<file_handle> open_folder(const std::string& path) {
+CTLM_NOINLINE inline result<file_handle> open_folder(const std::string& path) {
   auto open_as = [&](int flags) {
     return file_handle(uninterrupted(
         [&] { return system_calls::open_at(AT_FDCWD, path.c_str(), flags | O_DIRECTORY | O_CLOEXEC, 0); }));
@@ -38,7 +38,7 @@ inline result<file_handle> open_folder(const std::string& path) {
 }
 
 /// Follows links from `path` to a regular file, or to where there is none yet.
-inline result<place> resolve(const char* path) {
+CTLM_NOINLINE inline result<place> resolve(const char* path) {
   if (const auto r = check_path(path); !r) return r.error();
   std::string at(path);
   for (int links = 0; links <= 40; ++links) {
