@@ -115,8 +115,9 @@ constexpr bool finish_row(Arch arch, const query_rows<T>& queries, std::size_t h
 /// A row with a NaN among the keys and values it sees becomes NaN. One that does not see it is computed on its own,
 /// since a product of the NaN with a probability of zero is NaN.
 template <class Arch, class T, class Tiles>
-constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows<T>& queries, Tiles&& tiles, T* out,
-                      std::size_t out_stride, T* log_sum, const dropout_mask& dropout, attention_workspace<T>& ws) {
+CTLM_NOINLINE constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows<T>& queries,
+                                    Tiles&& tiles, T* out, std::size_t out_stride, T* log_sum,
+                                    const dropout_mask& dropout, attention_workspace<T>& ws) {
   for (std::size_t r = 0; r < queries.rows; ++r) {
     ws.peak[r] = -std::numeric_limits<T>::infinity();
     ws.total[r] = T(0);

@@ -17,7 +17,7 @@ inline constexpr T cubes_vanish = math::exp2i<T>(-(math::ieee<T>::max_exponent /
 
 /// The mean of n numbers.
 template <class Arch, class T>
-constexpr T large_mean(Arch arch, std::size_t n, const T* x) {
+CTLM_NOINLINE constexpr T large_mean(Arch arch, std::size_t n, const T* x) {
   constexpr T less = less_than_overflow<T>;
   return sum(
              arch, n, [=](const auto& v) { return v * less; }, x) /
@@ -27,7 +27,7 @@ constexpr T large_mean(Arch arch, std::size_t n, const T* x) {
 /// 1 / sqrt(mean of (x - middle)^2); NaN for a row with a NaN or an infinity. What a norm adds to the squares is as
 /// nothing beside them.
 template <class Arch, class T>
-constexpr T inverse_deviation(Arch arch, std::size_t n, const T* x, T middle) {
+CTLM_NOINLINE constexpr T inverse_deviation(Arch arch, std::size_t n, const T* x, T middle) {
   if (!math::all_finite(n, x)) return std::numeric_limits<T>::quiet_NaN();
   constexpr T less = less_than_overflow<T>;
   const T small = middle * less;

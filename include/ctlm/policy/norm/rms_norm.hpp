@@ -60,8 +60,8 @@ struct rms_norm {
  private:
   /// The same for a row so large that the cube of `inverse` loses its digits.
   template <class Arch, class T>
-  static constexpr void backward_large(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
-                                       T inverse) {
+  CTLM_NOINLINE static constexpr void backward_large(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy,
+                                                     T* dx, T inverse) {
     const T along =
         sum(
             arch, n, [=](const auto& v, const auto& w, const auto& d) { return v * inverse * w * d; }, x, weight, dy) /
