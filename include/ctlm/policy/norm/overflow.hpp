@@ -17,7 +17,7 @@ inline constexpr T cubes_vanish = math::exp2i<T>(-(math::ieee<T>::max_exponent /
 
 /// The mean of n numbers.
 template <class Arch, class T>
-constexpr T large_mean(Arch arch, std::size_t n, const T* x) {
+CTLM_NOINLINE constexpr T large_mean(Arch arch, std::size_t n, const T* x) {
   constexpr T less = less_than_overflow<T>;
   return sum(
              arch, n, [=](const auto& v) { return v * less; }, x) /
