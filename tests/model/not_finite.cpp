@@ -49,6 +49,11 @@ struct poisoned {
 template <class M>
 constexpr std::size_t vocab = M::shape.vocab;
 
+/// Rows beside a lost one are computed on their own, and sum in another order. A cache that rounds may then round a key
+/// or a value the other way: by one step of its format.
+template <class M>
+inline constexpr double last_bits = native_format<typename M::cache_format> ? 1e-4 : 1e-2;
+
 /// Of the logits [tokens][vocab] that depend(position, entry) all are lost, and all others as they were.
 template <class M, class Depend>
 void check_logits(const std::vector<double>& clean, const std::vector<double>& got, Depend depend) {
@@ -60,7 +65,7 @@ void check_logits(const std::vector<double>& clean, const std::vector<double>& g
     else
       off = worse(off, std::fabs(got[i] - clean[i]));
   CHECK(kept == 0);
-  CHECK(off < 1e-4);
+  CHECK(off < last_bits<M>);
 }
 
 template <class M>

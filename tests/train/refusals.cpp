@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 
 using namespace ctlm;
 using namespace models;
@@ -34,11 +35,10 @@ using broken = trainer<causal_lm<tiny_gpt2>, recipe, schedule<broken_rate>>;
 
 /// Every byte that a resumed training needs, without the number of steps.
 template <class T>
-std::vector<std::byte> state_of(T& t) {
-  std::vector<std::byte> all;
+std::string state_of(T& t) {
+  std::string all;
   t.for_each_state([&](const char* name, void* data, std::size_t bytes) {
-    const auto* p = static_cast<const std::byte*>(data);
-    if (std::strcmp(name, "step") != 0) all.insert(all.end(), p, p + bytes);
+    if (std::strcmp(name, "step") != 0) all.append(static_cast<const char*>(data), bytes);
   });
   return all;
 }
