@@ -46,9 +46,9 @@ BUDGETS = [
     ("a trainer, f32, 48 layers", TRAINING.replace("LAYERS", "48"), 50_000, 82_000),
     ("examples/first_model", example("first_model.cpp"), 33_000, 82_000),
     ("examples/train_bytes", example("train_bytes.cpp"), 68_000, 82_000),
-    ("examples/stories260k", example("stories260k.cpp"), 62_000, 84_000),
+    ("examples/stories260k", example("stories260k.cpp"), 66_000, 84_000),
     ("examples/firmware/learn", example("firmware/learn.cpp"), 52_000, 82_000),
-    ("examples/firmware/pack_stories", example("firmware/pack_stories.cpp"), 68_000, 82_000),
+    ("examples/firmware/pack_stories", example("firmware/pack_stories.cpp"), 85_000, 82_000),
     ("examples/demo", example("demo/main.cpp"), 320_000, 86_000),
 ]
 SAME_CODE = [("a session, int4, 2 layers", "a session, int4, 48 layers"),

@@ -43,8 +43,8 @@ constexpr void rotate(Context& c, std::size_t rows, const rotary_angles<T>& angl
 /// mid = x + what attention adds, with dropout on it. `attend(qkv, attended)` rotates the rows' queries and keys and
 /// attends: over a training batch, or over a KV cache.
 template <class M, class Context, class W, class S, class Attend, class Dropout>
-constexpr void attention_part_forward(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s,
-                                      Attend attend, const Dropout& dropout) {
+CTLM_NOINLINE constexpr void attention_part_forward(Context& c, const W& w, std::size_t layer, std::size_t rows,
+                                                    const S& s, Attend attend, const Dropout& dropout) {
   using id = tensor_id;
   norm_forward(typename M::norm{}, c.arch, *c.exec, rows, M::shape.d_model, s.x, w.vector_of(id::norm1_weight, layer),
                w.vector_of(id::norm1_bias, layer), s.normed, M::shape.norm_eps, s.norm1);
@@ -56,9 +56,10 @@ constexpr void attention_part_forward(Context& c, const W& w, std::size_t layer,
 /// dx holds the gradient of `mid` and becomes that of x; those of the weights go to g. `attend_backward(dattended,
 /// dqkv)` undoes what `attend` did.
 template <class M, class Context, class W, class G, class S, class T, class Attend>
-constexpr void attention_part_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows,
-                                       const S& s, const block_scratch<T>& b, T* dx, Attend attend_backward,
-                                       const dropout_mask& dropout, bool accumulate) {
+CTLM_NOINLINE constexpr void attention_part_backward(Context& c, const W& w, const G& g, std::size_t layer,
+                                                     std::size_t rows, const S& s, const block_scratch<T>& b, T* dx,
+                                                     Attend attend_backward, const dropout_mask& dropout,
+                                                     bool accumulate) {
   using id = tensor_id;
   constexpr typename M::norm norm;
   constexpr std::size_t d = M::shape.d_model;

@@ -18,8 +18,8 @@ constexpr void feed_forward_until_activation(Context& c, const W& w, std::size_t
 
 /// out = mid + what the feed-forward layer adds, with dropout on it.
 template <class M, class Context, class W, class S, class Dropout>
-constexpr void feed_forward_part_forward(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s,
-                                         const Dropout& dropout) {
+CTLM_NOINLINE constexpr void feed_forward_part_forward(Context& c, const W& w, std::size_t layer, std::size_t rows,
+                                                       const S& s, const Dropout& dropout) {
   feed_forward_until_activation<M>(c, w, layer, rows, s);
   activation_forward(typename M::activation_policy{}, c.arch, *c.exec, rows, M::shape.d_ff, s.up, s.activated);
   project_residual<M, tensor_id::down_weight, tensor_id::down_bias>(c, w, layer, rows, s.activated, s.mid, s.out,
@@ -29,9 +29,9 @@ constexpr void feed_forward_part_forward(Context& c, const W& w, std::size_t lay
 /// dx holds the gradient of `out` and becomes that of `mid`; those of the weights go to g. The pre-activations in s.up
 /// are consumed: they become their gradients.
 template <class M, class Context, class W, class G, class S, class T>
-constexpr void feed_forward_part_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows,
-                                          const S& s, const block_scratch<T>& b, T* dx, const dropout_mask& dropout,
-                                          bool accumulate) {
+CTLM_NOINLINE constexpr void feed_forward_part_backward(Context& c, const W& w, const G& g, std::size_t layer,
+                                                        std::size_t rows, const S& s, const block_scratch<T>& b, T* dx,
+                                                        const dropout_mask& dropout, bool accumulate) {
   using id = tensor_id;
   constexpr typename M::norm norm;
   constexpr typename M::activation_policy activation;

@@ -16,8 +16,9 @@ struct backward_pass {
 
   /// Gradients of matrices in the layers are added to g where `accumulate` and written otherwise; all others are added.
   template <class Context, class W, class G, class Activations>
-  constexpr void operator()(Context& c, const W& w, const G& g, Activations& a, gradients<const real> dfinal_rows,
-                            const token* tokens, const dropout_masks& drop, bool accumulate) const {
+  CTLM_NOINLINE constexpr void operator()(Context& c, const W& w, const G& g, Activations& a,
+                                          gradients<const real> dfinal_rows, const token* tokens,
+                                          const dropout_masks& drop, bool accumulate) const {
     elementwise(
         c.arch, Batch::rows * d, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, a.dx);
     norm_backward(typename M::norm{}, c.arch, *c.exec, Batch::rows, d, static_cast<const real*>(a.last),

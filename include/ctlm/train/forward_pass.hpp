@@ -39,8 +39,8 @@ struct forward_pass {
   static constexpr decoder_shape shape = M::shape;
 
   template <class Context, class W, class Activations>
-  constexpr values<const real> operator()(Context& c, const W& w, Activations& a, const token* tokens,
-                                          const dropout_masks& drop) const {
+  CTLM_NOINLINE constexpr values<const real> operator()(Context& c, const W& w, Activations& a, const token* tokens,
+                                                        const dropout_masks& drop) const {
     real* const x = a.layers[0].x;
     embed(c.arch, *c.exec, Format{}, Batch::rows, tokens, w.matrix_of(tensor_id::token_embedding), x);
     if constexpr (shape.position == position_kind::learned)
