@@ -91,19 +91,7 @@ struct tiny {
 /// Weights of any model, from one stream of random numbers.
 template <class M>
 void randomise(const typename M::weights& w) {
-  ctlm::rng random{5};
-  std::vector<float> row;
-  for (const auto& t : M::tensors) {
-    const auto i = static_cast<std::size_t>(t.id);
-    row.resize(t.cols);
-    for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
-      for (float& x : row) x = static_cast<float>(random.normal() * 0.3);
-      if (t.kind == ctlm::tensor_kind::matrix)
-        M::weights::format::encode(w.raw_matrix(i), r, row.data());
-      else
-        std::memcpy(w.raw_vector(i) + r * t.cols, row.data(), t.cols * sizeof(float));
-    }
-  }
+  ctlm::initialise(w, 5, {.matrices = 0.3, .vectors = 0.3});
 }
 /// The flash image of such weights.
 template <class M>
