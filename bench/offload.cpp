@@ -23,8 +23,9 @@ struct large {
                                              .context = 128,
                                              .tie_embeddings = true};
 };
-using lm = ctlm::causal_lm<large, ctlm::weights<ctlm::int8<32>>, ctlm::kv_cache<ctlm::int8<>>,
-                           ctlm::memory<ctlm::offloaded<256 << 20>>, ctlm::threads<ctlm::pool<2>>, ctlm::prefill<1>>;
+using lm =
+    ctlm::causal_lm<large, ctlm::weights<ctlm::int8<32>>, ctlm::kv_cache<ctlm::int8<>>,
+                    ctlm::memory<ctlm::offloaded<256 << 20>>, ctlm::threads<ctlm::pool<2>>, ctlm::prompt_chunk<1>>;
 using source = ctlm::offloaded_weights<lm>;
 constexpr std::size_t chunk = 8 << 20, file_bytes = sizeof(ctlm::image_header) + lm::weight_bytes;
 

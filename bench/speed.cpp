@@ -56,7 +56,7 @@ struct random_model {
 };
 
 template <class Tag, class F>
-using decoder = ctlm::causal_lm<Tag, ctlm::weights<F>, ctlm::threads<workers>, ctlm::prefill<128>>;
+using decoder = ctlm::causal_lm<Tag, ctlm::weights<F>, ctlm::threads<workers>, ctlm::prompt_chunk<128>>;
 
 template <class Tag, class F>
 void decode(bench::report& r, const machine& limits, workers& one, workers& two) {

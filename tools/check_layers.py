@@ -2,21 +2,23 @@
 # SPDX-License-Identifier: MIT
 """Proves the order of the rooms of include/ctlm.
 
+- The rooms are the folders of include/ctlm, and the rows of the table in docs/architecture.md, in one order.
 - A room includes only itself and the rooms above it.
-- Rooms down to `model`, and the core of `train`, include only cheap freestanding system headers.
-- Only arch/xsimd.hpp includes xsimd; only core/config.hpp tests what the compiler defines.
+- Rooms down to `train` include only cheap freestanding system headers.
+- Only backend/xsimd.hpp includes xsimd; only core/config.hpp tests what the compiler defines.
 - Every header but those that a user includes by name is reachable from ctlm.hpp or fwd.hpp, and each starts with its licence and says what it is.
 """
 import pathlib
 import re
 import sys
 
-INCLUDE = pathlib.Path(__file__).resolve().parent.parent / "include" / "ctlm"
-ROOMS = ["core", "memory", "tensor", "format", "arch", "kernels", "policy", "spec", "model", "train", "io", "dist", "serve"]
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+INCLUDE = ROOT / "include" / "ctlm"
+ROOMS = ["core", "memory", "tensor", "format", "backend", "kernels", "policy", "spec", "model", "train", "io", "text", "app"]
 FREESTANDING = {"cstddef", "cstdint", "type_traits", "concepts", "limits", "bit", "utility", "initializer_list"}
 # Hosted files in rooms that are freestanding otherwise: ctlm.hpp includes them only where there is an operating system.
 HOSTED = {"memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/pool.hpp",
-          "policy/threads/turns.hpp", "train/data.hpp", "train/monitor.hpp", "train/loss_curve.hpp"}
+          "policy/threads/turns.hpp"}
 OPTIONAL = {"kernels/blas.hpp"}  # a program that includes it links a library
 EXCEPTIONS = {("core/result.hpp", "exception"), ("core/result.hpp", "cstdio")}  # only where there are such things
 COMPILER_MACRO = re.compile(r"^\s*#.*\b(__GNUC__|__clang__|_MSC_VER|__AVX\w*|__SSE\w*|__ARM\w*|__F16C__|__FMA__|"
@@ -37,8 +39,8 @@ def room_of(name):
 def check_include(path, name, kind, target):
     room = room_of(name)
     if kind == "<":
-        if target.startswith("xsimd") and name != "arch/xsimd.hpp":
-            complain(name, f"includes <{target}>: only arch/xsimd.hpp may")
+        if target.startswith("xsimd") and name != "backend/xsimd.hpp":
+            complain(name, f"includes <{target}>: only backend/xsimd.hpp may")
         elif (ROOMS.index(room) <= ROOMS.index("train") and name not in HOSTED and not target.startswith("xsimd")
               and target not in FREESTANDING and (name, target) not in EXCEPTIONS):
             complain(name, f"includes <{target}>, which is not a cheap freestanding header")
@@ -51,6 +53,15 @@ def check_include(path, name, kind, target):
     if ROOMS.index(room_of(other)) > ROOMS.index(room):
         complain(name, f"includes {other}: {room_of(other)} lies below {room}")
     return other
+
+
+def check_rooms():
+    folders = {p.name for p in INCLUDE.iterdir() if p.is_dir()}
+    picture = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "architecture.md").read_text(), re.M)
+    for room in sorted(folders ^ set(ROOMS)):
+        complain(room, "is a folder, but no room of the list" if room in folders else "is a room without a folder")
+    if picture != ROOMS:
+        problems.append(f"docs/architecture.md: its rooms are {picture}, those of this check {ROOMS}")
 
 
 def check_file(path):
@@ -76,6 +87,7 @@ def check_file(path):
 
 
 def main():
+    check_rooms()
     graph = dict(check_file(p) for p in sorted(INCLUDE.rglob("*.hpp")))
     reached, pending = set(), [n for n in graph if "/" not in n]
     while pending:

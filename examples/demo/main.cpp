@@ -303,7 +303,7 @@ int main(int argc, char** argv) try {
   const corpus c = tokenise(tokenizer, text);
   std::printf("%zu KB of text, %zu tokens of %zu; GPT-2 with %.2f million parameters, %zu threads, %s\n",
               text.size() / 1024, c.size(), tokenizer.vocab(), static_cast<double>(lm::parameters) / 1e6,
-              exec.workers(), lm::arch_policy::name);
+              exec.workers(), lm::backend_policy::name);
   if (t.steps() > 0) std::printf("going on after step %zu\n", t.steps());
   train(t, r, c, o);
   const std::string picture = o.out + "/loss.svg";

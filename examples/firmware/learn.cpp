@@ -14,7 +14,7 @@ struct gpt_nano {
 struct recipe {
   static constexpr ctlm::train_config config{.batch = 2};
 };
-using model = ctlm::causal_lm<gpt_nano, ctlm::arch<ctlm::portable>>;
+using model = ctlm::causal_lm<gpt_nano, ctlm::backend<ctlm::portable>>;
 using trainer = ctlm::trainer<model, recipe, ctlm::optimizer<ctlm::adamw>, ctlm::schedule<ctlm::warmup_cosine>>;
 constexpr std::size_t steps = 20, ram = 512 * 1024, stack = 8 * 1024;
 static_assert(trainer::train_bytes <= ram - stack, "training must fit the RAM beside the stack");

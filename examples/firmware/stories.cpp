@@ -4,7 +4,7 @@
 
 #include "board/board.hpp"
 
-using lm = MODEL::lm<ctlm::kv_cache<ctlm::int8<>>, ctlm::arch<ctlm::portable>, ctlm::prefill<1>>;
+using lm = MODEL::lm<ctlm::kv_cache<ctlm::int8<>>, ctlm::backend<ctlm::portable>, ctlm::prompt_chunk<1>>;
 static_assert(lm::session_bytes <= 60 * 1024, "session must leave 4 KB for the stack in 64 KB");
 
 static constinit ctlm::static_arena<lm::session_bytes> sram;

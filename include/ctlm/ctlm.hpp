@@ -31,7 +31,7 @@
 #include "format/int8.hpp"
 #include "format/interleaved.hpp"
 
-#include "arch/native.hpp"
+#include "backend/native.hpp"
 
 #include "kernels/ops.hpp"
 
@@ -62,26 +62,29 @@
 #include "train/teacher.hpp"
 #include "train/trainer.hpp"
 
+#include "deprecated.hpp"
+
 #if !CTLM_FREESTANDING
 #include "memory/heap_arena.hpp"
 #include "memory/out_of_memory.hpp"
 
 #include "policy/threads/pool.hpp"
 
-#include "train/data.hpp"
-#include "train/loss_curve.hpp"
-#include "train/monitor.hpp"
-
-#include "io/bpe.hpp"
 #include "io/buffered_reader.hpp"
 #include "io/checkpoint.hpp"
 #include "io/file.hpp"
 #include "io/llama2c.hpp"
-#include "io/llama2c_tokenizer.hpp"
 #include "io/mapped_file.hpp"
-#include "io/merge_pairs.hpp"
 #include "io/offload.hpp"
 #include "io/pack.hpp"
 #include "io/spill_arena.hpp"
-#include "io/tokenizer.hpp"
+
+#include "text/bpe.hpp"
+#include "text/llama2c_tokenizer.hpp"
+#include "text/merge_pairs.hpp"
+#include "text/tokenizer.hpp"
+
+#include "app/data.hpp"
+#include "app/loss_curve.hpp"
+#include "app/monitor.hpp"
 #endif

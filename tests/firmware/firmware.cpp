@@ -12,7 +12,7 @@ struct tiny_stories {
                                              .tie_embeddings = true};
 };
 using lm =
-    ctlm::causal_lm<tiny_stories, ctlm::weights<ctlm::int4<32>>, ctlm::kv_cache<ctlm::int8<32>>, ctlm::prefill<1>>;
+    ctlm::causal_lm<tiny_stories, ctlm::weights<ctlm::int4<32>>, ctlm::kv_cache<ctlm::int8<32>>, ctlm::prompt_chunk<1>>;
 static_assert(lm::weight_bytes <= 256 * 1024, "weights must fit the flash partition");
 static_assert(lm::session_bytes <= 96 * 1024, "session must fit SRAM");
 

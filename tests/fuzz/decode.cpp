@@ -4,7 +4,7 @@
 #include <cmath>
 
 using namespace ctlm;
-using lm = causal_lm<fuzz::tiny, weights<int4<32>>, kv_cache<int8<>>, prefill<4>>;
+using lm = causal_lm<fuzz::tiny, weights<int4<32>>, kv_cache<int8<>>, prompt_chunk<4>>;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static heap_arena memory(lm::weight_bytes);

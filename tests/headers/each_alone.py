@@ -16,9 +16,9 @@ INCLUDE = ROOT / "include"
 compiler = sys.argv[1]
 xsimd = sys.argv[2] if len(sys.argv) > 2 else ""
 
-HOSTED_ROOMS = ("io/", "dist/", "serve/")
+HOSTED_ROOMS = ("io/", "text/", "app/")
 HOSTED_FILES = ("memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/pool.hpp",
-                "policy/threads/turns.hpp", "train/data.hpp", "train/monitor.hpp", "train/loss_curve.hpp")
+                "policy/threads/turns.hpp")
 FREESTANDING = ["-ffreestanding", "-fno-exceptions", "-fno-rtti", "-DCTLM_FREESTANDING=1"]
 WITH_XSIMD = ["-DCTLM_XSIMD=1", "-march=native", "-idirafter", xsimd] if xsimd else None
 
@@ -31,7 +31,7 @@ def variants(name):
         yield "no exceptions", ["-fno-exceptions", "-fno-rtti"]
         if not name.startswith(HOSTED_ROOMS) and name not in HOSTED_FILES:
             yield "freestanding", FREESTANDING
-    if WITH_XSIMD and (needs_xsimd or name.split("/")[0] in ("arch", "kernels", "model") or name in ("ctlm.hpp", "fwd.hpp")):
+    if WITH_XSIMD and (needs_xsimd or name.split("/")[0] in ("backend", "kernels", "model") or name in ("ctlm.hpp", "fwd.hpp")):
         yield "xsimd", WITH_XSIMD
 
 

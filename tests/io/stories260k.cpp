@@ -94,7 +94,7 @@ bool available() { return data::present("stories260K.bin") && data::present("tok
 }  // namespace
 
 TEMPLATE_TEST_CASE("stories260K: logits and greedy tokens of llama2.c", "[io]", full,
-                   (causal_lm<stories, arch<portable>>), (causal_lm<stories, prefill<1>>)) {
+                   (causal_lm<stories, backend<portable>>), (causal_lm<stories, prompt_chunk<1>>)) {
   if (!available()) return;
   loaded<TestType> m;
   const auto tokens = golden_tokens();
@@ -137,7 +137,7 @@ TEST_CASE("stories260K: int8 tells the same 32 tokens", "[io]") {
   const auto tokens = golden_tokens();
   loaded<causal_lm<stories, weights<int8<32>>>> grouped;
   CHECK(greedy(grouped, 32) == std::vector<token>(tokens.begin(), tokens.begin() + 32));
-  loaded<causal_lm<stories, weights<int8<32>>, arch<portable>>> portable_;
+  loaded<causal_lm<stories, weights<int8<32>>, backend<portable>>> portable_;
   CHECK(greedy(portable_, 32) == std::vector<token>(tokens.begin(), tokens.begin() + 32));
 }
 

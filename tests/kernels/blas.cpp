@@ -44,7 +44,7 @@ void dgemm_(const char* ta, const char* tb, const int* m, const int* n, const in
   product(*ta == 'T', *tb == 'T', *m, *n, *k, *alpha, a, *lda, b, *ldb, *beta, c, *ldc);
 }
 
-TEMPLATE_TEST_CASE("arch<blas> hands large products to a library, in every layout", "[kernels]", float, double) {
+TEMPLATE_TEST_CASE("backend<blas> hands large products to a library, in every layout", "[kernels]", float, double) {
   using T = TestType;
   const std::size_t m = 37, n = 41, k = 50;
   const auto a = reference::random<T>(m * k, 1), b = reference::random<T>(k * n, 2);
@@ -62,8 +62,8 @@ TEMPLATE_TEST_CASE("arch<blas> hands large products to a library, in every layou
   }
 }
 
-TEST_CASE("a model runs with arch<blas>", "[kernels]") {
-  using trainer = ctlm::trainer<ctlm::causal_lm<small_gpt, ctlm::arch<ctlm::blas>>, recipe>;
+TEST_CASE("a model runs with backend<blas>", "[kernels]") {
+  using trainer = ctlm::trainer<ctlm::causal_lm<small_gpt, ctlm::backend<ctlm::blas>>, recipe>;
   using native = ctlm::trainer<ctlm::causal_lm<small_gpt>, recipe>;
   ctlm::heap_arena first(trainer::train_bytes), second(native::train_bytes);
   trainer a(first, {});

@@ -1,4 +1,4 @@
-// A million random cases: the native arch against the portable one. Integers must agree to the bit; floating point
+// A million random cases: the native backend against the portable one. Integers must agree to the bit; floating point
 // results within a bound that grows with what was summed. Seconds with vector units, which are what it is for.
 #include "catch.hpp"
 #include "worse.hpp"
@@ -38,16 +38,16 @@ void integer_products(rng& r, std::size_t cases) {
   constexpr std::size_t most = 130, rows = 9;
   std::vector<std::byte> bytes(1 << 14);
   std::vector<std::int8_t> codes(rows * 160);
-  std::vector<float> scales(rows * most, 1.0f), expected(rows * block_rows), actual(rows * block_rows);
+  std::vector<float> scales(rows * most, 1.0f), expected(rows * stripe_rows), actual(rows * stripe_rows);
   std::vector<std::int32_t> sums(rows * most);
   for (auto& b : bytes) b = static_cast<std::byte>(r.below(256));
   for (std::size_t trial = 0; trial < cases; ++trial) {
     const std::size_t n = 1 + r.below(most), m = 1 + r.below(rows), groups = F::groups(n);
     matrix<F> w{
-        reinterpret_cast<std::uint8_t*>(bytes.data()) + r.below(4000), nullptr, nullptr, block_rows, n, block_rows};
-    std::vector<std::uint16_t> ones(groups * block_rows, 0x3C00);
+        reinterpret_cast<std::uint8_t*>(bytes.data()) + r.below(4000), nullptr, nullptr, stripe_rows, n, stripe_rows};
+    std::vector<std::uint16_t> ones(groups * stripe_rows, 0x3C00);
     w.scales = w.minima = ones.data();
-    const quantised_rows q{codes.data(), scales.data(), sums.data(), round_up(n, code_block), groups};
+    const quantised_rows q{codes.data(), scales.data(), sums.data(), round_up(n, code_chunk), groups};
     for (std::size_t i = 0; i < m; ++i) {
       for (std::size_t j = 0; j < q.code_stride; ++j)
         q.row(i).codes[j] = static_cast<std::int8_t>(j < n ? static_cast<int>(r.below(255)) - 127 : 0);
@@ -57,9 +57,9 @@ void integer_products(rng& r, std::size_t cases) {
           q.row(i).sums[g] += q.row(i).codes[j];
       }
     }
-    quantised_block(portable{}, F{}, w, 0, m, q, expected.data());
-    quantised_block(native{}, F{}, w, 0, m, q, actual.data());
-    for (std::size_t i = 0; i < m * block_rows; ++i)
+    quantised_stripe(portable{}, F{}, w, 0, m, q, expected.data());
+    quantised_stripe(native{}, F{}, w, 0, m, q, actual.data());
+    for (std::size_t i = 0; i < m * stripe_rows; ++i)
       if (expected[i] != actual[i])
         FAIL(F::name << " n " << n << " m " << m << ": " << expected[i] << " " << actual[i]);
   }
@@ -164,6 +164,6 @@ TEST_CASE("a million random cases agree", "[differential]") {
   run(50'000, [&](std::size_t n) { activations<gelu>(r, n, 8 * epsilon); });
   run(50'000, [&](std::size_t n) { activations<gelu_tanh>(r, n, 8 * epsilon); });
   run(50'000, [&](std::size_t n) { activations<silu>(r, n, 8 * epsilon); });
-  run(50'000, [&](std::size_t n) { activations<sigmoid>(r, n, 8 * epsilon); });
+  run(50'000, [&](std::size_t n) { activations<sigmoid_activation>(r, n, 8 * epsilon); });
   CHECK(cases >= 1'000'000);
 }

@@ -21,7 +21,7 @@ bool all_nan(const std::vector<T>& x) {
   return std::all_of(x.begin(), x.end(), [](T v) { return std::isnan(v); });
 }
 
-template <class T, class Norm, class Arch>
+template <class T, class Norm, class Backend>
 void check_norm(double size) {
   constexpr std::size_t n = 37;
   const auto w = random<T>(n, 2), dy = random<T>(n, 4), bias = random<T>(n, 5);
@@ -33,24 +33,24 @@ void check_norm(double size) {
     small[i] = static_cast<double>(x[i]) / size;
   }
   using statistics = typename Norm::template statistics<T>;
-  const statistics s = Norm::forward(Arch{}, n, x.data(), w.data(), bias.data(), y.data(), 1e-5f);
-  Norm::repeat(Arch{}, n, x.data(), w.data(), bias.data(), again.data(), s);
+  const statistics s = Norm::forward(Backend{}, n, x.data(), w.data(), bias.data(), y.data(), 1e-5f);
+  Norm::repeat(Backend{}, n, x.data(), w.data(), bias.data(), again.data(), s);
   CHECK(again == y);
   // The reference: the same row near one, without epsilon. Its gradient is larger by `size`.
   std::vector<double> expected(n), dexpected(n), dwexpected(n), dbexpected(n);
   const auto t = Norm::forward(portable{}, n, small.data(), wd.data(), bd.data(), expected.data(), 0.0f);
   CHECK(difference(expected, y) < 1e-5);
   Norm::backward_input(portable{}, n, small.data(), wd.data(), dyd.data(), dexpected.data(), t);
-  Norm::backward_input(Arch{}, n, x.data(), w.data(), dy.data(), dx.data(), s);
+  Norm::backward_input(Backend{}, n, x.data(), w.data(), dy.data(), dx.data(), s);
   std::vector<double> scaled(n);
   for (std::size_t i = 0; i < n; ++i) scaled[i] = static_cast<double>(dx[i]) * size;
   CHECK(difference(dexpected, scaled) < 1e-5);
   Norm::backward_weight(portable{}, n, small.data(), dyd.data(), dwexpected.data(), dbexpected.data(), t);
-  Norm::backward_weight(Arch{}, n, x.data(), dy.data(), dweight.data(), dbias.data(), s);
+  Norm::backward_weight(Backend{}, n, x.data(), dy.data(), dweight.data(), dbias.data(), s);
   CHECK(difference(dwexpected, dweight) < 1e-5);
 }
 
-template <class F, class T, class Arch>
+template <class F, class T, class Backend>
 void check_activation() {
   serial exec;
   const std::size_t n = 19;
@@ -60,21 +60,21 @@ void check_activation() {
     auto x = clean;
     x[at] = std::numeric_limits<T>::quiet_NaN();
     std::vector<T> value(n), expected(n), slope = x, slopes = clean;
-    activation_forward(F{}, Arch{}, exec, 1, n, clean.data(), expected.data());
-    activation_forward(F{}, Arch{}, exec, 1, n, x.data(), value.data());
-    activation_backward(F{}, Arch{}, exec, 1, n, ones.data(), slope.data());
-    activation_backward(F{}, Arch{}, exec, 1, n, ones.data(), slopes.data());
+    activation_forward(F{}, Backend{}, exec, 1, n, clean.data(), expected.data());
+    activation_forward(F{}, Backend{}, exec, 1, n, x.data(), value.data());
+    activation_backward(F{}, Backend{}, exec, 1, n, ones.data(), slope.data());
+    activation_backward(F{}, Backend{}, exec, 1, n, ones.data(), slopes.data());
     for (std::size_t i = 0; i < n; ++i) {
       CHECK((i == at ? std::isnan(value[i]) : value[i] == expected[i]));
       CHECK((i == at ? std::isnan(slope[i]) : slope[i] == slopes[i]));
     }
   }
   std::vector<T> x(n, std::numeric_limits<T>::infinity()), value(n);
-  activation_forward(F{}, Arch{}, exec, 1, n, x.data(), value.data());
+  activation_forward(F{}, Backend{}, exec, 1, n, x.data(), value.data());
   for (T v : value) CHECK((v == T(1) || v == x[0]));
 }
 
-struct arches {
+struct backends {
   template <class F>
   static void each(F f) {
     f(portable{});
@@ -85,8 +85,8 @@ struct arches {
 }  // namespace
 
 TEST_CASE("rows whose squares overflow are normalised, forward and backward", "[kernels]") {
-  arches::each([](auto arch) {
-    using A = decltype(arch);
+  backends::each([](auto backend) {
+    using A = decltype(backend);
     for (double size : {1e17, 1e18, 1e19, 1e20, 1e25, 1e30, 1e36}) {
       INFO(A::name << " " << size);
       check_norm<float, rms_norm, A>(size);
@@ -101,7 +101,7 @@ TEST_CASE("rows whose squares overflow are normalised, forward and backward", "[
 
 TEMPLATE_TEST_CASE("a row with a NaN or an infinity is normalised to NaN; tiny rows, to what epsilon leaves",
                    "[kernels]", rms_norm, layer_norm) {
-  arches::each([](auto arch) {
+  backends::each([](auto backend) {
     const std::size_t n = 21;
     const auto w = random<float>(n, 2);
     for (float culprit : culprits)
@@ -110,18 +110,18 @@ TEMPLATE_TEST_CASE("a row with a NaN or an infinity is normalised to NaN; tiny r
           auto x = random<float>(n, 1, size);
           x[at] = culprit;
           std::vector<float> y(n);
-          TestType::forward(arch, n, x.data(), w.data(), static_cast<const float*>(nullptr), y.data(), 1e-5f);
+          TestType::forward(backend, n, x.data(), w.data(), static_cast<const float*>(nullptr), y.data(), 1e-5f);
           CHECK(all_nan(y));
         }
     auto x = random<float>(n, 1, 1e-25);
     std::vector<float> y(n);
-    TestType::forward(arch, n, x.data(), w.data(), static_cast<const float*>(nullptr), y.data(), 1e-5f);
+    TestType::forward(backend, n, x.data(), w.data(), static_cast<const float*>(nullptr), y.data(), 1e-5f);
     for (float v : y) CHECK(std::fabs(v) < 1e-20f);
   });
 }
 
 TEMPLATE_TEST_CASE("activation functions and their derivatives of NaN are NaN", "[kernels]", relu, gelu, gelu_tanh,
-                   silu, (swish<17, 10>), ctlm::tanh, sigmoid) {
+                   silu, (swish<17, 10>), ctlm::tanh_activation, ctlm::sigmoid_activation) {
   check_activation<TestType, float, portable>();
   check_activation<TestType, float, native>();
   check_activation<TestType, double, portable>();

@@ -16,7 +16,8 @@ ctlm::serial exec;
 }  // namespace
 
 TEMPLATE_TEST_CASE("activation functions", "[kernels][gradient]", ctlm::relu, ctlm::gelu, ctlm::gelu_tanh, ctlm::silu,
-                   (ctlm::swish<17, 10>), ctlm::tanh, ctlm::sigmoid, ctlm::swiglu, ctlm::geglu, ctlm::geglu_tanh) {
+                   (ctlm::swish<17, 10>), ctlm::tanh_activation, ctlm::sigmoid_activation, ctlm::swiglu, ctlm::geglu,
+                   ctlm::geglu_tanh) {
   using A = TestType;
   const std::size_t rows = 3, n = 13, width = A::gated ? 2 * n : n;
   auto x = random<double>(rows * width, 1);

@@ -23,7 +23,7 @@ bool all_nan(const std::vector<T>& x) {
 }
 
 /// A linear layer of one format: y = x W^T, [m][n].
-template <class F, class Compute, class Arch>
+template <class F, class Compute, class Backend>
 struct layer {
   static constexpr std::size_t n = 37, k = 100;
   heap_arena memory{1 << 20}, scratch{1 << 20};
@@ -40,24 +40,24 @@ struct layer {
   std::vector<double> of(std::size_t m, const std::vector<float>& x) {
     using real = typename F::compute;
     heap_arena own(1 << 20);
-    auto ws = linear_workspace<Arch, F, Compute>::place(own, m, n, k, 1);
+    auto ws = linear_workspace<Backend, F, Compute>::place(own, m, n, k, 1);
     const std::vector<real> input(x.begin(), x.end());
     std::vector<real> y(m * n);
-    linear(Arch{}, exec, m, input.data(), w, linear_terms<real>{}, y.data(), ws);
+    linear(Backend{}, exec, m, input.data(), w, linear_terms<real>{}, y.data(), ws);
     return {y.begin(), y.end()};
   }
 };
 
-template <class F, class Compute, class Arch>
+template <class F, class Compute, class Backend>
 void check_layer() {
-  layer<F, Compute, Arch> l;
+  layer<F, Compute, Backend> l;
   constexpr std::size_t n = l.n, k = l.k;
   INFO(F::name << " group " << [] {
     if constexpr (quantised_format<F>)
       return F::group;
     else
       return std::size_t{0};
-  }() << " " << Arch::name);
+  }() << " " << Backend::name);
   for (std::size_t m : {1, 3, 9, 20}) {
     const auto x = random<float>(m * k, m);
     const auto clean = l.of(m, x);
@@ -96,7 +96,7 @@ void check_layer() {
   }
 }
 
-struct arches {
+struct backends {
   template <class F>
   static void each(F f) {
     f(portable{});
@@ -119,19 +119,19 @@ TEMPLATE_TEST_CASE("linear layers hand a NaN or an infinity on to what depends o
   }
 }
 
-TEMPLATE_TEST_CASE("activations with a NaN or an infinity are quantised to NaN, whatever the arch", "[kernels]", int8<>,
-                   int8<32>, int4<7>) {
+TEMPLATE_TEST_CASE("activations with a NaN or an infinity are quantised to NaN, whatever the backend", "[kernels]",
+                   int8<>, int8<32>, int4<7>) {
   for (std::size_t n : {1, 8, 33, 70})
     for (float culprit : culprits)
       for (std::size_t at = 0; at < n; ++at)
-        arches::each([&](auto arch) {
-          const std::size_t stride = round_up(n, code_block), groups = TestType::groups(n);
+        backends::each([&](auto backend) {
+          const std::size_t stride = round_up(n, code_chunk), groups = TestType::groups(n);
           std::vector<std::int8_t> codes(stride, 99);
           std::vector<float> scales(groups);
           std::vector<std::int32_t> sums(groups, 99);
           auto x = random<float>(n, n);
           x[at] = culprit;
-          quantise_row(arch, TestType{}, n, x.data(), {codes.data(), scales.data(), sums.data(), stride, groups});
+          quantise_row(backend, TestType{}, n, x.data(), {codes.data(), scales.data(), sums.data(), stride, groups});
           const std::size_t size = TestType::group_size(n);
           for (std::size_t g = 0; g < groups; ++g) {
             REQUIRE(std::isnan(scales[g]) == (g == at / size));
@@ -144,13 +144,13 @@ TEMPLATE_TEST_CASE("activations with a NaN or an infinity are quantised to NaN, 
 
 TEST_CASE("activations too small to be scaled are zeros", "[kernels]") {
   for (float tiny : {1e-45f, 1e-40f, 1e-38f, 3e-37f})
-    arches::each([&](auto arch) {
+    backends::each([&](auto backend) {
       std::vector<float> x(40, 0.0f);
       x[3] = tiny;
       std::vector<std::int8_t> codes(64, 99);
       float scale[2];
       std::int32_t sums[2];
-      quantise_row(arch, int8<32>{}, x.size(), x.data(), {codes.data(), scale, sums, codes.size(), 2});
+      quantise_row(backend, int8<32>{}, x.size(), x.data(), {codes.data(), scale, sums, codes.size(), 2});
       CHECK(std::all_of(codes.begin(), codes.end(), [](std::int8_t c) { return c == 0; }));
       CHECK(sums[0] == 0);
       CHECK(std::fabs(scale[0]) < 1e-37f);
@@ -158,38 +158,38 @@ TEST_CASE("activations too small to be scaled are zeros", "[kernels]") {
 }
 
 TEST_CASE("softmax: the largest logit may be anything", "[kernels]") {
-  arches::each([](auto arch) {
+  backends::each([](auto backend) {
     for (std::size_t n : {1, 5, 40, 5000}) {
       for (float logit : {-3e30f, -3e38f, -infinity, 0.0f, 3e38f}) {
         std::vector<float> x(n, logit);
-        const float log_sum = softmax(arch, n, x.data(), 0.5f);
+        const float log_sum = softmax(backend, n, x.data(), 0.5f);
         for (float p : x) REQUIRE(p == Approx(0.5 / static_cast<double>(n)).epsilon(1e-5));
         CHECK((logit == 0.0f ? log_sum == Approx(std::log(static_cast<double>(n))).margin(1e-6)
                              : std::isinf(log_sum) == std::isinf(logit)));
         std::fill(x.begin(), x.end(), logit);
-        CHECK(negative_log_likelihood(arch, n, x.data(), 0) ==
+        CHECK(negative_log_likelihood(backend, n, x.data(), 0) ==
               Approx(std::log(static_cast<double>(n)))
                   .margin(std::fabs(logit) > 1e29f && !std::isinf(logit) ? 1e32 : 1e-5));
         std::vector<float> impossible(n, -infinity), losses(1);
         serial exec;
         const token target = 0;
-        cross_entropy(arch, exec, 1, n, impossible.data(), &target, 1.0f, losses.data());
+        cross_entropy(backend, exec, 1, n, impossible.data(), &target, 1.0f, losses.data());
         CHECK(losses[0] == Approx(std::log(static_cast<double>(n))).margin(1e-6));
       }
       for (float culprit : {not_a_number, infinity})
         for (std::size_t at : {std::size_t{0}, n / 2, n - 1}) {
           auto x = random<float>(n, n);
           x[at] = culprit;
-          CHECK(std::isnan(negative_log_likelihood(arch, n, x.data(), n - 1 - at)));
-          CHECK(std::isnan(softmax(arch, n, x.data())));
+          CHECK(std::isnan(negative_log_likelihood(backend, n, x.data(), n - 1 - at)));
+          CHECK(std::isnan(softmax(backend, n, x.data())));
           CHECK(all_nan(x));
         }
       auto x = random<float>(n + 1, n);
       auto without = x;
       x[n / 2] = -infinity;
       without.erase(without.begin() + static_cast<std::ptrdiff_t>(n / 2));
-      softmax(arch, n + 1, x.data());
-      softmax(arch, n, without.data());
+      softmax(backend, n + 1, x.data());
+      softmax(backend, n, without.data());
       CHECK(x[n / 2] == 0);
       x.erase(x.begin() + static_cast<std::ptrdiff_t>(n / 2));
       CHECK(difference(without, x) < 1e-5);
@@ -201,14 +201,14 @@ TEST_CASE("attention: what comes after a NaN is NaN, what comes before does not 
   const attention_shape s{2, 70, 4, 2, 8};
   const std::size_t row = s.qkv_dim(), batch = s.length * row;
   const auto clean = random<float>(s.batch * batch, 1);
-  arches::each([&](auto arch) {
+  backends::each([&](auto backend) {
     serial exec;
     heap_arena memory(1 << 20);
-    auto ws = attention_workspace<float>::place(memory, arch, query_tile, s.head_dim, false);
+    auto ws = attention_workspace<float>::place(memory, backend, query_tile, s.head_dim, false);
     auto forward = [&](const std::vector<float>& qkv, std::vector<float>& log_sum, double rate) {
       std::vector<float> out(s.batch * s.length * s.q_dim());
       log_sum.resize(s.batch * s.heads * s.length);
-      attention_forward(arch, exec, s.of_heads(), s.rows(), qkv.data(),
+      attention_forward(backend, exec, s.of_heads(), s.rows(), qkv.data(),
                         batch_keys<float>{qkv.data(), s.of_heads(), s.length}, out.data(), log_sum.data(),
                         rate > 0 ? dropout_mask{9, rate} : dropout_mask{}, &ws);
       return out;
@@ -233,7 +233,7 @@ TEST_CASE("attention: what comes after a NaN is NaN, what comes before does not 
             else if (!reads)  // a row on its own may be NaN as a whole, and sums another way
               off = worse(off, std::fabs(static_cast<double>(out[i]) - static_cast<double>(expected[i])));
           }
-          INFO(decltype(arch)::name << " part " << part << " at " << t);
+          INFO(decltype(backend)::name << " part " << part << " at " << t);
           CHECK(lost == 0);
           CHECK(off < 1e-5);
           for (std::size_t i = 0; i < t; ++i) CHECK(poisoned_sums[s.length + i] == Approx(sums[s.length + i]));

@@ -1,5 +1,5 @@
-// The native arch against the portable one, on ragged sizes. Integer parts must agree to the bit; floating point sums
-// within rounding.
+// The native backend against the portable one, on ragged sizes. Integer parts must agree to the bit; floating point
+// sums within rounding.
 #include "catch.hpp"
 
 #include "reference.hpp"
@@ -87,7 +87,7 @@ TEST_CASE("elementwise results do not depend on the place in the array", "[kerne
 }
 
 TEMPLATE_TEST_CASE("activations are as accurate as they say", "[kernels]", ctlm::gelu, ctlm::gelu_tanh, ctlm::silu,
-                   ctlm::tanh, ctlm::sigmoid) {
+                   ctlm::tanh_activation, ctlm::sigmoid_activation) {
   using A = TestType;
   std::vector<float> x;
   for (float v = -40; v < 40; v += 0.0007f) x.push_back(v);
@@ -151,18 +151,18 @@ TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weig
     ctlm::heap_arena memory(ctlm::matrix_bytes<F>(rows, n));
     auto w = F::place(memory, rows, n);
     for (std::size_t r = 0; r < rows; ++r) F::encode(w, r, random<float>(n, n + r).data());
-    const std::size_t stride = ctlm::round_up(n, ctlm::code_block), groups = F::groups(n);
+    const std::size_t stride = ctlm::round_up(n, ctlm::code_chunk), groups = F::groups(n);
     std::vector<std::int8_t> codes(m * stride, 99);
-    std::vector<float> scales(m * groups), decoded(n), portable(m * ctlm::block_rows), native(m * ctlm::block_rows);
+    std::vector<float> scales(m * groups), decoded(n), portable(m * ctlm::stripe_rows), native(m * ctlm::stripe_rows);
     std::vector<std::int32_t> sums(m * groups);
     const ctlm::quantised_rows q{codes.data(), scales.data(), sums.data(), stride, groups};
     for (std::size_t i = 0; i < m; ++i)
       ctlm::quantise_row(ctlm::portable{}, F{}, n, random<float>(n, i).data(), q.row(i));
-    for (std::size_t block = 0; block < 2; ++block) {
-      ctlm::quantised_block(ctlm::portable{}, F{}, w, block, m, q, portable.data());
-      ctlm::quantised_block(ctlm::native{}, F{}, w, block, m, q, native.data());
-      for (std::size_t r = 0; r < ctlm::smaller(ctlm::block_rows, rows - block * ctlm::block_rows); ++r) {
-        F::decode(w, block * ctlm::block_rows + r, 0, n, decoded.data());
+    for (std::size_t stripe = 0; stripe < 2; ++stripe) {
+      ctlm::quantised_stripe(ctlm::portable{}, F{}, w, stripe, m, q, portable.data());
+      ctlm::quantised_stripe(ctlm::native{}, F{}, w, stripe, m, q, native.data());
+      for (std::size_t r = 0; r < ctlm::smaller(ctlm::stripe_rows, rows - stripe * ctlm::stripe_rows); ++r) {
+        F::decode(w, stripe * ctlm::stripe_rows + r, 0, n, decoded.data());
         for (std::size_t i = 0; i < m; ++i) {
           double exact = 0, size = 0;
           for (std::size_t j = 0; j < n; ++j) {
@@ -171,8 +171,8 @@ TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weig
             exact += x * static_cast<double>(decoded[j]);
             size += std::fabs(x * static_cast<double>(decoded[j]));
           }
-          REQUIRE(std::fabs(portable[i * ctlm::block_rows + r] - exact) <= 1e-5 * size + 1e-6);
-          REQUIRE(std::fabs(native[i * ctlm::block_rows + r] - exact) <= 1e-5 * size + 1e-6);
+          REQUIRE(std::fabs(portable[i * ctlm::stripe_rows + r] - exact) <= 1e-5 * size + 1e-6);
+          REQUIRE(std::fabs(native[i * ctlm::stripe_rows + r] - exact) <= 1e-5 * size + 1e-6);
         }
       }
     }
@@ -182,7 +182,7 @@ TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weig
 TEST_CASE("activations are quantised within half a step, and padded with zeros", "[kernels]") {
   using F = ctlm::int8<32>;
   for (std::size_t n : {1, 31, 32, 33, 100}) {
-    const std::size_t stride = ctlm::round_up(n, ctlm::code_block);
+    const std::size_t stride = ctlm::round_up(n, ctlm::code_chunk);
     std::vector<std::int8_t> codes(stride, 99);
     std::vector<float> scales(F::groups(n));
     std::vector<std::int32_t> sums(F::groups(n));
@@ -215,18 +215,18 @@ TEMPLATE_TEST_CASE("linear layers agree in every format and number of rows", "[k
         expected[i * n + j] += static_cast<float>(sum);
       }
     }
-    auto check = [&](auto arch, auto compute, double limit) {
-      using workspace = ctlm::linear_workspace<decltype(arch), F, decltype(compute)>;
+    auto check = [&](auto backend, auto compute, double limit) {
+      using workspace = ctlm::linear_workspace<decltype(backend), F, decltype(compute)>;
       ctlm::heap_arena scratch(1 << 20);
       auto ws = workspace::place(scratch, m, n, k, 1);
       ctlm::serial exec;
-      INFO(F::name << " rows " << m << " " << decltype(arch)::name);
+      INFO(F::name << " rows " << m << " " << decltype(backend)::name);
       auto y = before;
-      ctlm::linear(arch, exec, m, x.data(), w, ctlm::linear_terms<float>{bias.data(), y.data()}, y.data(), ws);
+      ctlm::linear(backend, exec, m, x.data(), w, ctlm::linear_terms<float>{bias.data(), y.data()}, y.data(), ws);
       CHECK(difference(expected, y) < limit);
       std::vector<float> elsewhere(m * n, 1e30f);
       const ctlm::linear_terms<float> terms{bias.data(), before.data()};
-      ctlm::linear(arch, exec, m, x.data(), w, terms, elsewhere.data(), ws);
+      ctlm::linear(backend, exec, m, x.data(), w, terms, elsewhere.data(), ws);
       CHECK(difference(expected, elsewhere) < limit);
     };
     check(ctlm::native{}, ctlm::decoded{}, 1e-6);

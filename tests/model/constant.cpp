@@ -21,7 +21,7 @@ struct recipe {
 
 template <class Tag>
 constexpr float loss_falls_by() {
-  using trainer_type = trainer<causal_lm<Tag, arch<portable>>, recipe, optimizer<adamw>>;
+  using trainer_type = trainer<causal_lm<Tag, backend<portable>>, recipe, optimizer<adamw>>;
   constant_arena memory;
   trainer_type t(memory, {.optimizer = {.lr = 0.05f}});
   const token inputs[] = {1, 2, 3}, targets[] = {2, 3, 4};
@@ -35,7 +35,7 @@ static_assert(loss_falls_by<seed_llama>() > 0.01f);
 /// Weights by formula, quantised, and one token through the model.
 template <class Tag, class F>
 constexpr float logit_spread() {
-  using M = causal_lm<Tag, weights<F>, kv_cache<int8<>>, arch<portable>>;
+  using M = causal_lm<Tag, weights<F>, kv_cache<int8<>>, backend<portable>>;
   constant_arena memory;
   typename M::weights w(memory);
   int n = 0;

@@ -12,8 +12,8 @@ using namespace ctlm;
 namespace {
 
 using full = causal_lm<tiny_llama>;
-using single = causal_lm<tiny_gpt2, prefill<1>>;  // one token at a time: no sum depends on how a text was cut
-using compact = causal_lm<tiny_llama, weights<int4<32>>, kv_cache<int8<>>, prefill<1>>;
+using single = causal_lm<tiny_gpt2, prompt_chunk<1>>;  // one token at a time: no sum depends on how a text was cut
+using compact = causal_lm<tiny_llama, weights<int4<32>>, kv_cache<int8<>>, prompt_chunk<1>>;
 
 template <class Session>
 std::vector<typename Session::real> logits_of(Session& s) {

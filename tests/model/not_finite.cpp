@@ -76,7 +76,7 @@ void check_model() {
   const auto everything = [](std::size_t, std::size_t) { return true; };
   for (bool at_once : {true, false}) {
     INFO(M::weight_format::name << (std::same_as<typename M::compute_format, decoded> ? " decoded" : " int8")
-                                << ", cache " << M::cache_format::name << ", " << M::arch_policy::name
+                                << ", cache " << M::cache_format::name << ", " << M::backend_policy::name
                                 << (at_once ? ", at once" : ", one by one"));
     const auto clean = poisoned<M>().logits(tokens, at_once);
     for (double x : clean) REQUIRE(std::isfinite(x));
@@ -109,21 +109,22 @@ void check_model() {
   }
 }
 
-template <class Arch>
+template <class Backend>
 void check_all() {
-  check_model<causal_lm<tiny_llama, arch<Arch>>>();
-  check_model<causal_lm<tiny_gpt2, weights<f64>, arch<Arch>>>();
-  check_model<causal_lm<tiny_gpt2, weights<f16>, kv_cache<f16>, arch<Arch>>>();
-  check_model<causal_lm<tiny_llama, weights<bf16>, kv_cache<bf16>, arch<Arch>>>();
-  check_model<causal_lm<tiny_gpt2, weights<f32>, kv_cache<int8<>>, arch<Arch>>>();
-  check_model<causal_lm<tiny_llama, weights<int8<>>, kv_cache<int8<>>, arch<Arch>>>();
-  check_model<causal_lm<tiny_gpt2, weights<int8<32, asymmetric>>, kv_cache<int8<8, asymmetric>>, arch<Arch>>>();
-  check_model<causal_lm<tiny_gpt2, weights<int4<32>>, kv_cache<int4<4>>, arch<Arch>>>();
-  check_model<causal_lm<tiny_llama, weights<int4<32, asymmetric>>, kv_cache<f16>, arch<Arch>>>();
-  check_model<causal_lm<tiny_llama, weights<int2<32>>, kv_cache<int2<4>>, arch<Arch>>>();
-  check_model<causal_lm<tiny_gpt2, weights<int4<7>>, kv_cache<int8<4>>, arch<Arch>>>();
-  check_model<causal_lm<tiny_llama, weights<int8<32>>, compute<decoded>, arch<Arch>>>();
-  check_model<causal_lm<tiny_gpt2, weights<int2<32, asymmetric>>, compute<decoded>, kv_cache<bf16>, arch<Arch>>>();
+  check_model<causal_lm<tiny_llama, backend<Backend>>>();
+  check_model<causal_lm<tiny_gpt2, weights<f64>, backend<Backend>>>();
+  check_model<causal_lm<tiny_gpt2, weights<f16>, kv_cache<f16>, backend<Backend>>>();
+  check_model<causal_lm<tiny_llama, weights<bf16>, kv_cache<bf16>, backend<Backend>>>();
+  check_model<causal_lm<tiny_gpt2, weights<f32>, kv_cache<int8<>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_llama, weights<int8<>>, kv_cache<int8<>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_gpt2, weights<int8<32, asymmetric>>, kv_cache<int8<8, asymmetric>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_gpt2, weights<int4<32>>, kv_cache<int4<4>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_llama, weights<int4<32, asymmetric>>, kv_cache<f16>, backend<Backend>>>();
+  check_model<causal_lm<tiny_llama, weights<int2<32>>, kv_cache<int2<4>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_gpt2, weights<int4<7>>, kv_cache<int8<4>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_llama, weights<int8<32>>, compute<decoded>, backend<Backend>>>();
+  check_model<
+      causal_lm<tiny_gpt2, weights<int2<32, asymmetric>>, compute<decoded>, kv_cache<bf16>, backend<Backend>>>();
 }
 
 }  // namespace

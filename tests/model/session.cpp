@@ -43,8 +43,8 @@ struct recipe {
 TEMPLATE_TEST_CASE("arenas of the promised bytes are filled to the last one", "[model]", (causal_lm<tiny_llama>),
                    (causal_lm<tiny_gpt2, weights<int8<>>>),
                    (causal_lm<tiny_llama, weights<int4<32>>, kv_cache<int8<32>>>),
-                   (causal_lm<tiny_gpt2, weights<int2<>>, kv_cache<f16>, prefill<1>>),
-                   (causal_lm<tiny_llama, weights<f16>, arch<portable>>),
+                   (causal_lm<tiny_gpt2, weights<int2<>>, kv_cache<f16>, prompt_chunk<1>>),
+                   (causal_lm<tiny_llama, weights<f16>, backend<portable>>),
                    (causal_lm<tiny_gpt2, weights<bf16>, compute<decoded>>)) {
   running<TestType> r;
   CHECK(r.weight_memory.remaining() == 0);
@@ -60,11 +60,11 @@ TEST_CASE("a prompt taken at once equals one token at a time", "[model]") {
   CHECK(worst(logits_after<quantised>(tokens, true), logits_after<quantised>(tokens, false)) < 1e-4);
 }
 
-TEST_CASE("single precision, other arches and caches stay close to double", "[model]") {
+TEST_CASE("single precision, other backends and caches stay close to double", "[model]") {
   const auto tokens = random_tokens(20, 61);
   const auto exact = logits_after<exact_llama>(tokens, true);
   CHECK(worst(exact, logits_after<causal_lm<tiny_llama>>(tokens, true)) < 2e-5);
-  CHECK(worst(exact, logits_after<causal_lm<tiny_llama, arch<portable>>>(tokens, true)) < 2e-5);
+  CHECK(worst(exact, logits_after<causal_lm<tiny_llama, backend<portable>>>(tokens, true)) < 2e-5);
   CHECK(worst(exact, logits_after<causal_lm<tiny_llama, kv_cache<f16>>>(tokens, false)) < 2e-2);
   CHECK(worst(exact, logits_after<causal_lm<tiny_llama, kv_cache<int8<>>>>(tokens, false)) < 0.2);
   CHECK(worst(exact, logits_after<causal_lm<tiny_llama, weights<f16>>>(tokens, false)) < 2e-2);

@@ -149,7 +149,7 @@ void require_close(const differences& d) {
 
 TEMPLATE_TEST_CASE("training follows PyTorch at every step", "[parity]", small_gpt2, small_llama) {
   SECTION("single precision") { require_close(follow<TestType, at_once>()); }
-  SECTION("single precision, portable kernels") { require_close(follow<TestType, at_once, arch<portable>>()); }
+  SECTION("single precision, portable kernels") { require_close(follow<TestType, at_once, backend<portable>>()); }
   SECTION("double precision") { require_close(follow<TestType, at_once, weights<f64>>()); }
 }
 

@@ -52,14 +52,14 @@ double difference(const std::vector<double>& expected, const std::vector<T>& act
   return worst;
 }
 
-template <class F, class T, class Arch>
+template <class F, class T, class Backend>
 void check_function(const std::string& name, double limit) {
   const golden g = read_golden(name);
   const std::vector<T> x = narrowed<T>(g.x), ones(x.size(), T(1));
   std::vector<T> value(x.size()), derivative = x;
   serial exec;
-  activation_forward(F{}, Arch{}, exec, 1, x.size(), x.data(), value.data());
-  activation_backward(F{}, Arch{}, exec, 1, x.size(), ones.data(), derivative.data());
+  activation_forward(F{}, Backend{}, exec, 1, x.size(), x.data(), value.data());
+  activation_backward(F{}, Backend{}, exec, 1, x.size(), ones.data(), derivative.data());
   CHECK(difference(g.value, value) < limit);
   CHECK(difference(g.derivative, derivative) < limit);
 }
@@ -77,7 +77,7 @@ struct named<swish<17, 10>> {
 }  // namespace
 
 TEMPLATE_TEST_CASE("activation functions equal PyTorch's", "[policy]", relu, gelu, gelu_tanh, silu, (swish<17, 10>),
-                   ctlm::tanh, sigmoid) {
+                   ctlm::tanh_activation, ctlm::sigmoid_activation) {
   const std::string name = named<TestType>::name();
   SECTION("double, portable") { check_function<TestType, double, portable>(name, 1e-12); }
   SECTION("double, native") { check_function<TestType, double, native>(name, 1e-12); }

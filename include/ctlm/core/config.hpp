@@ -4,7 +4,7 @@
 // A user may define (to 1; undefined means 0)
 //   CTLM_FREESTANDING   trim everything that needs an operating system, a heap or exceptions; undefined, it is 1 where
 //                       the compiler is told -ffreestanding
-//   CTLM_XSIMD          the `native` arch uses xsimd (the CMake target ctlm::ctlm sets it)
+//   CTLM_XSIMD          the `native` backend uses xsimd (the CMake target ctlm::ctlm sets it)
 //   CTLM_USER_FATAL     the user supplies the definition of ctlm::fatal
 //   CTLM_ALLOW_FAST_MATH   compile under -ffast-math, at the price that the error below names
 //   CTLM_USER_FILES     the user supplies the definitions of ctlm::system_calls (io/system.hpp)

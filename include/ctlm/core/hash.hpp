@@ -22,7 +22,7 @@ class fingerprint {
   std::uint64_t state_ = 0xCBF29CE484222325u;
 };
 
-/// A running 64-bit checksum: each step is a bijection of the state, so that any single changed word changes the
+/// A running 64-bit checksum: each word is a bijection of the state, so that any single changed word changes the
 /// result.
 class checksum {
  public:
@@ -31,14 +31,14 @@ class checksum {
     for (; n >= 8; n -= 8, p += 8) {
       std::uint64_t word;
       __builtin_memcpy(&word, p, 8);
-      step(word);
+      mix_in(word);
     }
-    for (; n > 0; --n, ++p) step(*p);
+    for (; n > 0; --n, ++p) mix_in(*p);
   }
   constexpr std::uint64_t value() const { return state_; }
 
  private:
-  constexpr void step(std::uint64_t word) {
+  constexpr void mix_in(std::uint64_t word) {
     state_ = (state_ ^ word) * 0x9E3779B97F4A7C15u;
     state_ ^= state_ >> 29;
   }

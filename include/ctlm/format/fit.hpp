@@ -47,10 +47,10 @@ struct affine {
 /// The range [low, high], cut down to a part of itself.
 template <class F>
 constexpr affine<F> clipped(float low, float high, float ratio) {
-  constexpr float steps = static_cast<float>(F::highest - F::lowest);
+  constexpr float levels = static_cast<float>(F::highest - F::lowest);
   if constexpr (F::has_min) {
     const float width = math::min(high - low, std::numeric_limits<float>::max());
-    const float scale = ratio * width / steps;
+    const float scale = ratio * width / levels;
     const float start = low + 0.5f * (1.0f - ratio) * width;
     return {scale, start - scale * static_cast<float>(F::lowest)};
   } else {

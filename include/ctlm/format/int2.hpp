@@ -12,14 +12,14 @@ struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
   static constexpr int lowest = 0, highest = 3;
   static constexpr float zero = 1.5f;
   static constexpr int clips = 13;
-  static constexpr std::size_t planes = 4, plane = code_block / planes;
+  static constexpr std::size_t planes = 4, plane = code_chunk / planes;
   static constexpr int get_code(const std::uint8_t* row, std::size_t i) {
-    const std::size_t j = i % code_block;
-    return (row[i / code_block * plane + j % plane] >> (2 * (j / plane))) & 3;
+    const std::size_t j = i % code_chunk;
+    return (row[i / code_chunk * plane + j % plane] >> (2 * (j / plane))) & 3;
   }
   static constexpr void set_code(std::uint8_t* row, std::size_t i, int code) {
-    const std::size_t j = i % code_block, shift = 2 * (j / plane);
-    std::uint8_t& byte = row[i / code_block * plane + j % plane];
+    const std::size_t j = i % code_chunk, shift = 2 * (j / plane);
+    std::uint8_t& byte = row[i / code_chunk * plane + j % plane];
     byte = static_cast<std::uint8_t>((byte & ~(3u << shift)) | (static_cast<unsigned>(code) << shift));
   }
 };

@@ -2,18 +2,18 @@
 // ctlm: the layout of integer weights: sixteen rows at a time, so that a vector register meets four numbers of each of
 // them at once and no product has to be summed across a register.
 //
-// Sixteen rows make a block, 32 columns of it a step; a block's steps follow each other, so that a matrix x vector
-// reads memory in order. A step is eight quads, of four consecutive numbers of each of the sixteen rows: 64 codes each.
+// Sixteen rows make a stripe, 32 columns of it a tile; a stripe's tiles follow each other, so that a matrix x vector
+// reads memory in order. A tile is eight quads, of four consecutive numbers of each of the sixteen rows: 64 codes each.
 // With 8 bits a quad is 64 bytes; with 4 bits 64 bytes hold quads v and v + 4; with 2 bits v, v + 2, v + 4 and v + 6.
-// Codes are stored unsigned. A block's scales, and minima, lie in rows of sixteen, one row for each group. Rows are
-// padded to whole blocks, columns to whole steps; the bytes say so.
+// Codes are stored unsigned. A stripe's scales, and minima, lie in rows of sixteen, one row for each group. Rows are
+// padded to whole stripes, columns to whole tiles; the bytes say so.
 #pragma once
 
 #include "quantised.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-inline constexpr std::size_t block_rows = 16;
+inline constexpr std::size_t stripe_rows = 16;
 inline constexpr std::size_t quad = 4;
 
 template <class F>
@@ -25,43 +25,43 @@ struct interleaved : coded_rows<F, interleaved<F>> {
   static constexpr std::size_t bits = F::bits, group = F::group;
   static constexpr bool has_min = F::has_min;
   static constexpr std::size_t planes = 8 / bits;                     // codes in a byte
-  static constexpr std::size_t vector = block_rows * quad;            // bytes that belong together
-  static constexpr std::size_t vectors = code_block / quad / planes;  // of a step
-  static constexpr std::size_t step_bytes = vectors * vector;
+  static constexpr std::size_t vector = stripe_rows * quad;           // bytes that belong together
+  static constexpr std::size_t vectors = code_chunk / quad / planes;  // of a tile
+  static constexpr std::size_t tile_bytes = vectors * vector;
   /// What is added to a code to store it.
   static constexpr int offset = F::lowest < 0 ? 128 : 0;
 
   static constexpr std::size_t groups(std::size_t cols) { return F::groups(cols); }
   static constexpr std::size_t group_size(std::size_t cols) { return F::group_size(cols); }
-  static constexpr std::size_t steps(std::size_t cols) { return ceil_div(cols, code_block); }
-  static constexpr std::size_t block_bytes(std::size_t cols) { return steps(cols) * step_bytes; }
+  static constexpr std::size_t tiles(std::size_t cols) { return ceil_div(cols, code_chunk); }
+  static constexpr std::size_t stripe_bytes(std::size_t cols) { return tiles(cols) * tile_bytes; }
 
   template <bool read_only>
   struct view {
     using format = interleaved;
     template <class T>
     using pointer = std::conditional_t<read_only, const T*, T*>;
-    pointer<std::uint8_t> codes = nullptr;    // [blocks][steps][vectors][vector]
-    pointer<std::uint16_t> scales = nullptr;  // [blocks][groups][block_rows], half precision
+    pointer<std::uint8_t> codes = nullptr;    // [stripes][tiles][vectors][vector]
+    pointer<std::uint16_t> scales = nullptr;  // [stripes][groups][stripe_rows], half precision
     pointer<std::uint16_t> minima = nullptr;  // the same; asymmetric only
     std::size_t rows = 0;
     std::size_t cols = 0;
-    std::size_t period = 1;  // rows of each of the matrices stacked here: each begins with a block of its own
+    std::size_t period = 1;  // rows of each of the matrices stacked here: each begins with a stripe of its own
 
     constexpr operator view<true>() const requires(!read_only) { return {codes, scales, minima, rows, cols, period}; }
     /// Whole matrices of the stack.
     constexpr view slice(std::size_t first, std::size_t count) const {
-      const std::size_t block = first / period * ceil_div(period, block_rows);
-      const std::size_t g = block * groups(cols) * block_rows;
-      return {codes + block * block_bytes(cols), scales + g, has_min ? minima + g : minima, count, cols, period};
+      const std::size_t stripe = first / period * ceil_div(period, stripe_rows);
+      const std::size_t g = stripe * groups(cols) * stripe_rows;
+      return {codes + stripe * stripe_bytes(cols), scales + g, has_min ? minima + g : minima, count, cols, period};
     }
-    constexpr std::size_t blocks() const { return rows / period * ceil_div(period, block_rows); }
+    constexpr std::size_t stripes() const { return rows / period * ceil_div(period, stripe_rows); }
   };
 
   template <class View, class Visit>
   static constexpr void for_each_part(View& m, Visit&& f) {
-    const std::size_t scales = m.blocks() * groups(m.cols) * block_rows * sizeof(std::uint16_t);
-    f(m.codes, m.blocks() * block_bytes(m.cols));
+    const std::size_t scales = m.stripes() * groups(m.cols) * stripe_rows * sizeof(std::uint16_t);
+    f(m.codes, m.stripes() * stripe_bytes(m.cols));
     f(m.scales, scales);
     if constexpr (has_min) f(m.minima, scales);
   }
@@ -70,11 +70,11 @@ struct interleaved : coded_rows<F, interleaved<F>> {
   template <class A>
   static constexpr auto place(A& a, std::size_t rows, std::size_t cols, std::size_t period = 0) {
     if (period == 0) period = larger(1, rows);
-    const std::size_t blocks = rows / period * ceil_div(period, block_rows);
-    auto* codes = a.template allocate<std::uint8_t>(blocks * block_bytes(cols));
-    auto* scales = a.template allocate<std::uint16_t>(blocks * groups(cols) * block_rows);
+    const std::size_t stripes = rows / period * ceil_div(period, stripe_rows);
+    auto* codes = a.template allocate<std::uint8_t>(stripes * stripe_bytes(cols));
+    auto* scales = a.template allocate<std::uint16_t>(stripes * groups(cols) * stripe_rows);
     decltype(scales) minima = nullptr;
-    if constexpr (has_min) minima = a.template allocate<std::uint16_t>(blocks * groups(cols) * block_rows);
+    if constexpr (has_min) minima = a.template allocate<std::uint16_t>(stripes * groups(cols) * stripe_rows);
     return view<std::is_const_v<std::remove_pointer_t<decltype(codes)>>>{codes, scales, minima, rows, cols, period};
   }
 
@@ -89,23 +89,23 @@ struct interleaved : coded_rows<F, interleaved<F>> {
   }
   template <class View>
   static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t g) {
-    return (block_of(m, row) * groups(m.cols) + g) * block_rows + row % m.period % block_rows;
+    return (stripe_of(m, row) * groups(m.cols) + g) * stripe_rows + row % m.period % stripe_rows;
   }
 
  private:
   static constexpr int mask = (1 << bits) - 1;
 
   template <class View>
-  static constexpr std::size_t block_of(const View& m, std::size_t row) {
-    return row / m.period * ceil_div(m.period, block_rows) + row % m.period / block_rows;
+  static constexpr std::size_t stripe_of(const View& m, std::size_t row) {
+    return row / m.period * ceil_div(m.period, stripe_rows) + row % m.period / stripe_rows;
   }
   template <class View>
   static constexpr std::size_t byte_index(const View& m, std::size_t row, std::size_t i) {
-    const std::size_t v = i % code_block / quad % vectors;
-    return block_of(m, row) * block_bytes(m.cols) + i / code_block * step_bytes + v * vector +
-           row % m.period % block_rows * quad + i % quad;
+    const std::size_t v = i % code_chunk / quad % vectors;
+    return stripe_of(m, row) * stripe_bytes(m.cols) + i / code_chunk * tile_bytes + v * vector +
+           row % m.period % stripe_rows * quad + i % quad;
   }
-  static constexpr std::size_t shift(std::size_t i) { return i % code_block / quad / vectors * bits; }
+  static constexpr std::size_t shift(std::size_t i) { return i % code_chunk / quad / vectors * bits; }
 };
 
 /// How the weights of a format are stored.

@@ -18,8 +18,8 @@
 // Conversions of whole models count such groups (model/conversion.hpp).
 //
 // This layout keeps rows apart, for what is written row by row, such as a KV cache; weights are interleaved
-// (interleaved.hpp). Codes are laid out in planes: a byte of int4 holds numbers j and j+16 of a block of 32, a byte of
-// int2 numbers j, j+8, j+16 and j+24. Rows of int4 and int2 are padded to whole blocks, whatever their length.
+// (interleaved.hpp). Codes are laid out in planes: a byte of int4 holds numbers j and j+16 of a chunk of 32, a byte of
+// int2 numbers j, j+8, j+16 and j+24. Rows of int4 and int2 are padded to whole chunks, whatever their length.
 #pragma once
 
 #include "fit.hpp"
@@ -36,8 +36,8 @@ enum class range : std::uint8_t { symmetric, asymmetric };
 inline constexpr range symmetric = range::symmetric;
 inline constexpr range asymmetric = range::asymmetric;
 
-/// Numbers in a block of packed codes.
-inline constexpr std::size_t code_block = 32;
+/// Numbers in a chunk of packed codes.
+inline constexpr std::size_t code_chunk = 32;
 
 /// Encoding and decoding of rows, for any Layout that knows where codes and scales lie:
 /// get(view, row, i), set(view, row, i, code) and scale_index(view, row, group).
@@ -96,7 +96,7 @@ struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
   static constexpr std::size_t groups(std::size_t cols) { return Group == per_channel ? 1 : ceil_div(cols, Group); }
   static constexpr std::size_t group_size(std::size_t cols) { return Group == per_channel ? cols : Group; }
   static constexpr std::size_t row_codes(std::size_t cols) {
-    return Bits == 8 ? cols : ceil_div(cols, code_block) * code_block * Bits / 8;
+    return Bits == 8 ? cols : ceil_div(cols, code_chunk) * code_chunk * Bits / 8;
   }
 
   template <bool read_only>

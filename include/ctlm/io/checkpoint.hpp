@@ -14,15 +14,15 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 namespace checkpoint_detail {
 
-/// Reads the whole file from its beginning, hands each block to visit(offset, data, n), and compares the checksum.
+/// Reads the whole file from its beginning, hands each chunk to visit(offset, data, n), and compares the checksum.
 template <class Visit>
-result<void> read_blocks(int descriptor, std::size_t size, char* buffer, Visit&& visit) {
+result<void> read_chunks(int descriptor, std::size_t size, char* buffer, Visit&& visit) {
   if (uninterrupted([&] { return system_calls::seek(descriptor, 0); }) != 0)
     return system_failure("ctlm: the file could not be read again from its beginning (system error {where})");
   checksum sum;
   std::size_t offset = 0;
   for (const std::size_t end = size - 8; offset < end;) {
-    const std::size_t n = smaller(end - offset, block);
+    const std::size_t n = smaller(end - offset, chunk_bytes);
     if (const auto r = read_exactly(descriptor, buffer, n, offset); !r) return r;
     sum.add(buffer, n);
     visit(offset, buffer, n);
@@ -36,8 +36,8 @@ result<void> read_blocks(int descriptor, std::size_t size, char* buffer, Visit&&
   return {};
 }
 
-/// Copies what a block of the file holds of the sections.
-inline void copy_block(span<const checkpoint_section> sections, std::size_t begin, std::size_t offset, const char* data,
+/// Copies what a chunk of the file holds of the sections.
+inline void copy_chunk(span<const checkpoint_section> sections, std::size_t begin, std::size_t offset, const char* data,
                        std::size_t n) {
   for (const checkpoint_section& s : sections) {
     const std::size_t first = larger(begin, offset), last = smaller(begin + s.bytes, offset + n);
@@ -46,13 +46,13 @@ inline void copy_block(span<const checkpoint_section> sections, std::size_t begi
   }
 }
 
-/// Memory for one block, or none: no exception.
-class block_buffer {
+/// Memory for one chunk, or none: no exception.
+class chunk_buffer {
  public:
-  block_buffer() : data_(new (std::nothrow) char[block]) {}
-  block_buffer(const block_buffer&) = delete;
-  block_buffer& operator=(const block_buffer&) = delete;
-  ~block_buffer() { delete[] data_; }
+  chunk_buffer() : data_(new (std::nothrow) char[chunk_bytes]) {}
+  chunk_buffer(const chunk_buffer&) = delete;
+  chunk_buffer& operator=(const chunk_buffer&) = delete;
+  ~chunk_buffer() { delete[] data_; }
   char* get() const { return data_; }
 
  private:
@@ -60,23 +60,23 @@ class block_buffer {
 };
 inline failure no_buffer() {
   return failure{errc::out_of_memory, "ctlm: there are no {needed} bytes of memory to read or write a checkpoint with",
-                 0, block};
+                 0, chunk_bytes};
 }
 
-/// Collects what is written into whole blocks: so the checksum covers the file as it is read, block by block.
-class block_writer {
+/// Collects what is written into whole chunks: so the checksum covers the file as it is read, chunk by chunk.
+class chunk_writer {
  public:
-  block_writer(int descriptor, char* buffer) : descriptor_(descriptor), buffer_(buffer) {}
+  chunk_writer(int descriptor, char* buffer) : descriptor_(descriptor), buffer_(buffer) {}
 
   result<void> put(const void* data, std::size_t n) {
     const auto* p = static_cast<const char*>(data);
     while (n > 0) {
-      const std::size_t part = smaller(n, block - pending_);
+      const std::size_t part = smaller(n, chunk_bytes - pending_);
       std::memcpy(buffer_ + pending_, p, part);
       pending_ += part;
       p += part;
       n -= part;
-      if (pending_ == block)
+      if (pending_ == chunk_bytes)
         if (const auto r = flush(); !r) return r;
     }
     return {};
@@ -103,15 +103,15 @@ class block_writer {
 
 }  // namespace checkpoint_detail
 
-/// Replaces the file (replace_file: in one step, or not at all). At most 64 sections, each with a name of its own of 1
+/// Replaces the file (replace_file: at once, or not at all). At most 64 sections, each with a name of its own of 1
 /// to 39 characters; anything else is refused before the file is touched.
 inline result<void> write_checkpoint(const char* path, std::uint64_t layout, span<const checkpoint_section> sections) {
   using namespace checkpoint_detail;
   if (const auto r = check_sections(sections); !r) return r;
-  const block_buffer buffer;
+  const chunk_buffer buffer;
   if (buffer.get() == nullptr) return no_buffer();
   return replace_file(path, [&](int descriptor) -> result<void> {
-    block_writer out(descriptor, buffer.get());
+    chunk_writer out(descriptor, buffer.get());
     file_header h{{}, version, layout, sections.size()};
     std::memcpy(h.magic, magic, sizeof magic);
     if (const auto r = out.put(&h, sizeof h); !r) return r;
@@ -143,22 +143,22 @@ inline result<void> read_checkpoint(const char* path, std::uint64_t layout, span
   if (!size) return size.error();
   file_head head{};
   if (const auto r = read_head(f->get(), *size, head); !r) return r;
-  const block_buffer buffer;
+  const chunk_buffer buffer;
   if (buffer.get() == nullptr) return no_buffer();
   bool changed = false;
   auto compare_head = [&](std::size_t offset, const char* data, std::size_t n) {
     if (offset == 0) changed = std::memcmp(data, &head, smaller(n, head.bytes())) != 0;
   };
-  if (const auto r = read_blocks(f->get(), *size, buffer.get(), compare_head); !r) return r;
+  if (const auto r = read_chunks(f->get(), *size, buffer.get(), compare_head); !r) return r;
   if (changed) return failure{errc::corrupt, "ctlm: this checkpoint changed while it was read"};
   if (const auto r = check_head(head, head.header.version == version ? layout : first_layout, sections); !r) return r;
 
   bool touched = false;
   auto fill = [&](std::size_t offset, const char* data, std::size_t n) {
     touched = true;
-    copy_block(sections, head.bytes(), offset, data, n);
+    copy_chunk(sections, head.bytes(), offset, data, n);
   };
-  result<void> r = read_blocks(f->get(), *size, buffer.get(), fill);
+  result<void> r = read_chunks(f->get(), *size, buffer.get(), fill);
   if (r || !touched) return r;
   if (half_read != nullptr) *half_read = true;
   return failure{r.error().code,

@@ -34,7 +34,7 @@ namespace checkpoint_detail {
 inline constexpr char magic[] = {'C', 'T', 'L', 'M', 'C', 'K', 'P', 'T'};
 inline constexpr std::uint64_t first_version = 1, version = 2;
 inline constexpr std::size_t max_sections = 64, name_bytes = 40;
-inline constexpr std::size_t block = 1 << 20;  // bytes that are read, written and checked at once
+inline constexpr std::size_t chunk_bytes = 1 << 20;  // bytes that are read, written and checked at once
 
 struct file_header {
   char magic[8];

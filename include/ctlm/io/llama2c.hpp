@@ -5,7 +5,6 @@
 #include "../memory/out_of_memory.hpp"
 #include "../model/causal_lm.hpp"
 #include "buffered_reader.hpp"
-#include "llama2c_tokenizer.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 

@@ -14,7 +14,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Writes the flash image of a model's weights; an existing file is replaced in one step, or stays.
+/// Writes the flash image of a model's weights; an existing file is replaced at once, or stays.
 template <class M>
 result<void> write_image(const char* path, const typename M::const_weights& weights) {
   const auto bytes = weights.bytes();
@@ -160,7 +160,7 @@ result<void> write_model_header(const char* path, const std::string& name) {
           "extern \"C\" const std::byte " + symbol + "[];\nextern \"C\" const std::byte " + symbol + "_end[];\n\n",
           "namespace " + name + " {\n\nstruct tag {\n  static constexpr ctlm::" + config_type::name + " config{",
           fields_of(M::tag::config) +
-              "\n  };\n};\n\n/// Further slots may be added: kv_cache<>, arch<>, threads<>...\n",
+              "\n  };\n};\n\n/// Further slots may be added: kv_cache<>, backend<>, threads<>...\n",
           "template <class... Slots>\nusing lm = ctlm::causal_lm<tag, ctlm::weights<" +
               spelling_of<typename M::weight_format>() + ">, Slots...>;\n\n",
           std::string("/// The flash image; ctlm::bind_image<lm<...>>(image()) makes weights of it.\n"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: replacing a file in a single step, so that a crash, a full disk or a second writer loses nothing.
+// ctlm: replacing a file at once, so that a crash, a full disk or a second writer loses nothing.
 #pragma once
 
 #include "temporary.hpp"

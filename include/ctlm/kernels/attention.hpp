@@ -22,8 +22,8 @@ struct attention_workspace {
   T* total = nullptr;      // [max_rows] running sum of exponentials
   T* panel = nullptr;      // workspace of the matrix product
 
-  template <class Arch, class A>
-  static constexpr attention_workspace place(A& a, Arch arch, std::size_t max_rows, std::size_t head_dim,
+  template <class Backend, class A>
+  static constexpr attention_workspace place(A& a, Backend backend, std::size_t max_rows, std::size_t head_dim,
                                              bool backward) {
     attention_workspace ws;
     ws.scores = a.template allocate<T>(max_rows * key_tile);
@@ -31,26 +31,26 @@ struct attention_workspace {
     ws.peak = a.template allocate<T>(max_rows);
     ws.total = a.template allocate<T>(max_rows);
     const std::size_t tile = larger(max_rows, key_tile), widest = larger(head_dim, tile);
-    ws.panel = a.template allocate<T>(gemm_workspace<T>(arch, tile, widest, widest));
+    ws.panel = a.template allocate<T>(gemm_workspace<T>(backend, tile, widest, widest));
     return ws;
   }
 };
 
-/// Rows of queries of one head. Row r sees the first `visible + r * step` keys.
+/// Rows of queries of one head. Row r sees the first `visible + r * growth` keys.
 template <class T>
 struct query_rows {
   strided<T> q;
   std::size_t rows = 0;
   std::size_t visible = 0;
-  std::size_t step = 1;
+  std::size_t growth = 1;
   std::size_t dropout_base = 0;    // element number of row 0, key 0 in the dropout mask
   std::size_t dropout_stride = 0;  // from one row to the next
 
-  constexpr std::size_t sees(std::size_t r) const { return visible + r * step; }
+  constexpr std::size_t sees(std::size_t r) const { return visible + r * growth; }
   constexpr std::size_t most() const { return sees(rows - 1); }
   /// Row r alone.
   constexpr query_rows only(std::size_t r) const {
-    return {{q.data + r * q.row, q.row, q.col}, 1, sees(r), step, dropout_base + r * dropout_stride, dropout_stride};
+    return {{q.data + r * q.row, q.row, q.col}, 1, sees(r), growth, dropout_base + r * dropout_stride, dropout_stride};
   }
 };
 
@@ -75,14 +75,14 @@ constexpr void clear(std::size_t n, T* x) {
 }
 
 /// One row of scores becomes unnormalised probabilities; the running maximum, sum and output follow.
-template <class Arch, class T>
-constexpr void absorb_row(Arch arch, std::size_t seen, std::size_t count, std::size_t head_dim, T scale, T* scores,
-                          T& peak, T& total, T* out) {
+template <class Backend, class T>
+constexpr void absorb_row(Backend backend, std::size_t seen, std::size_t count, std::size_t head_dim, T scale,
+                          T* scores, T& peak, T& total, T* out) {
   if (seen > 0) {
-    const T highest = math::max(peak, maximum(arch, seen, static_cast<const T*>(scores)) * scale);
+    const T highest = math::max(peak, maximum(backend, seen, static_cast<const T*>(scores)) * scale);
     const T shrink = math::exp(peak - highest);
     total = total * shrink + sum(
-                                 arch, seen,
+                                 backend, seen,
                                  [=](auto& s) {
                                    using math::exp;
                                    s = exp(s * scale - highest);
@@ -91,7 +91,7 @@ constexpr void absorb_row(Arch arch, std::size_t seen, std::size_t count, std::s
                                  scores);
     if (shrink != T(1))
       elementwise(
-          arch, head_dim, [=](auto& o) { o *= shrink; }, out);
+          backend, head_dim, [=](auto& o) { o *= shrink; }, out);
     peak = highest;
   }
   clear(count - seen, scores + seen);
@@ -99,16 +99,16 @@ constexpr void absorb_row(Arch arch, std::size_t seen, std::size_t count, std::s
 
 /// Divides a finished row of output by its sum of exponentials. False if the row holds a NaN or an infinity although
 /// what it attends to need not.
-template <class Arch, class T>
-constexpr bool finish_row(Arch arch, const query_rows<T>& queries, std::size_t head_dim, T total, T* out) {
+template <class Backend, class T>
+constexpr bool finish_row(Backend backend, const query_rows<T>& queries, std::size_t head_dim, T total, T* out) {
   const T inverse = T(1) / total;
-  if (queries.step == 0 || queries.rows == 1) {  // all rows see all keys
+  if (queries.growth == 0 || queries.rows == 1) {  // all rows see all keys
     elementwise(
-        arch, head_dim, [=](auto& o) { o *= inverse; }, out);
+        backend, head_dim, [=](auto& o) { o *= inverse; }, out);
     return true;
   }
   const T difference = sum(
-      arch, head_dim,
+      backend, head_dim,
       [=](auto& o) {
         o *= inverse;
         return o - o;
@@ -118,8 +118,8 @@ constexpr bool finish_row(Arch arch, const query_rows<T>& queries, std::size_t h
 }
 
 /// attend() but for one thing: false if a row was not finite, whose ws.total is then 0.
-template <class Arch, class T, class Tiles>
-CTLM_NOINLINE constexpr bool attend_once(Arch arch, std::size_t head_dim, T scale, const query_rows<T>& queries,
+template <class Backend, class T, class Tiles>
+CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, T scale, const query_rows<T>& queries,
                                          const Tiles& tiles, T* out, std::size_t out_stride, T* log_sum,
                                          const dropout_mask& dropout, attention_workspace<T>& ws) {
   for (std::size_t r = 0; r < queries.rows; ++r) {
@@ -130,19 +130,20 @@ CTLM_NOINLINE constexpr bool attend_once(Arch arch, std::size_t head_dim, T scal
   for (std::size_t first = 0; first < queries.most(); first += key_tile) {
     const std::size_t count = smaller(key_tile, queries.most() - first);
     const auto [keys, values] = tiles(first, count);
-    gemm(arch, queries.rows, count, head_dim, queries.q, keys.transposed(), ws.scores, count, false, ws.panel);
+    gemm(backend, queries.rows, count, head_dim, queries.q, keys.transposed(), ws.scores, count, false, ws.panel);
     for (std::size_t r = 0; r < queries.rows; ++r) {
       const std::size_t seen = visible_in_tile(queries, r, first, count);
       T* row = ws.scores + r * count;
-      absorb_row(arch, seen, count, head_dim, scale, row, ws.peak[r], ws.total[r], out + r * out_stride);
+      absorb_row(backend, seen, count, head_dim, scale, row, ws.peak[r], ws.total[r], out + r * out_stride);
       if (dropout.active())
         apply_dropout(dropout, seen, row, queries.dropout_base + r * queries.dropout_stride + first);
     }
-    gemm(arch, queries.rows, head_dim, count, row_major<T>(ws.scores, count), values, out, out_stride, true, ws.panel);
+    gemm(backend, queries.rows, head_dim, count, row_major<T>(ws.scores, count), values, out, out_stride, true,
+         ws.panel);
   }
   bool all_finite = true;
   for (std::size_t r = 0; r < queries.rows; ++r) {
-    const bool finite = finish_row(arch, queries, head_dim, ws.total[r], out + r * out_stride);
+    const bool finite = finish_row(backend, queries, head_dim, ws.total[r], out + r * out_stride);
     if (log_sum != nullptr) log_sum[r] = ws.peak[r] + math::log(ws.total[r]);
     if (finite) continue;
     ws.total[r] = T(0);  // a mark: no sum of exponentials is zero
@@ -155,14 +156,14 @@ CTLM_NOINLINE constexpr bool attend_once(Arch arch, std::size_t head_dim, T scal
 /// `log_sum`, if given, receives log(sum of exponentials) of each row, which is all that the backward pass needs.
 /// A row with a NaN among the keys and values it sees becomes NaN. One that does not see it is computed on its own,
 /// since a product of the NaN with a probability of zero is NaN.
-template <class Arch, class T, class Tiles>
-constexpr void attend(Arch arch, std::size_t head_dim, T scale, const query_rows<T>& queries, const Tiles& tiles,
+template <class Backend, class T, class Tiles>
+constexpr void attend(Backend backend, std::size_t head_dim, T scale, const query_rows<T>& queries, const Tiles& tiles,
                       T* out, std::size_t out_stride, T* log_sum, const dropout_mask& dropout,
                       attention_workspace<T>& ws) {
-  if (attend_once(arch, head_dim, scale, queries, tiles, out, out_stride, log_sum, dropout, ws)) return;
+  if (attend_once(backend, head_dim, scale, queries, tiles, out, out_stride, log_sum, dropout, ws)) return;
   for (std::size_t r = 0; r < queries.rows; ++r)
     if (ws.total[r] == T(0))
-      attend_once(arch, head_dim, scale, queries.only(r), tiles, out + r * out_stride, out_stride,
+      attend_once(backend, head_dim, scale, queries.only(r), tiles, out + r * out_stride, out_stride,
                   log_sum == nullptr ? nullptr : log_sum + r, dropout, ws);
 }
 

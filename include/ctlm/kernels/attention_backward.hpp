@@ -7,10 +7,10 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Gradients of one tile of scores: scores become probabilities P (after dropout), ws.gradients become dS.
-template <class Arch, class T>
-constexpr void attention_backward_tile(Arch arch, const head_shape& s, const query_rows<T>& queries, std::size_t first,
-                                       std::size_t count, const T* log_sum, const T* delta, const dropout_mask& dropout,
-                                       attention_workspace<T>& ws) {
+template <class Backend, class T>
+constexpr void attention_backward_tile(Backend backend, const head_shape& s, const query_rows<T>& queries,
+                                       std::size_t first, std::size_t count, const T* log_sum, const T* delta,
+                                       const dropout_mask& dropout, attention_workspace<T>& ws) {
   const T scale = s.template scale<T>();
   for (std::size_t r = 0; r < queries.rows; ++r) {
     const std::size_t seen = visible_in_tile(queries, r, first, count);
@@ -20,7 +20,7 @@ constexpr void attention_backward_tile(Arch arch, const head_shape& s, const que
     if (dropout.active()) apply_dropout(dropout, seen, d, element);
     const T shift = log_sum[r], mean = delta[r];
     elementwise(
-        arch, seen,
+        backend, seen,
         [=](auto& probability, auto& gradient) {
           using math::exp;
           probability = exp(probability * scale - shift);
@@ -35,8 +35,8 @@ constexpr void attention_backward_tile(Arch arch, const head_shape& s, const que
 
 /// dqkv = gradients of queries, keys and values, given those of the output (every element is written).
 /// One task owns the keys and values of one head of one sequence, and the queries that share it.
-template <class Arch, executor E, class T>
-constexpr void attention_backward(Arch arch, E& exec, const head_shape& s, const batch_rows& batch, const T* qkv,
+template <class Backend, executor E, class T>
+constexpr void attention_backward(Backend backend, E& exec, const head_shape& s, const batch_rows& batch, const T* qkv,
                                   const T* out, const T* dout, const T* log_sum, T* dqkv, const dropout_mask& dropout,
                                   attention_workspace<T>* workers) {
   const std::size_t stride = s.qkv_dim(), q_dim = s.q_dim();
@@ -60,12 +60,12 @@ constexpr void attention_backward(Arch arch, E& exec, const head_shape& s, const
           const std::size_t count = smaller(keys, queries.most() - j);
           for (std::size_t r = 0; r < rows; ++r)  // delta = dO . O, the mean that softmax subtracts
             ws.total[r] = sum(
-                arch, s.head_dim, [](const auto& x, const auto& y) { return x * y; }, o + r * q_dim, go + r * q_dim);
-          gemm(arch, rows, count, s.head_dim, queries.q, row_major(k, stride).transposed(), ws.scores, count, false,
+                backend, s.head_dim, [](const auto& x, const auto& y) { return x * y; }, o + r * q_dim, go + r * q_dim);
+          gemm(backend, rows, count, s.head_dim, queries.q, row_major(k, stride).transposed(), ws.scores, count, false,
                ws.panel);
-          gemm(arch, rows, count, s.head_dim, row_major(go, q_dim), row_major(v, stride).transposed(), ws.gradients,
+          gemm(backend, rows, count, s.head_dim, row_major(go, q_dim), row_major(v, stride).transposed(), ws.gradients,
                count, false, ws.panel);
-          attention_backward_tile(arch, s, queries, j, count, log_sum + (b * s.heads + h) * batch.length + i,
+          attention_backward_tile(backend, s, queries, j, count, log_sum + (b * s.heads + h) * batch.length + i,
                                   static_cast<const T*>(ws.total), dropout, ws);
           const strided<T> p = row_major<T>(ws.scores, count), ds = row_major<T>(ws.gradients, count);
           if (!started)  // a first tile of few rows may not reach all keys
@@ -73,9 +73,9 @@ constexpr void attention_backward(Arch arch, E& exec, const head_shape& s, const
               clear(s.head_dim, dk + c * stride);
               clear(s.head_dim, dv + c * stride);
             }
-          gemm(arch, count, s.head_dim, rows, p.transposed(), row_major(go, q_dim), dv, stride, started, ws.panel);
-          gemm(arch, count, s.head_dim, rows, ds.transposed(), queries.q, dk, stride, started, ws.panel);
-          gemm(arch, rows, s.head_dim, count, ds, row_major(k, stride), dqkv + (row0 + i) * stride + h * s.head_dim,
+          gemm(backend, count, s.head_dim, rows, p.transposed(), row_major(go, q_dim), dv, stride, started, ws.panel);
+          gemm(backend, count, s.head_dim, rows, ds.transposed(), queries.q, dk, stride, started, ws.panel);
+          gemm(backend, rows, s.head_dim, count, ds, row_major(k, stride), dqkv + (row0 + i) * stride + h * s.head_dim,
                stride, j > 0, ws.panel);
           started = true;
         }

@@ -85,8 +85,8 @@ constexpr query_rows<T> queries_of(const head_shape& s, const Rows& rows, const 
 /// its own position. `keys.tile(run, kv_head, first, count, worker)` yields keys and values of positions [first, first
 /// + count). log_sum[runs][heads][longest], if given, is what the backward pass needs. A task is a tile of rows of one
 /// head; where every run is a single row, the heads that share keys.
-template <class Arch, executor E, class Rows, class Keys, class T>
-constexpr void attention_forward(Arch arch, E& exec, const head_shape& s, const Rows& rows, const T* qkv,
+template <class Backend, executor E, class Rows, class Keys, class T>
+constexpr void attention_forward(Backend backend, E& exec, const head_shape& s, const Rows& rows, const T* qkv,
                                  const Keys& keys, T* out, T* log_sum, const dropout_mask& dropout,
                                  attention_workspace<T>* workers) {
   const bool single = rows.longest() == 1 && log_sum == nullptr && !dropout.active();
@@ -99,7 +99,7 @@ constexpr void attention_forward(Arch arch, E& exec, const head_shape& s, const 
     auto attend_to = [&](const query_rows<T>& queries, std::size_t stride) {
       const std::size_t at = (task / heads * s.heads + head) * rows.longest() + first;
       attend(
-          arch, s.head_dim, s.template scale<T>(), queries,
+          backend, s.head_dim, s.template scale<T>(), queries,
           [&](std::size_t j, std::size_t count) { return keys.tile(run, kv, j, count, worker); },
           out + (run.first + first) * s.q_dim() + head * s.head_dim, stride,
           log_sum == nullptr ? nullptr : log_sum + at, dropout, workers[worker]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: the arch whose large matrix products come from a BLAS library; link one, and write arch<blas>.
+// ctlm: the backend whose large matrix products come from a BLAS library; link one, and write backend<blas>.
 //
 // Not part of <ctlm/ctlm.hpp>. The program's threads share products out themselves: tell the library to use one, or
 // give the model serial and the library all. Bits may differ with the number of threads, which they never do without a

@@ -12,8 +12,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// highest logit so far (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
 /// A logit of -infinity has probability 0; if all of them are, the probabilities are equal, and the result -infinity.
 /// A NaN or +infinity makes everything NaN.
-template <class Arch, class T>
-constexpr T softmax(Arch arch, std::size_t n, T* x, T scale = T(1)) {
+template <class Backend, class T>
+constexpr T softmax(Backend backend, std::size_t n, T* x, T scale = T(1)) {
   constexpr std::size_t most_stretches = 64;
   const std::size_t stretch = larger(2048, ceil_div(n, most_stretches));
   T peaks[most_stretches]{};
@@ -21,10 +21,10 @@ constexpr T softmax(Arch arch, std::size_t n, T* x, T scale = T(1)) {
   T peak = nothing, total = T(0);
   for (std::size_t i = 0; i < n; i += stretch) {
     const std::size_t count = smaller(stretch, n - i);
-    const T highest = math::max(peak, maximum(arch, count, static_cast<const T*>(x + i)));
+    const T highest = math::max(peak, maximum(backend, count, static_cast<const T*>(x + i)));
     const T shift = highest == nothing ? T(0) : highest;
     const T here = sum(
-        arch, count,
+        backend, count,
         [=](auto& v) {
           using math::exp;
           v = exp(v - shift);
@@ -41,7 +41,7 @@ constexpr T softmax(Arch arch, std::size_t n, T* x, T scale = T(1)) {
   for (std::size_t i = 0; i < n; i += stretch) {
     const T factor = math::exp(peaks[i / stretch] - peak) * (scale / total);
     elementwise(
-        arch, smaller(stretch, n - i), [=](auto& v) { v *= factor; }, x + i);
+        backend, smaller(stretch, n - i), [=](auto& v) { v *= factor; }, x + i);
   }
   return peak + math::log(total);
 }
@@ -53,13 +53,13 @@ constexpr T surprise(std::size_t n, T log_sum, T logit) {
 }
 
 /// -log softmax(logits)[target], without changing the logits.
-template <class Arch, class T>
-constexpr T negative_log_likelihood(Arch arch, std::size_t n, const T* logits, std::size_t target) {
-  const T peak = maximum(arch, n, logits);
+template <class Backend, class T>
+constexpr T negative_log_likelihood(Backend backend, std::size_t n, const T* logits, std::size_t target) {
+  const T peak = maximum(backend, n, logits);
   if (peak == -std::numeric_limits<T>::infinity() && math::largest_magnitude(n, logits) == math::infinite_bits<T>)
     return math::log(static_cast<T>(n));  // all of them are
   const T total = sum(
-      arch, n,
+      backend, n,
       [=](const auto& v) {
         using math::exp;
         return exp(v - peak);
@@ -70,8 +70,8 @@ constexpr T negative_log_likelihood(Arch arch, std::size_t n, const T* logits, s
 
 /// Losses of `rows` rows of logits, which become the gradients scale * (softmax - one hot), or zero for ignored
 /// targets.
-template <class Arch, executor E, class T>
-constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n, T* logits, const token* targets,
+template <class Backend, executor E, class T>
+constexpr void cross_entropy(Backend backend, E& exec, std::size_t rows, std::size_t n, T* logits, const token* targets,
                              T scale, T* losses) {
   parallel_for(exec, rows, larger(1, 8192 / n), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t r = first; r < first + count; ++r) {
@@ -79,12 +79,12 @@ constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n
       if (targets[r] == ignore_token) {
         losses[r] = T(0);
         elementwise(
-            arch, n, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, x);
+            backend, n, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, x);
         continue;
       }
       const auto target = static_cast<std::size_t>(targets[r]);
       const T logit = x[target];
-      losses[r] = surprise(n, softmax(arch, n, x, scale), logit);
+      losses[r] = surprise(n, softmax(backend, n, x, scale), logit);
       x[target] -= scale;
     }
   });
@@ -93,20 +93,20 @@ constexpr void cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n
 /// The same against a teacher's distribution instead of a token: its logits, which become its probabilities. The loss
 /// is the cross entropy between the two, so that its gradient is that of the Kullback-Leibler divergence (Hinton,
 /// Vinyals, Dean 2015).
-template <class Arch, executor E, class T>
-constexpr void soft_cross_entropy(Arch arch, E& exec, std::size_t rows, std::size_t n, T* logits, T* teacher, T scale,
-                                  T* losses) {
+template <class Backend, executor E, class T>
+constexpr void soft_cross_entropy(Backend backend, E& exec, std::size_t rows, std::size_t n, T* logits, T* teacher,
+                                  T scale, T* losses) {
   parallel_for(exec, rows, larger(1, 8192 / n), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t r = first; r < first + count; ++r) {
       T* x = logits + r * n;
       T* p = teacher + r * n;
-      softmax(arch, n, p);
+      softmax(backend, n, p);
       const T expected = sum(
-          arch, n, [](const auto& a, const auto& b) { return a * b; }, static_cast<const T*>(x),
+          backend, n, [](const auto& a, const auto& b) { return a * b; }, static_cast<const T*>(x),
           static_cast<const T*>(p));
-      losses[r] = softmax(arch, n, x) - expected;
+      losses[r] = softmax(backend, n, x) - expected;
       elementwise(
-          arch, n, [=](auto& v, const auto& q) { v = (v - q) * scale; }, x, static_cast<const T*>(p));
+          backend, n, [=](auto& v, const auto& q) { v = (v - q) * scale; }, x, static_cast<const T*>(p));
     }
   });
 }

@@ -8,15 +8,15 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Scratch of linear(): placed once for the largest layer of a model.
-template <class Arch, format F, compute_policy C>
+template <class Backend, format F, compute_policy C>
 struct linear_workspace {
   using real = typename F::compute;
 
   real* panels = nullptr;  // [workers][panel_stride] workspace of the matrix product
   std::size_t panel_stride = 0;
-  real* decoded = nullptr;  // [workers][block][max_inputs] rows of W, where the format has to be decoded
+  real* decoded = nullptr;  // [workers][decoded_rows][max_inputs] rows of W, where the format has to be decoded
   std::size_t decoded_stride = 0;
-  std::size_t block = 1;         // rows of W decoded at once
+  std::size_t decoded_rows = 1;  // rows of W decoded at once
   quantised_rows activations{};  // [max_rows] quantised activations
 
   static constexpr bool integer = std::same_as<C, dynamic_int8>;
@@ -27,17 +27,17 @@ struct linear_workspace {
                                           std::size_t workers) {
     linear_workspace ws;
     if constexpr (!integer) {
-      const std::size_t columns = plain_format<F> ? max_outputs : gemm_panel<real>(Arch{});
-      ws.panel_stride = gemm_workspace<real>(Arch{}, max_rows, columns, max_inputs);
+      const std::size_t columns = plain_format<F> ? max_outputs : gemm_panel<real>(Backend{});
+      ws.panel_stride = gemm_workspace<real>(Backend{}, max_rows, columns, max_inputs);
       ws.panels = a.template allocate<real>(workers * ws.panel_stride);
     }
     if constexpr (integer) {
-      ws.activations.codes = a.template allocate<std::int8_t>(max_rows * round_up(max_inputs, code_block));
+      ws.activations.codes = a.template allocate<std::int8_t>(max_rows * round_up(max_inputs, code_chunk));
       ws.activations.scales = a.template allocate<float>(max_rows * F::groups(max_inputs));
       ws.activations.sums = a.template allocate<std::int32_t>(max_rows * F::groups(max_inputs));
     } else if constexpr (!plain_format<F>) {
-      ws.block = max_rows < few_rows ? 1 : gemm_panel<real>(Arch{});
-      ws.decoded_stride = ws.block * max_inputs;
+      ws.decoded_rows = max_rows < few_rows ? 1 : gemm_panel<real>(Backend{});
+      ws.decoded_stride = ws.decoded_rows * max_inputs;
       ws.decoded = a.template allocate<real>(workers * ws.decoded_stride);
     }
     return ws;
@@ -52,21 +52,21 @@ struct linear_terms {
 
   /// y += both, in rows [row, row + rows) and columns [column, column + columns) of y [m][n]. A residual that is y has
   /// been added by the product.
-  template <class Arch>
-  constexpr void add(Arch arch, std::size_t n, std::size_t row, std::size_t rows, std::size_t column,
+  template <class Backend>
+  constexpr void add(Backend backend, std::size_t n, std::size_t row, std::size_t rows, std::size_t column,
                      std::size_t columns, T* y) const {
     const T* const apart = residual == y ? nullptr : residual;
     if (bias == nullptr && apart == nullptr) return;
     auto sum = [](auto& out, const auto& x) { out += x; };
     for (std::size_t i = row; i < row + rows; ++i) {
       T* const out = y + i * n + column;
-      if (bias != nullptr) elementwise(arch, columns, sum, out, bias + column);
-      if (apart != nullptr) elementwise(arch, columns, sum, out, apart + i * n + column);
+      if (bias != nullptr) elementwise(backend, columns, sum, out, bias + column);
+      if (apart != nullptr) elementwise(backend, columns, sum, out, apart + i * n + column);
     }
   }
 };
 
-/// A block's results for one token; the common case, all rows of a block, has its own loop of known length.
+/// A stripe's results for one token; the common case, all rows of a stripe, has its own loop of known length.
 constexpr void put_row(std::size_t rows, const float* values, float* y, bool accumulate) {
   auto put = [&](std::size_t count) {
     if (accumulate)
@@ -74,7 +74,7 @@ constexpr void put_row(std::size_t rows, const float* values, float* y, bool acc
     else
       for (std::size_t r = 0; r < count; ++r) y[r] = values[r];
   };
-  rows == block_rows ? put(block_rows) : put(rows);
+  rows == stripe_rows ? put(stripe_rows) : put(rows);
 }
 
 /// Rows of W that one task takes: enough to be worth a thread, and all of them where there are not enough for two.
@@ -83,99 +83,100 @@ constexpr std::size_t rows_per_task(std::size_t rows, std::size_t inputs, std::s
   return rows < 2 * least ? larger(1, rows) : least;
 }
 
-// linear(arch, exec, m, x, w, terms, y, workspace): y[m][n] = x[m][k] W^T + terms, for a view w of a matrix W[n][k] in
-// any format. Another kind of matrix (an adapted one, say) is another overload.
+// linear(backend, exec, m, x, w, terms, y, workspace): y[m][n] = x[m][k] W^T + terms, for a view w of a matrix W[n][k]
+// in any format. Another kind of matrix (an adapted one, say) is another overload.
 
 /// Formats that products read in place.
-template <class Arch, executor E, matrix_view W, class T, class Workspace>
+template <class Backend, executor E, matrix_view W, class T, class Workspace>
 requires plain_format<typename W::format>
-constexpr void linear(Arch arch, E& exec, std::size_t m, const T* x, const W& w, const linear_terms<T>& terms, T* y,
-                      Workspace& ws) {
+constexpr void linear(Backend backend, E& exec, std::size_t m, const T* x, const W& w, const linear_terms<T>& terms,
+                      T* y, Workspace& ws) {
   const std::size_t n = w.rows, k = w.cols;
-  matmul(arch, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, terms.residual == y, ws.panels,
-         ws.panel_stride, [&](std::size_t row, std::size_t rows, std::size_t column, std::size_t columns) {
-           terms.add(arch, n, row, rows, column, columns, y);
+  matmul(backend, exec, m, n, k, row_major(x, k), row_major(w.data, k).transposed(), y, n, terms.residual == y,
+         ws.panels, ws.panel_stride, [&](std::size_t row, std::size_t rows, std::size_t column, std::size_t columns) {
+           terms.add(backend, n, row, rows, column, columns, y);
          });
 }
 
 /// Integer weights times activations quantised as they come, sixteen rows of W at a time.
-template <class Arch, executor E, matrix_view W, format Any>
+template <class Backend, executor E, matrix_view W, format Any>
 requires quantised_format<typename W::format>
-constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const W& w, const linear_terms<float>& terms,
-                      float* y, linear_workspace<Arch, Any, dynamic_int8>& ws) {
+constexpr void linear(Backend backend, E& exec, std::size_t m, const float* x, const W& w,
+                      const linear_terms<float>& terms, float* y, linear_workspace<Backend, Any, dynamic_int8>& ws) {
   using F = typename W::format;
   constexpr std::size_t tile = 8;
   const bool accumulate = terms.residual == y;
   const std::size_t n = w.rows, k = w.cols;
   quantised_rows& q = ws.activations;
-  q.code_stride = round_up(k, code_block);
+  q.code_stride = round_up(k, code_chunk);
   q.groups = F::groups(k);
   parallel_for(exec, m, larger(1, 16384 / k), [&](std::size_t first, std::size_t count, std::size_t) {
-    for (std::size_t i = first; i < first + count; ++i) quantise_row(arch, F{}, k, x + i * k, q.row(i));
+    for (std::size_t i = first; i < first + count; ++i) quantise_row(backend, F{}, k, x + i * k, q.row(i));
   });
-  const std::size_t grain = ceil_div(rows_per_task(n, k, m), block_rows);
-  parallel_for(exec, ceil_div(n, block_rows), grain, [&](std::size_t first, std::size_t count, std::size_t) {
-    for (std::size_t block = first; block < first + count; ++block) {
-      const std::size_t row = block * block_rows, rows = smaller(block_rows, n - row);
+  const std::size_t grain = ceil_div(rows_per_task(n, k, m), stripe_rows);
+  parallel_for(exec, ceil_div(n, stripe_rows), grain, [&](std::size_t first, std::size_t count, std::size_t) {
+    for (std::size_t stripe = first; stripe < first + count; ++stripe) {
+      const std::size_t row = stripe * stripe_rows, rows = smaller(stripe_rows, n - row);
       for (std::size_t i = 0; i < m; i += tile) {
-        float out[tile * block_rows];
+        float out[tile * stripe_rows];
         const std::size_t tokens = smaller(tile, m - i);
-        quantised_block(arch, F{}, w, block, tokens, q.row(i), out);
-        for (std::size_t t = 0; t < tokens; ++t) put_row(rows, out + t * block_rows, y + (i + t) * n + row, accumulate);
+        quantised_stripe(backend, F{}, w, stripe, tokens, q.row(i), out);
+        for (std::size_t t = 0; t < tokens; ++t)
+          put_row(rows, out + t * stripe_rows, y + (i + t) * n + row, accumulate);
       }
-      terms.add(arch, n, 0, m, row, rows, y);
+      terms.add(backend, n, 0, m, row, rows, y);
     }
   });
 }
 
-/// Integer weights times activations as they are: rows of W are decoded first, a block at a time.
-template <class Arch, executor E, matrix_view W, format Any>
+/// Integer weights times activations as they are: rows of W are decoded first, some at a time.
+template <class Backend, executor E, matrix_view W, format Any>
 requires quantised_format<typename W::format>
-constexpr void linear(Arch arch, E& exec, std::size_t m, const float* x, const W& w, const linear_terms<float>& terms,
-                      float* y, linear_workspace<Arch, Any, decoded>& ws) {
+constexpr void linear(Backend backend, E& exec, std::size_t m, const float* x, const W& w,
+                      const linear_terms<float>& terms, float* y, linear_workspace<Backend, Any, decoded>& ws) {
   using F = typename W::format;
   const bool accumulate = terms.residual == y;
   const std::size_t n = w.rows, k = w.cols;
-  const std::size_t block = m < ws.few_rows ? 1 : ws.block;
-  const std::size_t grain = round_up(rows_per_task(n, k, m), block);
+  const std::size_t most = m < ws.few_rows ? 1 : ws.decoded_rows;
+  const std::size_t grain = round_up(rows_per_task(n, k, m), most);
   parallel_for(exec, n, grain, [&](std::size_t first, std::size_t count, std::size_t worker) {
     float* rows = ws.decoded + worker * ws.decoded_stride;
     float* panel = ws.panels + worker * ws.panel_stride;
-    for (std::size_t j = first; j < first + count; j += block) {
-      const std::size_t size = smaller(block, first + count - j);
-      for (std::size_t r = 0; r < size; ++r) decode_row(arch, F{}, w, j + r, rows + r * k);
-      if (block > 1) {
-        gemm(arch, m, size, k, row_major(x, k), row_major<float>(rows, k).transposed(), y + j, n, accumulate, panel);
+    for (std::size_t j = first; j < first + count; j += most) {
+      const std::size_t size = smaller(most, first + count - j);
+      for (std::size_t r = 0; r < size; ++r) decode_row(backend, F{}, w, j + r, rows + r * k);
+      if (most > 1) {
+        gemm(backend, m, size, k, row_major(x, k), row_major<float>(rows, k).transposed(), y + j, n, accumulate, panel);
       } else {
-        dot_products(arch, m, 1, k, x, k, rows, k, y + j, n, accumulate);
+        dot_products(backend, m, 1, k, x, k, rows, k, y + j, n, accumulate);
       }
     }
-    terms.add(arch, n, 0, m, first, count, y);
+    terms.add(backend, n, 0, m, first, count, y);
   });
 }
 
 /// dx[m][k] = dy[m][n] W (or += where accumulate). W may be stored in 16 bits.
-template <class Arch, executor E, class T, matrix_view W, class Workspace>
+template <class Backend, executor E, class T, matrix_view W, class Workspace>
 requires plain_format<typename W::format>
-constexpr void linear_backward_input(Arch arch, E& exec, std::size_t m, const T* dy, const W& w, T* dx, bool accumulate,
-                                     Workspace& ws) {
-  matmul(arch, exec, m, w.cols, w.rows, row_major(dy, w.rows), row_major(w.data, w.cols), dx, w.cols, accumulate,
+constexpr void linear_backward_input(Backend backend, E& exec, std::size_t m, const T* dy, const W& w, T* dx,
+                                     bool accumulate, Workspace& ws) {
+  matmul(backend, exec, m, w.cols, w.rows, row_major(dy, w.rows), row_major(w.data, w.cols), dx, w.cols, accumulate,
          ws.panels, ws.panel_stride);
 }
 /// dW[n][k] = dy^T x (or += where accumulate), and dbias[n] += column sums of dy if it is not nullptr. x may be stored
 /// in 16 bits.
-template <class Arch, executor E, class T, class Input, matrix_view G, class Workspace>
+template <class Backend, executor E, class T, class Input, matrix_view G, class Workspace>
 requires native_format<typename G::format>
-constexpr void linear_backward_weight(Arch arch, E& exec, std::size_t m, const T* dy, const Input* x, const G& dw,
+constexpr void linear_backward_weight(Backend backend, E& exec, std::size_t m, const T* dy, const Input* x, const G& dw,
                                       bool accumulate, T* dbias, Workspace& ws) {
   const std::size_t n = dw.rows, k = dw.cols;
-  matmul(arch, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw.data, k, accumulate, ws.panels,
+  matmul(backend, exec, n, k, m, row_major(dy, n).transposed(), row_major(x, k), dw.data, k, accumulate, ws.panels,
          ws.panel_stride);
   if (dbias == nullptr) return;
   parallel_for(exec, n, 256, [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = 0; i < m; ++i)
       elementwise(
-          arch, count, [](auto& sum, const auto& d) { sum += d; }, dbias + first, dy + i * n + first);
+          backend, count, [](auto& sum, const auto& d) { sum += d; }, dbias + first, dy + i * n + first);
   });
 }
 

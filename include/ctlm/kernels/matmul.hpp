@@ -30,30 +30,30 @@ struct product_pieces {
 };
 
 /// c[m][n] = a[m][k] b[k][n] (+= where accumulate). `workspace` holds `stride` elements for each worker, which are at
-/// least gemm_workspace<T>(arch, m, n, k). Pieces of c are shared out; the sum over k is never split, so the thread
+/// least gemm_workspace<T>(backend, m, n, k). Pieces of c are shared out; the sum over k is never split, so the thread
 /// count changes no bit. finish(row, rows, column, columns) follows each piece while a cache still holds it.
-template <class Arch, executor E, class T, class Left, class Right, class Finish>
-constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, strided<Left> a,
+template <class Backend, executor E, class T, class Left, class Right, class Finish>
+constexpr void matmul(Backend backend, E& exec, std::size_t m, std::size_t n, std::size_t k, strided<Left> a,
                       strided<Right> b, T* c, std::size_t ldc, bool accumulate, T* workspace, std::size_t stride,
                       Finish finish) {
   if (exec.workers() == 1 || m * n * k < parallel_threshold) {
-    gemm(arch, m, n, k, a, b, c, ldc, accumulate, workspace);
+    gemm(backend, m, n, k, a, b, c, ldc, accumulate, workspace);
     return finish(std::size_t{0}, m, std::size_t{0}, n);
   }
-  const product_pieces piece(m, n, gemm_panel<T>(arch), 2 * exec.workers());
+  const product_pieces piece(m, n, gemm_panel<T>(backend), 2 * exec.workers());
   const std::size_t across = ceil_div(n, piece.columns);
   exec.run(across * ceil_div(m, piece.rows), [&](std::size_t task, std::size_t worker) {
     const std::size_t i = task / across * piece.rows, j = task % across * piece.columns;
     const std::size_t rows = smaller(piece.rows, m - i), columns = smaller(piece.columns, n - j);
-    gemm(arch, rows, columns, k, a.from(i, 0), b.from(0, j), c + i * ldc + j, ldc, accumulate,
+    gemm(backend, rows, columns, k, a.from(i, 0), b.from(0, j), c + i * ldc + j, ldc, accumulate,
          workspace + worker * stride);
     finish(i, rows, j, columns);
   });
 }
-template <class Arch, executor E, class T, class Left, class Right>
-constexpr void matmul(Arch arch, E& exec, std::size_t m, std::size_t n, std::size_t k, strided<Left> a,
+template <class Backend, executor E, class T, class Left, class Right>
+constexpr void matmul(Backend backend, E& exec, std::size_t m, std::size_t n, std::size_t k, strided<Left> a,
                       strided<Right> b, T* c, std::size_t ldc, bool accumulate, T* workspace, std::size_t stride) {
-  matmul(arch, exec, m, n, k, a, b, c, ldc, accumulate, workspace, stride,
+  matmul(backend, exec, m, n, k, a, b, c, ldc, accumulate, workspace, stride,
          [](std::size_t, std::size_t, std::size_t, std::size_t) {});
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: every operation of a transformer, written once over the primitives of an arch.
+// ctlm: every operation of a transformer, written once over the primitives of a backend.
 #pragma once
 
 #include "attention_backward.hpp"

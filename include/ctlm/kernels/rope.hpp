@@ -25,13 +25,13 @@ constexpr void rope_angles(std::size_t rows, std::size_t head_dim, std::size_t f
 }
 
 /// Rotates `heads` heads that lie one after the other at x; direction -1 undoes it (the backward pass).
-template <class Arch, class T>
-constexpr void rotate_heads(Arch arch, std::size_t heads, std::size_t head_dim, T* x, const T* cosine, const T* sine,
-                            T direction) {
+template <class Backend, class T>
+constexpr void rotate_heads(Backend backend, std::size_t heads, std::size_t head_dim, T* x, const T* cosine,
+                            const T* sine, T direction) {
   const std::size_t half = head_dim / 2;
   for (std::size_t h = 0; h < heads; ++h) {
     elementwise(
-        arch, half,
+        backend, half,
         [=](auto& low, auto& high, const auto& c, const auto& s) {
           const auto rotated = low * c - high * s * direction;
           high = high * c + low * s * direction;
@@ -42,14 +42,14 @@ constexpr void rotate_heads(Arch arch, std::size_t heads, std::size_t head_dim, 
 }
 
 /// Rotates the first `heads` heads of every row; row r has the angles of row r % period.
-template <class Arch, executor E, class T>
-constexpr void rope(Arch arch, E& exec, std::size_t rows, std::size_t period, std::size_t heads, std::size_t head_dim,
-                    T* x, std::size_t stride, const T* cosine, const T* sine, T direction) {
+template <class Backend, executor E, class T>
+constexpr void rope(Backend backend, E& exec, std::size_t rows, std::size_t period, std::size_t heads,
+                    std::size_t head_dim, T* x, std::size_t stride, const T* cosine, const T* sine, T direction) {
   parallel_for(exec, rows, larger(1, 8192 / (heads * head_dim)),
                [&](std::size_t first, std::size_t count, std::size_t) {
                  for (std::size_t r = first; r < first + count; ++r) {
                    const std::size_t angle = r % period * (head_dim / 2);
-                   rotate_heads(arch, heads, head_dim, x + r * stride, cosine + angle, sine + angle, direction);
+                   rotate_heads(backend, heads, head_dim, x + r * stride, cosine + angle, sine + angle, direction);
                  }
                });
 }

@@ -15,10 +15,10 @@ class constant_arena {
   constant_arena(const constant_arena&) = delete;
   constant_arena& operator=(const constant_arena&) = delete;
   constexpr ~constant_arena() {
-    while (blocks_ != nullptr) {
-      block* next = blocks_->next;
-      delete blocks_;
-      blocks_ = next;
+    while (pieces_ != nullptr) {
+      piece* next = pieces_->next;
+      delete pieces_;
+      pieces_ = next;
     }
   }
 
@@ -28,26 +28,26 @@ class constant_arena {
     check(padded_bytes<T>(n) <= most,
           {errc::out_of_memory, "ctlm: an array of {needed} elements is longer than memory", 0, n, most / sizeof(T)});
     auto* b = new array<T>(n);
-    b->next = blocks_;
-    blocks_ = b;
+    b->next = pieces_;
+    pieces_ = b;
     return b->data;
   }
   constexpr std::size_t mark() const { return 0; }
   constexpr void rewind(std::size_t) {}
 
  private:
-  struct block {
-    block* next = nullptr;
-    constexpr virtual ~block() = default;
+  struct piece {
+    piece* next = nullptr;
+    constexpr virtual ~piece() = default;
   };
   template <class T>
-  struct array final : block {
+  struct array final : piece {
     T* data;
     constexpr explicit array(std::size_t n) : data(new T[n]{}) {}
     constexpr ~array() override { delete[] data; }
   };
 
-  block* blocks_ = nullptr;
+  piece* pieces_ = nullptr;
 };
 
 }}  // namespace ctlm

@@ -15,14 +15,14 @@ class heap_arena {
  public:
   /// Pages that are never touched are never paid for: the system hands out zeroed memory lazily.
   /// Throws ctlm::error, or calls ctlm::fatal, if it has none.
-  explicit heap_arena(std::size_t bytes) : block_(zeroed_block(bytes)), size_(bytes) {
-    const auto address = reinterpret_cast<std::uintptr_t>(block_);
-    base_ = static_cast<std::byte*>(block_) + (round_up(address, memory_alignment) - address);
+  explicit heap_arena(std::size_t bytes) : memory_(zeroed_memory(bytes)), size_(bytes) {
+    const auto address = reinterpret_cast<std::uintptr_t>(memory_);
+    base_ = static_cast<std::byte*>(memory_) + (round_up(address, memory_alignment) - address);
     ask_for_large_pages();
   }
   heap_arena(heap_arena&& other) noexcept
-      : block_(other.block_), base_(other.base_), size_(other.size_), use_(other.use_) {
-    other.block_ = nullptr;  // what was moved from is an arena of no bytes
+      : memory_(other.memory_), base_(other.base_), size_(other.size_), use_(other.use_) {
+    other.memory_ = nullptr;  // what was moved from is an arena of no bytes
     other.base_ = nullptr;
     other.size_ = 0;
     other.use_ = arena_use();
@@ -30,7 +30,7 @@ class heap_arena {
   heap_arena(const heap_arena&) = delete;
   heap_arena& operator=(const heap_arena&) = delete;
   heap_arena& operator=(heap_arena&&) = delete;
-  ~heap_arena() { std::free(block_); }
+  ~heap_arena() { std::free(memory_); }
 
   template <class T>
   T* allocate(std::size_t n) {
@@ -42,12 +42,12 @@ class heap_arena {
   std::size_t used() const { return use_.bytes(); }
 
  private:
-  static void* zeroed_block(std::size_t bytes) {
+  static void* zeroed_memory(std::size_t bytes) {
     const bool possible = bytes <= too_many_bytes / 2 - memory_alignment;  // no object is larger
-    void* const block = possible ? std::calloc(bytes + memory_alignment, 1) : nullptr;
-    check(block != nullptr,
+    void* const memory = possible ? std::calloc(bytes + memory_alignment, 1) : nullptr;
+    check(memory != nullptr,
           {errc::out_of_memory, "ctlm: the system has no memory for an arena of {needed} bytes", bytes, bytes});
-    return block;
+    return memory;
   }
 
   /// Matrices are walked along rows and columns: with pages of 4 KiB a large one has more of them than the processor
@@ -62,7 +62,7 @@ class heap_arena {
 #endif
   }
 
-  void* block_;
+  void* memory_;
   std::byte* base_ = nullptr;
   std::size_t size_;
   arena_use use_{};

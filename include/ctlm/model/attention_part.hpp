@@ -36,7 +36,7 @@ struct rotary_angles {
 template <class M, class Context, class T>
 constexpr void rotate(Context& c, std::size_t rows, const rotary_angles<T>& angles, T* qkv, T direction) {
   if constexpr (M::shape.position == position_kind::rope)
-    rope(c.arch, *c.exec, rows, angles.period, M::shape.heads + M::shape.kv_heads, M::shape.head_dim, qkv,
+    rope(c.backend, *c.exec, rows, angles.period, M::shape.heads + M::shape.kv_heads, M::shape.head_dim, qkv,
          M::shape.qkv_dim(), static_cast<const T*>(angles.cosine), static_cast<const T*>(angles.sine), direction);
 }
 
@@ -46,8 +46,9 @@ template <class M, class Context, class W, class S, class Attend, class Dropout>
 CTLM_NOINLINE constexpr void attention_part_forward(Context& c, const W& w, std::size_t layer, std::size_t rows,
                                                     const S& s, Attend attend, const Dropout& dropout) {
   using id = tensor_id;
-  norm_forward(typename M::norm{}, c.arch, *c.exec, rows, M::shape.d_model, s.x, w.vector_of(id::norm1_weight, layer),
-               w.vector_of(id::norm1_bias, layer), s.normed, M::shape.norm_eps, s.norm1);
+  norm_forward(typename M::norm{}, c.backend, *c.exec, rows, M::shape.d_model, s.x,
+               w.vector_of(id::norm1_weight, layer), w.vector_of(id::norm1_bias, layer), s.normed, M::shape.norm_eps,
+               s.norm1);
   project<M, id::qkv_weight, id::qkv_bias>(c, w, layer, rows, s.normed, nullptr, s.qkv);
   attend(s.qkv, s.attended);
   project_residual<M, id::out_weight, id::out_bias>(c, w, layer, rows, s.attended, s.x, s.mid, dropout, s.normed);
@@ -67,11 +68,11 @@ CTLM_NOINLINE constexpr void attention_part_backward(Context& c, const W& w, con
   project_backward<M, id::out_weight, id::out_bias>(c, w, g, layer, rows, dbranch, static_cast<const T*>(s.attended),
                                                     b.dattended, accumulate);
   attend_backward(static_cast<const T*>(b.dattended), b.dqkv);
-  norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
+  norm_repeat(norm, c.backend, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
               w.vector_of(id::norm1_bias, layer), b.normed, s.norm1);
   project_backward<M, id::qkv_weight, id::qkv_bias>(c, w, g, layer, rows, static_cast<const T*>(b.dqkv),
                                                     static_cast<const T*>(b.normed), b.dnormed, accumulate);
-  norm_backward(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
+  norm_backward(norm, c.backend, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
                 static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm1_weight, layer),
                 g.vector_of(id::norm1_bias, layer), s.norm1);
 }

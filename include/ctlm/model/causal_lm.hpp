@@ -55,7 +55,7 @@ template <class Tag, class... Slots>
 struct causal_lm {
   static_assert(model_tag<Tag>,
                 "ctlm: a model's tag needs `static constexpr ctlm::gpt2_config config{...}` (or llama_config...)");
-  static_assert(check_slots<slot_kind::weights, slot_kind::prefill, Slots...>::ok);
+  static_assert(check_slots<slot_kind::weights, slot_kind::prompt_chunk, Slots...>::ok);
 
   using tag = Tag;
   using weight_format = slot_or<slot_kind::weights, f32, Slots...>;
@@ -64,10 +64,11 @@ struct causal_lm {
   using activation_policy =
       slot_or<slot_kind::activation, typename std::remove_cvref_t<decltype(Tag::config)>::default_activation, Slots...>;
   using compute_format = slot_or<slot_kind::compute, default_compute<weight_format>, Slots...>;
-  using arch_policy = slot_or<slot_kind::arch, native, Slots...>;
+  using backend_policy = slot_or<slot_kind::backend, native, Slots...>;
   using executor_policy = slot_or<slot_kind::threads, serial, Slots...>;
   using memory_policy = slot_or<slot_kind::memory, resident, Slots...>;
-  static constexpr std::size_t prefill_rows = slot_or<slot_kind::prefill, ctlm::prefill_rows<8>, Slots...>::value;
+  static constexpr std::size_t prompt_chunk_rows =
+      slot_or<slot_kind::prompt_chunk, ctlm::prompt_chunk_rows<8>, Slots...>::value;
 
   using shape_type = shape_of<Tag, activation_policy::gated>;
   static constexpr decoder_shape shape = shape_type::value;
@@ -86,8 +87,8 @@ struct causal_lm {
   static constexpr tensor_table tensors{shape};
   static constexpr std::size_t parameters = tensors.parameters();
   /// Exact bytes of memory, padding included. Those of weights follow from config and format alone; those of a session
-  /// depend on arch<> (wider vectors, larger buffers: `native` differs between machines), threads<>, prefill<> and
-  /// kv_cache<> too. Name the arch where a limit must hold everywhere.
+  /// depend on backend<> (wider vectors, larger buffers: `native` differs between machines), threads<>, prompt_chunk<>
+  /// and kv_cache<> too. Name the backend where a limit must hold everywhere.
   static constexpr std::size_t weight_bytes = weights::bytes_needed();
   static_assert(check_size<Tag, shape_type>::ok);
   static constexpr std::size_t session_bytes = session::bytes_needed();

@@ -11,8 +11,9 @@ namespace ctlm { inline namespace CTLM_ABI {
 template <class M, class Context, class W, class S>
 constexpr void feed_forward_until_activation(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s) {
   using id = tensor_id;
-  norm_forward(typename M::norm{}, c.arch, *c.exec, rows, M::shape.d_model, s.mid, w.vector_of(id::norm2_weight, layer),
-               w.vector_of(id::norm2_bias, layer), s.normed, M::shape.norm_eps, s.norm2);
+  norm_forward(typename M::norm{}, c.backend, *c.exec, rows, M::shape.d_model, s.mid,
+               w.vector_of(id::norm2_weight, layer), w.vector_of(id::norm2_bias, layer), s.normed, M::shape.norm_eps,
+               s.norm2);
   project<M, id::up_weight, id::up_bias>(c, w, layer, rows, s.normed, nullptr, s.up);
 }
 
@@ -21,7 +22,7 @@ template <class M, class Context, class W, class S, class Dropout>
 CTLM_NOINLINE constexpr void feed_forward_part_forward(Context& c, const W& w, std::size_t layer, std::size_t rows,
                                                        const S& s, const Dropout& dropout) {
   feed_forward_until_activation<M>(c, w, layer, rows, s);
-  activation_forward(typename M::activation_policy{}, c.arch, *c.exec, rows, M::shape.d_ff, s.up, s.activated);
+  activation_forward(typename M::activation_policy{}, c.backend, *c.exec, rows, M::shape.d_ff, s.up, s.activated);
   project_residual<M, tensor_id::down_weight, tensor_id::down_bias>(c, w, layer, rows, s.activated, s.mid, s.out,
                                                                     dropout, s.normed);
 }
@@ -37,16 +38,16 @@ CTLM_NOINLINE constexpr void feed_forward_part_backward(Context& c, const W& w, 
   constexpr typename M::activation_policy activation;
   constexpr std::size_t d = M::shape.d_model, d_ff = M::shape.d_ff;
   const T* const dbranch = through_dropout(c, dropout, rows * d, static_cast<const T*>(dx), b.normed);
-  activation_forward(activation, c.arch, *c.exec, rows, d_ff, static_cast<const T*>(s.up), b.activated);
+  activation_forward(activation, c.backend, *c.exec, rows, d_ff, static_cast<const T*>(s.up), b.activated);
   // The gradient of the activated numbers takes their place once the weights' has been computed from them.
   project_backward<M, id::down_weight, id::down_bias>(c, w, g, layer, rows, dbranch, static_cast<const T*>(b.activated),
                                                       b.activated, accumulate);
-  activation_backward(activation, c.arch, *c.exec, rows, d_ff, static_cast<const T*>(b.activated), s.up);
-  norm_repeat(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
+  activation_backward(activation, c.backend, *c.exec, rows, d_ff, static_cast<const T*>(b.activated), s.up);
+  norm_repeat(norm, c.backend, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
               w.vector_of(id::norm2_bias, layer), b.normed, s.norm2);
   project_backward<M, id::up_weight, id::up_bias>(c, w, g, layer, rows, static_cast<const T*>(s.up),
                                                   static_cast<const T*>(b.normed), b.dnormed, accumulate);
-  norm_backward(norm, c.arch, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
+  norm_backward(norm, c.backend, *c.exec, rows, d, static_cast<const T*>(s.mid), w.vector_of(id::norm2_weight, layer),
                 static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm2_weight, layer),
                 g.vector_of(id::norm2_bias, layer), s.norm2);
 }

@@ -32,7 +32,7 @@ constexpr void add_policies(fingerprint& f) {
   if constexpr (quantised_format<F>) {
     f.number(F::group);
     f.number(F::has_min);
-    f.number(block_rows * quad);  // the layout: interleaved.hpp
+    f.number(stripe_rows * quad);  // the layout: interleaved.hpp
   }
 }
 

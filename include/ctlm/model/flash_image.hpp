@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: flash images: the weights of a model as one block of bytes that a session reads where it lies, in a
+// ctlm: flash images: the weights of a model as one piece of bytes that a session reads where it lies, in a
 // microcontroller's flash or in a mapped file. io/pack.hpp writes them.
 //
 //   offset  bytes

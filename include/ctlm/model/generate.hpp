@@ -22,12 +22,12 @@ template <class Session, class F>
 constexpr std::size_t generate(Session& session, span<const token> prompt, sampler& how, std::size_t count,
                                F&& on_token) {
   constexpr std::size_t context = Session::shape.context;
-  const typename Session::model::arch_policy arch{};
+  const typename Session::model::backend_policy backend{};
   if (prompt.empty() && session.position() == context) return 0;
   session.take(prompt);
   std::size_t made = 0;
   for (bool more = true; more && made < count;) {
-    const token next = how.choose(arch, session.logits());
+    const token next = how.choose(backend, session.logits());
     if (next == how.stop) break;
     if constexpr (std::same_as<decltype(on_token(next)), bool>)
       more = on_token(next);
@@ -45,7 +45,7 @@ constexpr std::size_t generate(Session& session, span<const token> prompt, sampl
 /// tokens must be in the vocabulary, and there must be two at least; a longer window than the context is the context.
 template <class Session>
 constexpr double mean_nll(Session& session, span<const token> tokens, std::size_t window = Session::shape.context) {
-  const typename Session::model::arch_policy arch{};
+  const typename Session::model::backend_policy backend{};
   const std::size_t length = smaller(window, Session::shape.context);
   check(tokens.size() >= 2, failure{errc::invalid_argument, "ctlm: mean_nll needs at least {needed} tokens, not {had}",
                                     0, 2, tokens.size()});
@@ -58,8 +58,9 @@ constexpr double mean_nll(Session& session, span<const token> tokens, std::size_
     session.reset();
     session.score(tokens.subspan(first, n), [&](std::size_t i, auto logits) {
       using real = typename Session::real;
-      total += static_cast<double>(negative_log_likelihood(arch, logits.size(), static_cast<const real*>(logits.data()),
-                                                           static_cast<std::size_t>(tokens[first + i + 1])));
+      total +=
+          static_cast<double>(negative_log_likelihood(backend, logits.size(), static_cast<const real*>(logits.data()),
+                                                      static_cast<std::size_t>(tokens[first + i + 1])));
     });
     predicted += n;
   }

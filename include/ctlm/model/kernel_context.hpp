@@ -11,9 +11,9 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// stored.
 template <class M, class F = typename M::weights::format>
 struct kernel_context {
-  [[no_unique_address]] typename M::arch_policy arch{};
+  [[no_unique_address]] typename M::backend_policy backend{};
   typename M::executor_policy* exec = nullptr;
-  linear_workspace<typename M::arch_policy, F, typename M::compute_format> linear{};
+  linear_workspace<typename M::backend_policy, F, typename M::compute_format> linear{};
   attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};
 };
 

@@ -29,8 +29,8 @@ class key_value_cache {
 
   /// Keys and values of positions [first, first + count) of one head, decoded into scratch where the format needs it
   /// (2 * key_tile * head_dim numbers).
-  template <class Arch>
-  constexpr key_value_tile<real> tile(Arch arch, std::size_t layer, std::size_t head, std::size_t first,
+  template <class Backend>
+  constexpr key_value_tile<real> tile(Backend backend, std::size_t layer, std::size_t head, std::size_t first,
                                       std::size_t count, real* scratch) const {
     const std::size_t start = row(layer, head, first);
     if constexpr (native_format<F>) {
@@ -39,8 +39,8 @@ class key_value_cache {
     } else {
       real* values = scratch + key_tile * shape.head_dim;
       for (std::size_t i = 0; i < count; ++i) {
-        decode_row(arch, F{}, keys_, start + i, scratch + i * shape.head_dim);
-        decode_row(arch, F{}, values_, start + i, values + i * shape.head_dim);
+        decode_row(backend, F{}, keys_, start + i, scratch + i * shape.head_dim);
+        decode_row(backend, F{}, values_, start + i, values + i * shape.head_dim);
       }
       return {row_major<real>(scratch, shape.head_dim), row_major<real>(values, shape.head_dim)};
     }
@@ -69,7 +69,7 @@ class key_value_cache {
 };
 
 /// The keys and values of one layer, as the rows of a session find and leave them.
-template <class Cache, class Arch>
+template <class Cache, class Backend>
 struct cached_keys {
   using real = typename Cache::real;
   Cache* cache;
@@ -85,7 +85,7 @@ struct cached_keys {
   }
   constexpr key_value_tile<real> tile(const row_run&, std::size_t kv_head, std::size_t first, std::size_t count,
                                       std::size_t worker) const {
-    return cache->tile(Arch{}, layer, kv_head, first, count, scratch + worker * Cache::tile_scratch);
+    return cache->tile(Backend{}, layer, kv_head, first, count, scratch + worker * Cache::tile_scratch);
   }
 };
 

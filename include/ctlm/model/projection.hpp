@@ -19,7 +19,7 @@ template <class M, class Context, matrix_view W>
 CTLM_NOINLINE constexpr void linear_layer(Context& c, const W& w, const typename M::real* bias, std::size_t rows,
                                           const typename M::real* x, const typename M::real* residual,
                                           typename M::real* y) {
-  linear(c.arch, *c.exec, rows, x, w, linear_terms<typename M::real>{bias, residual}, y, c.linear);
+  linear(c.backend, *c.exec, rows, x, w, linear_terms<typename M::real>{bias, residual}, y, c.linear);
 }
 
 /// One projection of a block: the door to its matrix, whose view may be of any kind (matrix_of<weight>).
@@ -41,7 +41,7 @@ constexpr void project_residual(Context& c, const W& w, std::size_t layer, std::
     parallel_for(*c.exec, rows * M::shape.d_model, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
       apply_dropout(dropout, n, scratch + first, first);
       auto add = [](auto& to, const auto& from, const auto& dropped) { to = from + dropped; };
-      elementwise(c.arch, n, add, y + first, residual + first, static_cast<const T*>(scratch) + first);
+      elementwise(c.backend, n, add, y + first, residual + first, static_cast<const T*>(scratch) + first);
     });
   }
 }
@@ -51,7 +51,7 @@ template <class Context, class T>
 constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::size_t n, const T* dx, T* scratch) {
   if (!mask.active()) return dx;
   elementwise(
-      c.arch, n, [](auto& to, const auto& from) { to = from; }, scratch, dx);
+      c.backend, n, [](auto& to, const auto& from) { to = from; }, scratch, dx);
   parallel_for(*c.exec, n, 16384, [&](std::size_t first, std::size_t count, std::size_t) {
     apply_dropout(mask, count, scratch + first, first);
   });
@@ -63,8 +63,8 @@ constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::si
 template <class Context, matrix_view W, matrix_view G, class T>
 CTLM_NOINLINE constexpr void linear_layer_backward(Context& c, const W& w, const G& dw, T* dbias, std::size_t rows,
                                                    const T* dy, const T* x, T* dx, bool accumulate) {
-  linear_backward_weight(c.arch, *c.exec, rows, dy, x, dw, accumulate, dbias, c.linear);
-  linear_backward_input(c.arch, *c.exec, rows, dy, w, dx, false, c.linear);
+  linear_backward_weight(c.backend, *c.exec, rows, dy, x, dw, accumulate, dbias, c.linear);
+  linear_backward_input(c.backend, *c.exec, rows, dy, w, dx, false, c.linear);
 }
 
 /// The gradients of a projection: of its weights, to g, and of its input, to dx.

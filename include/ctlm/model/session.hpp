@@ -113,7 +113,7 @@ class basic_session {
   }
 
  private:
-  static constexpr std::size_t rows_at_once = smaller(M::prefill_rows, shape.context);
+  static constexpr std::size_t rows_at_once = smaller(M::prompt_chunk_rows, shape.context);
   static constexpr std::size_t no_row = static_cast<std::size_t>(-1);
   static constexpr bool rotary = shape.position == position_kind::rope;
   using cache_type = key_value_cache<typename M::shape_type, typename M::cache_format>;
@@ -146,7 +146,7 @@ class basic_session {
           if (cache_type::tile_scratch > 0)
             tile_scratch_ = attention.template allocate<real>(workers * cache_type::tile_scratch);
           for (auto& ws : c_.attention)
-            ws = attention_workspace<real>::place(attention, c_.arch,
+            ws = attention_workspace<real>::place(attention, c_.backend,
                                                   larger(smaller(rows_at_once, query_tile), heads_of<M>.group()),
                                                   shape.head_dim, false);
         },
@@ -169,12 +169,12 @@ class basic_session {
     last_row_ = no_row;
     c_.exec = exec_.get();
     using weight_format = stored<typename M::weight_format>;
-    embed(c_.arch, *c_.exec, weight_format{}, rows, tokens.data(),
+    embed(c_.backend, *c_.exec, weight_format{}, rows, tokens.data(),
           weights_.common().matrix_of(tensor_id::token_embedding), x_);
     if constexpr (rotary) {
       angles_.fill(shape, position_, rows);
     } else {
-      add_positions(c_.arch, *c_.exec, weight_format{}, rows, rows, position_,
+      add_positions(c_.backend, *c_.exec, weight_format{}, rows, rows, position_,
                     weights_.common().matrix_of(tensor_id::position_embedding), x_, normed_);
     }
     block_state<real, typename M::norm::template statistics<real>> s;
@@ -201,18 +201,18 @@ class basic_session {
   /// Queries and keys turn by their positions, keys and values go to the cache, and the rows attend to it.
   constexpr void attend(std::size_t layer, const session_rows& rows, real* qkv, real* out) {
     rotate<M>(c_, rows.rows, angles_, qkv, real(1));
-    const cached_keys<cache_type, typename M::arch_policy> keys{&cache_, layer, tile_scratch_};
+    const cached_keys<cache_type, typename M::backend_policy> keys{&cache_, layer, tile_scratch_};
     keys.store(rows, heads_of<M>, qkv);
-    attention_forward(c_.arch, *c_.exec, heads_of<M>, rows, static_cast<const real*>(qkv), keys, out,
+    attention_forward(c_.backend, *c_.exec, heads_of<M>, rows, static_cast<const real*>(qkv), keys, out,
                       static_cast<real*>(nullptr), dropout_mask{}, c_.attention);
   }
 
   constexpr void compute_logits(std::size_t row) {
     using norm = typename M::norm;
-    norm::forward(c_.arch, shape.d_model, static_cast<const real*>(x_) + row * shape.d_model,
+    norm::forward(c_.backend, shape.d_model, static_cast<const real*>(x_) + row * shape.d_model,
                   weights_.common().vector_of(tensor_id::norm_weight),
                   weights_.common().vector_of(tensor_id::norm_bias), normed_, shape.norm_eps);
-    linear(c_.arch, *c_.exec, 1, static_cast<const real*>(normed_), weights_.common().head(), linear_terms<real>{},
+    linear(c_.backend, *c_.exec, 1, static_cast<const real*>(normed_), weights_.common().head(), linear_terms<real>{},
            logits_, c_.linear);
   }
 

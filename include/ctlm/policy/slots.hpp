@@ -5,13 +5,13 @@
 //   kv_cache<F>     storage format of keys and values       default: the numbers that weights compute in
 //   activation<A>   of the feed-forward layers              default: the spec's
 //   compute<C>      decoded or dynamic_int8                 default: dynamic_int8 for integer weights
-//   arch<A>         portable or native                      default native
+//   backend<B>      portable or native                      default native
 //   threads<E>      serial or pool<N>                       default serial
-//   memory<P>       resident or offloaded<bytes>        default resident
-//   prefill<N>      tokens of a prompt taken at once        default 8
+//   memory<P>       resident or offloaded<bytes>            default resident
+//   prompt_chunk<N> tokens of a prompt taken at once        default 8
 #pragma once
 
-#include "../arch/native.hpp"
+#include "../backend/native.hpp"
 #include "../core/executor.hpp"
 #include "../format/compute.hpp"
 #include "../format/f32.hpp"
@@ -26,10 +26,10 @@ enum class slot_kind : std::uint8_t {
   kv_cache,
   activation,
   compute,
-  arch,
+  backend,
   threads,
   memory,
-  prefill,
+  prompt_chunk,
   optimizer,
   schedule,
   trained_for,
@@ -45,8 +45,8 @@ struct slot {
 };
 
 template <std::size_t N>
-struct prefill_rows {
-  static_assert(N > 0, "ctlm: prefill<N> takes at least one token at a time");
+struct prompt_chunk_rows {
+  static_assert(N > 0, "ctlm: prompt_chunk<N> takes at least one token at a time");
   static constexpr std::size_t value = N;
 };
 
@@ -65,13 +65,13 @@ using activation = slot<slot_kind::activation, A>;
 template <compute_policy C>
 using compute = slot<slot_kind::compute, C>;
 template <std::derived_from<portable> A>
-using arch = slot<slot_kind::arch, A>;
+using backend = slot<slot_kind::backend, A>;
 template <executor E>
 using threads = slot<slot_kind::threads, E>;
 template <memory_policy P>
 using memory = slot<slot_kind::memory, P>;
 template <std::size_t N>
-using prefill = slot<slot_kind::prefill, prefill_rows<N>>;
+using prompt_chunk = slot<slot_kind::prompt_chunk, prompt_chunk_rows<N>>;
 /// Of a trainer: the first N layers keep only their input for the backward pass, which computes the rest again
 /// (gradient checkpointing: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The same bits in less
 /// memory.
@@ -124,16 +124,16 @@ struct check_slots {
                 "ctlm: not a slot: write a policy inside its slot, such as weights<f32> or optimizer<adamw>");
   static_assert(
       (in_range<Slots>() && ...),
-      "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, arch, threads, "
-      "memory, prefill; a trainer takes optimizer, schedule, trained_for, recompute, loss, head");
+      "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, backend, threads, "
+      "memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, loss, head");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
   static_assert(once<slot_kind::compute>, "ctlm: duplicate slot: compute<> is given twice");
-  static_assert(once<slot_kind::arch>, "ctlm: duplicate slot: arch<> is given twice");
+  static_assert(once<slot_kind::backend>, "ctlm: duplicate slot: backend<> is given twice");
   static_assert(once<slot_kind::threads>, "ctlm: duplicate slot: threads<> is given twice");
   static_assert(once<slot_kind::memory>, "ctlm: duplicate slot: memory<> is given twice");
-  static_assert(once<slot_kind::prefill>, "ctlm: duplicate slot: prefill<> is given twice");
+  static_assert(once<slot_kind::prompt_chunk>, "ctlm: duplicate slot: prompt_chunk<> is given twice");
   static_assert(once<slot_kind::optimizer>, "ctlm: duplicate slot: optimizer<> is given twice");
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");
   static_assert(once<slot_kind::trained_for>, "ctlm: duplicate slot: trained_for<> is given twice");

@@ -20,16 +20,16 @@ struct backward_pass {
                                           gradients<const real> dfinal_rows, const token* tokens,
                                           const dropout_masks& drop, bool accumulate) const {
     elementwise(
-        c.arch, Batch::rows * d, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, a.dx);
-    norm_backward(typename M::norm{}, c.arch, *c.exec, Batch::rows, d, static_cast<const real*>(a.last),
+        c.backend, Batch::rows * d, [](auto& v) { v = constant<std::remove_reference_t<decltype(v)>>(0); }, a.dx);
+    norm_backward(typename M::norm{}, c.backend, *c.exec, Batch::rows, d, static_cast<const real*>(a.last),
                   w.vector_of(tensor_id::norm_weight), dfinal_rows.data, a.dx, g.vector_of(tensor_id::norm_weight),
                   g.vector_of(tensor_id::norm_bias), a.last_statistics);
     for (std::size_t l = shape.layers; l-- > 0;) through_layer(c, w, g, a, l, drop, accumulate);
     if (const dropout_mask mask = drop.embedding(); mask.active()) apply_dropout(mask, Batch::rows * d, a.dx, 0);
-    embed_backward(c.arch, *c.exec, Batch::rows, d, tokens, static_cast<const real*>(a.dx),
+    embed_backward(c.backend, *c.exec, Batch::rows, d, tokens, static_cast<const real*>(a.dx),
                    g.matrix_of(tensor_id::token_embedding).data);
     if constexpr (shape.position == position_kind::learned)
-      add_positions_backward(c.arch, *c.exec, Batch::rows, Batch::sequence, d, static_cast<const real*>(a.dx),
+      add_positions_backward(c.backend, *c.exec, Batch::rows, Batch::sequence, d, static_cast<const real*>(a.dx),
                              g.matrix_of(tensor_id::position_embedding).data);
   }
 

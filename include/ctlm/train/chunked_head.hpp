@@ -17,7 +17,7 @@ struct token_targets {
   template <class Context, class T>
   constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
                               T scale, T* losses) const {
-    return Loss::apply(c.arch, *c.exec, n, outputs, logits, tokens + first, scale, losses);
+    return Loss::apply(c.backend, *c.exec, n, outputs, logits, tokens + first, scale, losses);
   }
 };
 
@@ -29,7 +29,7 @@ struct teacher_targets {
   template <class Context, class T>
   constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
                               T scale, T* losses) const {
-    soft_cross_entropy(c.arch, *c.exec, n, outputs, logits.data, teacher->logits(first, n), scale, losses);
+    soft_cross_entropy(c.backend, *c.exec, n, outputs, logits.data, teacher->logits(first, n), scale, losses);
     return {logits.data};
   }
 };

@@ -20,12 +20,12 @@ struct batch_attention {
 
   constexpr void operator()(T* qkv, T* attended) const {
     rotate<M>(c, Batch::rows, angles, qkv, T(1));
-    attention_forward(c.arch, *c.exec, heads_of<M>, rows, static_cast<const T*>(qkv),
+    attention_forward(c.backend, *c.exec, heads_of<M>, rows, static_cast<const T*>(qkv),
                       batch_keys<T>{qkv, heads_of<M>, Batch::sequence}, attended, log_sum, mask, c.attention);
   }
   /// The gradients of qkv before its rotation, from those of what was attended to.
   constexpr void backward(const T* qkv, const T* attended, const T* dattended, T* dqkv) const {
-    attention_backward(c.arch, *c.exec, heads_of<M>, rows, qkv, attended, dattended, static_cast<const T*>(log_sum),
+    attention_backward(c.backend, *c.exec, heads_of<M>, rows, qkv, attended, dattended, static_cast<const T*>(log_sum),
                        dqkv, mask, c.attention);
     rotate<M>(c, Batch::rows, angles, dqkv, T(-1));
   }
@@ -42,16 +42,16 @@ struct forward_pass {
   CTLM_NOINLINE constexpr values<const real> operator()(Context& c, const W& w, Activations& a, const token* tokens,
                                                         const dropout_masks& drop) const {
     real* const x = a.layers[0].x;
-    embed(c.arch, *c.exec, Format{}, Batch::rows, tokens, w.matrix_of(tensor_id::token_embedding), x);
+    embed(c.backend, *c.exec, Format{}, Batch::rows, tokens, w.matrix_of(tensor_id::token_embedding), x);
     if constexpr (shape.position == position_kind::learned)
-      add_positions(c.arch, *c.exec, Format{}, Batch::rows, Batch::sequence, 0,
+      add_positions(c.backend, *c.exec, Format{}, Batch::rows, Batch::sequence, 0,
                     w.matrix_of(tensor_id::position_embedding), x, a.normed);
     if (const dropout_mask mask = drop.embedding(); mask.active())
       apply_dropout(mask, Batch::rows * shape.d_model, x, 0);
     for (std::size_t l = 0; l < shape.layers; ++l)
       block_forward<M>(c, w, l, Batch::rows, a.of_layer(l), attention(c, a, l, drop), drop.residual1(l),
                        drop.residual2(l));
-    norm_forward(typename M::norm{}, c.arch, *c.exec, Batch::rows, shape.d_model, static_cast<const real*>(a.last),
+    norm_forward(typename M::norm{}, c.backend, *c.exec, Batch::rows, shape.d_model, static_cast<const real*>(a.last),
                  w.vector_of(tensor_id::norm_weight), w.vector_of(tensor_id::norm_bias), a.final_rows, shape.norm_eps,
                  a.last_statistics);
     return {a.final_rows};

@@ -265,7 +265,8 @@ class trainer {
     update_.place(a, state_arena);
     head_.place(a);
     c_.linear = decltype(c_.linear)::place(a, widest, widest, widest, workers);
-    for (auto& ws : c_.attention) ws = attention_workspace<real>::place(a, c_.arch, query_tile, shape.head_dim, true);
+    for (auto& ws : c_.attention)
+      ws = attention_workspace<real>::place(a, c_.backend, query_tile, shape.head_dim, true);
     activations_.place(a, head_pass::out_numbers);
   }
 

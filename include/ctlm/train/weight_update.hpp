@@ -48,7 +48,7 @@ class weight_update {
       parallel_for(*c.exec, t.size(), chunk, [&](std::size_t first, std::size_t n, std::size_t) {
         for (std::size_t i = 0; i < n; i += chunk) {
           const real s = sum(
-              c.arch, smaller(chunk, n - i), [](const auto& v) { return v * v; }, g + first + i);
+              c.backend, smaller(chunk, n - i), [](const auto& v) { return v * v; }, g + first + i);
           partials_[base + (first + i) / chunk] = static_cast<double>(s);
         }
       });
@@ -71,7 +71,7 @@ class weight_update {
           real* moments[Optimizer::moments + 1]{};
           for (std::size_t i = 0; i < Optimizer::moments; ++i)
             moments[i] = moments_[i].numbers(t).data() + from + first;
-          Optimizer::apply(c.arch, n, weights.numbers(t).data() + from + first,
+          Optimizer::apply(c.backend, n, weights.numbers(t).data() + from + first,
                            static_cast<const real*>(gradients.numbers(t).data()) + from + first, moments, o, u);
         });
         if (release_)

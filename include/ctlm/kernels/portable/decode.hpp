@@ -2,7 +2,7 @@
 // ctlm: stored numbers to numbers that arithmetic can use, portable.
 #pragma once
 
-#include "../../arch/portable.hpp"
+#include "../../backend/portable.hpp"
 #include "../../format/format.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {

@@ -2,7 +2,7 @@
 // ctlm: products of few rows, portable: both operands are read along their rows.
 #pragma once
 
-#include "../../arch/portable.hpp"
+#include "../../backend/portable.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 

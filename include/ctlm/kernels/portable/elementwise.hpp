@@ -2,7 +2,7 @@
 // ctlm: loops over arrays, one element at a time.
 #pragma once
 
-#include "../../arch/portable.hpp"
+#include "../../backend/portable.hpp"
 #include "../../core/math.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {

@@ -3,7 +3,7 @@
 // does not depend on where in the array it stands.
 #pragma once
 
-#include "../../arch/xsimd.hpp"
+#include "../../backend/xsimd.hpp"
 #include "../portable/elementwise.hpp"
 
 CTLM_INTRINSICS_BEGIN
@@ -11,13 +11,13 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// A register's worth of an array while f works on it; written back unless the array is const.
 template <class T, class A>
-struct lane_block {
+struct lane_vector {
   using real = std::remove_const_t<T>;
   using V = simd_batch<real, A>;
   T* p;
   V v;
 
-  CTLM_INLINE explicit lane_block(T* q) : p(q), v(V::load_unaligned(q)) {}
+  CTLM_INLINE explicit lane_vector(T* q) : p(q), v(V::load_unaligned(q)) {}
   CTLM_INLINE void store() const {
     if constexpr (!std::is_const_v<T>) v.store_unaligned(p);
   }
@@ -62,7 +62,7 @@ template <class A, class F, class First, class... T>
 void elementwise(simd<A>, std::size_t n, F f, First* first, T*... p) {
   constexpr std::size_t w = lanes<std::remove_const_t<First>, A>;
   std::size_t i = 0;
-  for (; i + w <= n; i += w) apply_lanes(f, lane_block<First, A>(first + i), lane_block<T, A>(p + i)...);
+  for (; i + w <= n; i += w) apply_lanes(f, lane_vector<First, A>(first + i), lane_vector<T, A>(p + i)...);
   if (i < n) apply_lanes(f, lane_tail<First, A>(first + i, n - i), lane_tail<T, A>(p + i, n - i)...);
 }
 
@@ -74,11 +74,11 @@ std::remove_const_t<First> sum(simd<A>, std::size_t n, F f, First* first, T*... 
   V even(real(0)), odd(real(0));  // two chains hide the latency of the addition
   std::size_t i = 0;
   for (; i + 2 * w <= n; i += 2 * w) {
-    even += apply_lanes_sum(f, lane_block<First, A>(first + i), lane_block<T, A>(p + i)...);
-    odd += apply_lanes_sum(f, lane_block<First, A>(first + i + w), lane_block<T, A>(p + i + w)...);
+    even += apply_lanes_sum(f, lane_vector<First, A>(first + i), lane_vector<T, A>(p + i)...);
+    odd += apply_lanes_sum(f, lane_vector<First, A>(first + i + w), lane_vector<T, A>(p + i + w)...);
   }
   if (i + w <= n) {
-    even += apply_lanes_sum(f, lane_block<First, A>(first + i), lane_block<T, A>(p + i)...);
+    even += apply_lanes_sum(f, lane_vector<First, A>(first + i), lane_vector<T, A>(p + i)...);
     i += w;
   }
   real total = reduce_sum<real, A>(even + odd);

@@ -118,13 +118,13 @@ struct upcoming {
 /// A strip of b, one panel after the other, each of them depth x panel_width. While a stretch of one is packed, the
 /// same stretch of the next is fetched, so that neither memory nor the transposition waits for the other.
 template <class T, class A, class S>
-void pack_panels(simd<A> arch, strided<S> b, std::size_t depth, std::size_t columns, T* to) {
+void pack_panels(simd<A> backend, strided<S> b, std::size_t depth, std::size_t columns, T* to) {
   constexpr std::size_t width = gemm_shape<T, A>::panel_width, stretch = 32;
   for (std::size_t j = 0; j < columns; j += width)
     for (std::size_t p = 0; p < depth; p += stretch) {
       const std::size_t steps = smaller(stretch, depth - p), next = j + width;
       if (next < columns) upcoming<S>{b.from(p, next), steps, smaller(width, columns - next)}.fetch(0, 1, 1);
-      pack(arch, b.from(p, j), steps, smaller(width, columns - j), to + j * depth + p * width, width);
+      pack(backend, b.from(p, j), steps, smaller(width, columns - j), to + j * depth + p * width, width);
     }
 }
 
@@ -138,7 +138,7 @@ struct row_group {
   std::size_t row, col, tile;  // distances between numbers, and between tiles
 
   template <class S>
-  row_group(simd<A> arch, strided<S> a, std::size_t m, std::size_t depth, T* to)
+  row_group(simd<A> backend, strided<S> a, std::size_t m, std::size_t depth, T* to)
       : data(to), row(gemm_shape<T, A>::stride(depth)), col(1), tile(rows * row) {
     if constexpr (std::same_as<S, T>) {
       const bool whole_tiles = m % rows % 4 == 0;
@@ -148,11 +148,11 @@ struct row_group {
       }
       if (a.row == 1 && a.col != 1) {
         row = 1, col = rows, tile = rows * depth;
-        pack_steps(a, m, depth, to);
+        pack_columns(a, m, depth, to);
         return;
       }
     }
-    pack(arch, a, m, depth, to, row);
+    pack(backend, a, m, depth, to, row);
     for (std::size_t i = m; i % 4 != 0; ++i)
       for (std::size_t p = 0; p < depth; ++p) to[i * row + p] = T(0);
   }
@@ -160,7 +160,7 @@ struct row_group {
 
  private:
   /// Some steps at a time, so that what is read of them stays in the first cache level.
-  void pack_steps(strided<T> a, std::size_t m, std::size_t depth, T* to) const {
+  void pack_columns(strided<T> a, std::size_t m, std::size_t depth, T* to) const {
     constexpr std::size_t steps = 16;
     for (std::size_t first = 0; first < depth; first += steps)
       for (std::size_t i = 0; i < m; i += rows)
@@ -199,12 +199,12 @@ void gemm_group(simd<A>, std::size_t m, std::size_t n, std::size_t depth, const 
 }
 
 template <class T, class A, class Left, class Right>
-void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<Left> a, strided<Right> b, T* c,
+void gemm(simd<A> backend, std::size_t m, std::size_t n, std::size_t k, strided<Left> a, strided<Right> b, T* c,
           std::size_t ldc, bool accumulate, T* workspace) {
   using shape = gemm_shape<T, A>;
   constexpr std::size_t group = shape::group_rows, width = shape::panel_width;
   if (m <= shape::few_rows && a.col == 1 && b.row == 1)
-    return dot_products(arch, m, n, k, a.data, a.row, b.data, b.col, c, ldc, accumulate);
+    return dot_products(backend, m, n, k, a.data, a.row, b.data, b.col, c, ldc, accumulate);
   const std::size_t max_depth = shape::depth(k), max_columns = shape::columns(m, n);
   constexpr bool same = std::same_as<Right, T>;
   const bool in_place = same && m <= shape::rows && b.col == 1;  // a panel that is read once needs no packing
@@ -214,19 +214,20 @@ void gemm(simd<A> arch, std::size_t m, std::size_t n, std::size_t k, strided<Lef
       const std::size_t depth = smaller(max_depth, k - p), columns = smaller(max_columns, n - j);
       const std::size_t there = in_place ? columns / width * width : 0;  // columns read where they lie
       const bool add = accumulate || p > 0;
-      pack_panels(arch, b.from(p, j + there), depth, columns - there, workspace);
+      pack_panels(backend, b.from(p, j + there), depth, columns - there, workspace);
       for (std::size_t i = 0; i < m; i += group) {
         const std::size_t rows = smaller(group, m - i), after = i + group;
-        const row_group<T, A> left(arch, a.from(i, p), rows, depth, rows_packed);
+        const row_group<T, A> left(backend, a.from(i, p), rows, depth, rows_packed);
         const upcoming<Left> next =
             after < m ? upcoming<Left>{a.from(after, p), smaller(group, m - after), depth}
                       : upcoming<Left>{a.from(0, p + depth), smaller(group, m), smaller(max_depth, k - p - depth)};
         T* const out = c + i * ldc + j;
         if constexpr (same)
-          if (there > 0) gemm_group(arch, rows, there, depth, left, b.from(p, j), 1, out, ldc, add, upcoming<Left>{});
+          if (there > 0)
+            gemm_group(backend, rows, there, depth, left, b.from(p, j), 1, out, ldc, add, upcoming<Left>{});
         if (there < columns)
-          gemm_group(arch, rows, columns - there, depth, left, row_major<T>(workspace, width), depth, out + there, ldc,
-                     add, next);
+          gemm_group(backend, rows, columns - there, depth, left, row_major<T>(workspace, width), depth, out + there,
+                     ldc, add, next);
       }
     }
 }

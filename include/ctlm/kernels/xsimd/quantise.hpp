@@ -2,8 +2,8 @@
 // ctlm: activations to int8, over xsimd batches: the portable code's operations, so that every code is the same.
 #pragma once
 
-#include "../../arch/xsimd.hpp"
-#include "../portable/quantised_block.hpp"
+#include "../../backend/xsimd.hpp"
+#include "../portable/quantised_stripe.hpp"
 
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {

@@ -2,7 +2,7 @@
 // ctlm: lanes that change places, and sums over them.
 #pragma once
 
-#include "../../arch/xsimd.hpp"
+#include "../../backend/xsimd.hpp"
 
 #include <bit>
 #include <utility>

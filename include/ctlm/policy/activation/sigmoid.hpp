@@ -6,7 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-struct sigmoid {
+struct sigmoid_activation {
   static constexpr const char* name = "sigmoid";
   static constexpr bool gated = false;
   template <class V>
@@ -18,6 +18,6 @@ struct sigmoid {
     return logistic_slope<V>(x).slope;
   }
 };
-static_assert(activation_function<sigmoid>);
+static_assert(activation_function<sigmoid_activation>);
 
 }}  // namespace ctlm

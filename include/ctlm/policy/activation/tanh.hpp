@@ -6,7 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-struct tanh {
+struct tanh_activation {
   static constexpr const char* name = "tanh";
   static constexpr bool gated = false;
   template <class V>
@@ -20,6 +20,6 @@ struct tanh {
     return constant<V>(1) - t * t;
   }
 };
-static_assert(activation_function<tanh>);
+static_assert(activation_function<tanh_activation>);
 
 }}  // namespace ctlm

@@ -31,14 +31,14 @@ struct vocabulary_head {
 
   template <class Context, class W, class T>
   static constexpr void forward(Context& c, const W& w, std::size_t n, values<const T> rows, values<T> out) {
-    linear(c.arch, *c.exec, n, rows.data, w.head(), linear_terms<T>{}, out.data, c.linear);
+    linear(c.backend, *c.exec, n, rows.data, w.head(), linear_terms<T>{}, out.data, c.linear);
   }
   template <class Context, class W, class G, class T>
   static constexpr void backward(Context& c, const W& w, const G& g, std::size_t n, values<const T> rows,
                                  gradients<const T> dout, gradients<T> drows, bool accumulate) {
-    linear_backward_weight(c.arch, *c.exec, n, dout.data, rows.data, g.head(), accumulate, static_cast<T*>(nullptr),
+    linear_backward_weight(c.backend, *c.exec, n, dout.data, rows.data, g.head(), accumulate, static_cast<T*>(nullptr),
                            c.linear);
-    linear_backward_input(c.arch, *c.exec, n, dout.data, w.head(), drows.data, false, c.linear);
+    linear_backward_input(c.backend, *c.exec, n, dout.data, w.head(), drows.data, false, c.linear);
   }
 };
 static_assert(head_policy<vocabulary_head>);

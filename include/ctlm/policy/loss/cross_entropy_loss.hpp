@@ -9,10 +9,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 struct cross_entropy_loss {
   static constexpr const char* name = "cross entropy";
 
-  template <class Arch, executor E, class T>
-  static constexpr gradients<T> apply(Arch arch, E& exec, std::size_t rows, std::size_t n, values<T> logits,
+  template <class Backend, executor E, class T>
+  static constexpr gradients<T> apply(Backend backend, E& exec, std::size_t rows, std::size_t n, values<T> logits,
                                       const token* targets, T scale, T* losses) {
-    cross_entropy(arch, exec, rows, n, logits.data, targets, scale, losses);
+    cross_entropy(backend, exec, rows, n, logits.data, targets, scale, losses);
     return {logits.data};
   }
 };

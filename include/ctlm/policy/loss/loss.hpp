@@ -8,7 +8,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// L::apply(arch, exec, rows, n, logits, targets, scale, losses): of `rows` rows of n logits, losses[r] receives the
+/// L::apply(backend, exec, rows, n, logits, targets, scale, losses): of `rows` rows of n logits, losses[r] receives the
 /// loss of row r, and the logits become scale * its derivatives by them, which are returned. A target of ignore_token
 /// means a loss and gradients of 0. Every row's result depends on that row alone.
 template <class L>

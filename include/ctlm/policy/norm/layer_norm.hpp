@@ -18,53 +18,54 @@ struct layer_norm {
     T inverse;  // 1 / standard deviation
   };
 
-  template <class Arch, class T>
-  static constexpr statistics<T> forward(Arch arch, std::size_t n, const T* x, const T* weight, const T* bias, T* y,
-                                         float epsilon) {
+  template <class Backend, class T>
+  static constexpr statistics<T> forward(Backend backend, std::size_t n, const T* x, const T* weight, const T* bias,
+                                         T* y, float epsilon) {
     const T mean = sum(
-                       arch, n, [](const auto& v) { return v; }, x) /
+                       backend, n, [](const auto& v) { return v; }, x) /
                    T(n);
     const T squares = sum(
-        arch, n, [=](const auto& v) { return (v - mean) * (v - mean); }, x);
+        backend, n, [=](const auto& v) { return (v - mean) * (v - mean); }, x);
     statistics<T> s{mean, T(1) / math::sqrt(squares / T(n) + T(epsilon))};
     if (!math::isfinite(squares)) {
-      s.mean = large_mean(arch, n, x);
-      s.inverse = inverse_deviation(arch, n, x, s.mean);
+      s.mean = large_mean(backend, n, x);
+      s.inverse = inverse_deviation(backend, n, x, s.mean);
     }
-    repeat(arch, n, x, weight, bias, y, s);
+    repeat(backend, n, x, weight, bias, y, s);
     return s;
   }
 
   /// The forward pass again, from its statistics.
-  template <class Arch, class T>
-  static constexpr void repeat(Arch arch, std::size_t n, const T* x, const T* weight, const T* bias, T* y,
+  template <class Backend, class T>
+  static constexpr void repeat(Backend backend, std::size_t n, const T* x, const T* weight, const T* bias, T* y,
                                const statistics<T>& s) {
     const T mean = s.mean, inverse = s.inverse;
     if (bias == nullptr) {
       elementwise(
-          arch, n, [=](auto& out, const auto& v, const auto& w) { out = (v - mean) * inverse * w; }, y, x, weight);
+          backend, n, [=](auto& out, const auto& v, const auto& w) { out = (v - mean) * inverse * w; }, y, x, weight);
     } else {
       elementwise(
-          arch, n, [=](auto& out, const auto& v, const auto& w, const auto& b) { out = (v - mean) * inverse * w + b; },
-          y, x, weight, bias);
+          backend, n,
+          [=](auto& out, const auto& v, const auto& w, const auto& b) { out = (v - mean) * inverse * w + b; }, y, x,
+          weight, bias);
     }
   }
 
   /// dx += the gradient of one row.
-  template <class Arch, class T>
-  static constexpr void backward_input(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
+  template <class Backend, class T>
+  static constexpr void backward_input(Backend backend, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
                                        const statistics<T>& s) {
     const T mean = s.mean, inverse = s.inverse;
     const T total = sum(
-                        arch, n, [](const auto& w, const auto& d) { return w * d; }, weight, dy) /
+                        backend, n, [](const auto& w, const auto& d) { return w * d; }, weight, dy) /
                     T(n);
     const T along =
         sum(
-            arch, n, [=](const auto& v, const auto& w, const auto& d) { return (v - mean) * inverse * w * d; }, x,
+            backend, n, [=](const auto& v, const auto& w, const auto& d) { return (v - mean) * inverse * w * d; }, x,
             weight, dy) /
         T(n);
     elementwise(
-        arch, n,
+        backend, n,
         [=](auto& out, const auto& v, const auto& w, const auto& d) {
           out += (w * d - total - (v - mean) * inverse * along) * inverse;
         },
@@ -72,15 +73,15 @@ struct layer_norm {
   }
 
   /// dweight and dbias += the gradient of n columns of one row.
-  template <class Arch, class T>
-  static constexpr void backward_weight(Arch arch, std::size_t n, const T* x, const T* dy, T* dweight, T* dbias,
+  template <class Backend, class T>
+  static constexpr void backward_weight(Backend backend, std::size_t n, const T* x, const T* dy, T* dweight, T* dbias,
                                         const statistics<T>& s) {
     const T mean = s.mean, inverse = s.inverse;
     elementwise(
-        arch, n, [=](auto& out, const auto& v, const auto& d) { out += (v - mean) * inverse * d; }, dweight, x, dy);
+        backend, n, [=](auto& out, const auto& v, const auto& d) { out += (v - mean) * inverse * d; }, dweight, x, dy);
     if (dbias != nullptr)
       elementwise(
-          arch, n, [](auto& out, const auto& d) { out += d; }, dbias, dy);
+          backend, n, [](auto& out, const auto& d) { out += d; }, dbias, dy);
   }
 };
 

@@ -16,23 +16,23 @@ template <class T>
 inline constexpr T cubes_vanish = math::exp2i<T>(-(math::ieee<T>::max_exponent / 2 - 3));
 
 /// The mean of n numbers.
-template <class Arch, class T>
-CTLM_NOINLINE constexpr T large_mean(Arch arch, std::size_t n, const T* x) {
+template <class Backend, class T>
+CTLM_NOINLINE constexpr T large_mean(Backend backend, std::size_t n, const T* x) {
   constexpr T less = less_than_overflow<T>;
   return sum(
-             arch, n, [=](const auto& v) { return v * less; }, x) /
+             backend, n, [=](const auto& v) { return v * less; }, x) /
          T(n) / less;
 }
 
 /// 1 / sqrt(mean of (x - middle)^2); NaN for a row with a NaN or an infinity. What a norm adds to the squares is as
 /// nothing beside them.
-template <class Arch, class T>
-CTLM_NOINLINE constexpr T inverse_deviation(Arch arch, std::size_t n, const T* x, T middle) {
+template <class Backend, class T>
+CTLM_NOINLINE constexpr T inverse_deviation(Backend backend, std::size_t n, const T* x, T middle) {
   if (!math::all_finite(n, x)) return std::numeric_limits<T>::quiet_NaN();
   constexpr T less = less_than_overflow<T>;
   const T small = middle * less;
   const T squares = sum(
-      arch, n, [=](const auto& v) { return (v * less - small) * (v * less - small); }, x);
+      backend, n, [=](const auto& v) { return (v * less - small) * (v * less - small); }, x);
   return less / math::sqrt(squares / T(n));
 }
 

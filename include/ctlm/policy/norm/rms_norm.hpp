@@ -16,66 +16,66 @@ struct rms_norm {
     T inverse;  // 1 / rms
   };
 
-  template <class Arch, class T>
-  static constexpr statistics<T> forward(Arch arch, std::size_t n, const T* x, const T* weight, const T* /*bias*/, T* y,
-                                         float epsilon) {
+  template <class Backend, class T>
+  static constexpr statistics<T> forward(Backend backend, std::size_t n, const T* x, const T* weight, const T* /*bias*/,
+                                         T* y, float epsilon) {
     const T squares = sum(
-        arch, n, [](const auto& v) { return v * v; }, x);
+        backend, n, [](const auto& v) { return v * v; }, x);
     T inverse = T(1) / math::sqrt(squares / T(n) + T(epsilon));
-    if (!math::isfinite(squares)) inverse = inverse_deviation(arch, n, x, T(0));
-    apply(arch, n, x, weight, y, inverse);
+    if (!math::isfinite(squares)) inverse = inverse_deviation(backend, n, x, T(0));
+    apply(backend, n, x, weight, y, inverse);
     return {inverse};
   }
 
   /// The forward pass again, from its statistics.
-  template <class Arch, class T>
-  static constexpr void repeat(Arch arch, std::size_t n, const T* x, const T* weight, const T* /*bias*/, T* y,
+  template <class Backend, class T>
+  static constexpr void repeat(Backend backend, std::size_t n, const T* x, const T* weight, const T* /*bias*/, T* y,
                                const statistics<T>& s) {
-    apply(arch, n, x, weight, y, s.inverse);
+    apply(backend, n, x, weight, y, s.inverse);
   }
 
   /// dx += the gradient of one row.
-  template <class Arch, class T>
-  static constexpr void backward_input(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
+  template <class Backend, class T>
+  static constexpr void backward_input(Backend backend, std::size_t n, const T* x, const T* weight, const T* dy, T* dx,
                                        const statistics<T>& s) {
     const T inverse = s.inverse;
-    if (inverse < cubes_vanish<T>) return backward_large(arch, n, x, weight, dy, dx, inverse);
+    if (inverse < cubes_vanish<T>) return backward_large(backend, n, x, weight, dy, dx, inverse);
     const T along = sum(
-        arch, n, [](const auto& v, const auto& w, const auto& d) { return v * w * d; }, x, weight, dy);
+        backend, n, [](const auto& v, const auto& w, const auto& d) { return v * w * d; }, x, weight, dy);
     const T pull = along * inverse * inverse * inverse / T(n);
     elementwise(
-        arch, n, [=](auto& out, const auto& v, const auto& w, const auto& d) { out += w * d * inverse - v * pull; }, dx,
-        x, weight, dy);
+        backend, n, [=](auto& out, const auto& v, const auto& w, const auto& d) { out += w * d * inverse - v * pull; },
+        dx, x, weight, dy);
   }
 
   /// dweight += the gradient of n columns of one row.
-  template <class Arch, class T>
-  static constexpr void backward_weight(Arch arch, std::size_t n, const T* x, const T* dy, T* dweight, T* /*dbias*/,
-                                        const statistics<T>& s) {
+  template <class Backend, class T>
+  static constexpr void backward_weight(Backend backend, std::size_t n, const T* x, const T* dy, T* dweight,
+                                        T* /*dbias*/, const statistics<T>& s) {
     const T inverse = s.inverse;
     elementwise(
-        arch, n, [=](auto& out, const auto& v, const auto& d) { out += v * d * inverse; }, dweight, x, dy);
+        backend, n, [=](auto& out, const auto& v, const auto& d) { out += v * d * inverse; }, dweight, x, dy);
   }
 
  private:
   /// The same for a row so large that the cube of `inverse` loses its digits.
-  template <class Arch, class T>
-  CTLM_NOINLINE static constexpr void backward_large(Arch arch, std::size_t n, const T* x, const T* weight, const T* dy,
-                                                     T* dx, T inverse) {
-    const T along =
-        sum(
-            arch, n, [=](const auto& v, const auto& w, const auto& d) { return v * inverse * w * d; }, x, weight, dy) /
-        T(n);
+  template <class Backend, class T>
+  CTLM_NOINLINE static constexpr void backward_large(Backend backend, std::size_t n, const T* x, const T* weight,
+                                                     const T* dy, T* dx, T inverse) {
+    const T along = sum(
+                        backend, n, [=](const auto& v, const auto& w, const auto& d) { return v * inverse * w * d; }, x,
+                        weight, dy) /
+                    T(n);
     elementwise(
-        arch, n,
+        backend, n,
         [=](auto& out, const auto& v, const auto& w, const auto& d) { out += (w * d - v * inverse * along) * inverse; },
         dx, x, weight, dy);
   }
 
-  template <class Arch, class T>
-  static constexpr void apply(Arch arch, std::size_t n, const T* x, const T* weight, T* y, T inverse) {
+  template <class Backend, class T>
+  static constexpr void apply(Backend backend, std::size_t n, const T* x, const T* weight, T* y, T inverse) {
     elementwise(
-        arch, n, [=](auto& out, const auto& v, const auto& w) { out = v * inverse * w; }, y, x, weight);
+        backend, n, [=](auto& out, const auto& v, const auto& w) { out = v * inverse * w; }, y, x, weight);
   }
 };
 

@@ -26,8 +26,8 @@ struct adamw {
                          not_negative(static_cast<double>(o.weight_decay), "optimizer.weight_decay"));
   }
 
-  template <class Arch, class T>
-  static constexpr void apply(Arch arch, std::size_t n, T* w, const T* g, T** moment, const options& o,
+  template <class Backend, class T>
+  static constexpr void apply(Backend backend, std::size_t n, T* w, const T* g, T** moment, const options& o,
                               const update& u) {
     const auto steps = static_cast<double>(u.step);
     const T beta1 = T(o.beta1), beta2 = T(o.beta2), rest1 = T(1) - beta1, rest2 = T(1) - beta2;
@@ -36,7 +36,7 @@ struct adamw {
     const T correction = T(1 / math::sqrt(1 - math::pow(static_cast<double>(o.beta2), steps)));
     const T eps = T(o.eps), scale = T(u.gradient_scale);
     elementwise(
-        arch, n,
+        backend, n,
         [=](auto& weight, auto& mean, auto& square, const auto& gradient) {
           using math::sqrt;
           const auto d = gradient * scale;

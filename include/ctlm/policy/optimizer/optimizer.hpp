@@ -17,8 +17,8 @@ struct update {
 };
 
 /// O::options holds run-time hyper-parameters, lr among them; O::moments is how many numbers of state each weight has;
-/// O::apply(arch, n, w, g, moments, options, update) updates n weights in one pass. Every element's result depends on
-/// that element alone, so that any split among threads gives the same bits. O::problem_of(options) is optional
+/// O::apply(backend, n, w, g, moments, options, update) updates n weights in one pass. Every element's result depends
+/// on that element alone, so that any split among threads gives the same bits. O::problem_of(options) is optional
 /// (policy/options.hpp).
 template <class O>
 concept optimizer_policy = requires(float* w, const float* g, float** m, const typename O::options& o,

@@ -22,13 +22,13 @@ struct sgd {
                          not_negative(static_cast<double>(o.weight_decay), "optimizer.weight_decay"));
   }
 
-  template <class Arch, class T>
-  static constexpr void apply(Arch arch, std::size_t n, T* w, const T* g, T** moment, const options& o,
+  template <class Backend, class T>
+  static constexpr void apply(Backend backend, std::size_t n, T* w, const T* g, T** moment, const options& o,
                               const update& u) {
     const T decay = T(u.decay ? o.weight_decay : 0.0f), momentum = T(o.momentum);
     const T rate = T(u.lr), scale = T(u.gradient_scale);
     elementwise(
-        arch, n,
+        backend, n,
         [=](auto& weight, auto& velocity, const auto& gradient) {
           velocity = velocity * momentum + (gradient * scale + weight * decay);
           weight = weight - velocity * rate;

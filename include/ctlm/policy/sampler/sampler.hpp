@@ -25,23 +25,23 @@ struct sampler {
 
   /// The chosen token. The logits become probabilities, unless the choice is greedy. Throws ctlm::error, or calls
   /// ctlm::fatal, for what is an error above.
-  template <class Arch, class T>
-  constexpr token choose(Arch arch, span<T> logits) {
+  template <class Backend, class T>
+  constexpr token choose(Backend backend, span<T> logits) {
     check_options();
     if (temperature <= 0.0f || top_p <= 0.0f || logits.empty()) return greedy(logits);
     const std::size_t n = logits.size();
     const T sharpness = T(1) / T(temperature);
-    const T peak = maximum(arch, n, static_cast<const T*>(logits.data()));
+    const T peak = maximum(backend, n, static_cast<const T*>(logits.data()));
     if (!math::isfinite(peak * sharpness)) return greedy(logits);
     const T difference = sum(
-        arch, n,
+        backend, n,
         [=](auto& x) {
           x *= sharpness;
           return x - x;
         },
         logits.data());
     if (difference != T(0)) require_numbers(logits);  // NaN: something is not finite; -infinity may be
-    softmax(arch, n, logits.data());
+    softmax(backend, n, logits.data());
     if (top_k > 0 && top_k < n)
       keep_from(logits, threshold(logits, [this](std::size_t count, T) { return count >= top_k; }));
     if (top_p < 1.0f) {

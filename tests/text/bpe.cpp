@@ -1,5 +1,5 @@
 // Byte pair encoding: every string survives, training is deterministic, hostile input costs no more than n log n.
-#include "data.hpp"
+#include "io/data.hpp"
 
 #include <ctlm/ctlm.hpp>
 
@@ -26,7 +26,7 @@ std::string random_bytes(std::size_t n, std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("every string survives a round trip", "[io]") {
+TEST_CASE("every string survives a round trip", "[text]") {
   const bpe b = bpe::train(sample(), 400);
   CHECK(b.decode(b.encode(sample())) == sample());
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -42,7 +42,7 @@ TEST_CASE("every string survives a round trip", "[io]") {
     }
 }
 
-TEST_CASE("training learns frequent words, deterministically", "[io]") {
+TEST_CASE("training learns frequent words, deterministically", "[text]") {
   const bpe a = bpe::train(sample(), 400), b = bpe::train(sample(), 400);
   CHECK(a.merges() == b.merges());
   CHECK(a.vocab() <= 400);
@@ -53,7 +53,7 @@ TEST_CASE("training learns frequent words, deterministically", "[io]") {
   CHECK(bpe::train("", 400).vocab() == 256);
 }
 
-TEST_CASE("merges apply in the order they were learnt", "[io]") {
+TEST_CASE("merges apply in the order they were learnt", "[text]") {
   // "ab" is learnt first, then "abc": in "aabc" the pair (a, a) is unknown.
   const std::vector<bpe::merge> merges{{'a', 'b'}, {256, 'c'}};
   const bpe b = bpe::from_merges(merges).value();
@@ -64,7 +64,7 @@ TEST_CASE("merges apply in the order they were learnt", "[io]") {
   CHECK(b.bytes_of(-1).empty());
 }
 
-TEST_CASE("merges of a damaged file are refused, with their numbers", "[io]") {
+TEST_CASE("merges of a damaged file are refused, with their numbers", "[text]") {
   const std::vector<bpe::merge> forward{{'a', 'b'}, {300, 'c'}}, negative{{-1, 'c'}}, twice{{'a', 'b'}, {'a', 'b'}};
   auto words = [](const std::vector<bpe::merge>& merges) {
     const auto r = bpe::from_merges(merges);
@@ -76,7 +76,7 @@ TEST_CASE("merges of a damaged file are refused, with their numbers", "[io]") {
   CHECK(words(twice) == "ctlm: merge 1 of this tokenizer repeats merge 0");
 }
 
-TEST_CASE("a small table of merges cannot ask for gigabytes", "[io]") {
+TEST_CASE("a small table of merges cannot ask for gigabytes", "[text]") {
   std::vector<bpe::merge> doubling{{'a', 'a'}};
   for (int i = 0; i < 62; ++i) doubling.push_back({256 + i, 256 + i});
   for (std::size_t n = 0; n < doubling.size(); ++n) {
@@ -92,7 +92,7 @@ TEST_CASE("a small table of merges cannot ask for gigabytes", "[io]") {
   }
 }
 
-TEST_CASE("from_merges accepts whatever training learns, however long the tokens", "[io]") {
+TEST_CASE("from_merges accepts whatever training learns, however long the tokens", "[text]") {
   // Each merge adds a letter in front of a token of 128 KiB: without a limit the tokens would need 19 MiB.
   std::string word(1 << 18, 'a');
   for (int c = 'b'; c < 256; ++c)
@@ -113,7 +113,7 @@ TEST_CASE("from_merges accepts whatever training learns, however long the tokens
   CHECK(again->encode(word) == b.encode(word));
 }
 
-TEST_CASE("tokens that do not exist have no bytes", "[io]") {
+TEST_CASE("tokens that do not exist have no bytes", "[text]") {
   const std::vector<bpe::merge> merges{{'a', 'b'}};
   const bpe b = bpe::from_merges(merges).value();
   constexpr auto least = std::numeric_limits<ctlm::token>::min(), most = std::numeric_limits<ctlm::token>::max();
@@ -121,7 +121,7 @@ TEST_CASE("tokens that do not exist have no bytes", "[io]") {
   CHECK(b.decode(std::vector<ctlm::token>{least, 'x', most, 256, -1}) == "xab");
 }
 
-TEST_CASE("a megabyte of one letter is no trap", "[io]") {
+TEST_CASE("a megabyte of one letter is no trap", "[text]") {
   const std::string s(1 << 20, 'a');
   const bpe b = bpe::train(s, 300);
   CHECK(b.decode(b.encode(s)) == s);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: `native`, the best arch of this translation unit: xsimd where the build links it, portable otherwise.
+// ctlm: `native`, the best backend of this translation unit: xsimd where the build links it, portable otherwise.
 #pragma once
 
 #include "portable.hpp"

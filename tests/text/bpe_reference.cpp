@@ -1,5 +1,5 @@
 // Byte pair encoding against the definition: count every pair again after every merge, merge by merge over the text.
-#include "data.hpp"
+#include "io/data.hpp"
 
 #include <ctlm/ctlm.hpp>
 
@@ -69,7 +69,7 @@ std::string jumble(std::uint64_t seed, std::size_t n) {
 
 }  // namespace
 
-TEST_CASE("fast training and encoding equal the definition", "[io]") {
+TEST_CASE("fast training and encoding equal the definition", "[text]") {
   for (std::uint64_t seed = 0; seed < 48; ++seed) {
     const std::string text = jumble(seed, 300);
     const bpe b = bpe::train(text, 300);
@@ -86,7 +86,7 @@ TEST_CASE("fast training and encoding equal the definition", "[io]") {
     }
 }
 
-TEST_CASE("training takes texts without spaces, and noise", "[io]") {
+TEST_CASE("training takes texts without spaces, and noise", "[text]") {
   ctlm::rng r{1};
   std::string letters(200'000, '\0'), noise(200'000, '\0');
   for (char& c : letters) c = static_cast<char>(128 + r.below(128));

@@ -2,14 +2,14 @@
 // ctlm: sixteen rows of integer weights against activations in int8, portable.
 #pragma once
 
-#include "../../arch/portable.hpp"
+#include "../../backend/portable.hpp"
 #include "../../core/math.hpp"
 #include "../../format/interleaved.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Rows of activations quantised on the fly, with the groups of the weights they will meet:
-/// x[i] = scale[g] * codes[i], and zeros up to a whole step.
+/// x[i] = scale[g] * codes[i], and zeros up to a whole tile.
 struct quantised_rows {
   std::int8_t* codes = nullptr;  // [rows][code_stride]
   float* scales = nullptr;       // [rows][groups]
@@ -64,37 +64,37 @@ template <class F>
 inline constexpr int twice_stored_zero = F::has_min ? 2 * F::offset
                                                     : static_cast<int>(2.0f * F::numbers::zero) + 2 * F::offset;
 
-/// Groups that are whole steps, for which kernels exist that take a step at a time.
+/// Groups that are whole tiles, for which kernels exist that take a tile at a time.
 template <class F>
-inline constexpr bool whole_steps = F::group == per_channel || F::group % code_block == 0;
+inline constexpr bool whole_tiles = F::group == per_channel || F::group % code_chunk == 0;
 
-/// y[i][r] = row r of block `block` of w times row i of q; y is [m][block_rows]. Products and sums within a group are
-/// exact integers.
+/// y[i][r] = row r of stripe `stripe` of w times row i of q; y is [m][stripe_rows]. Products and sums within a group
+/// are exact integers.
 template <class F>
-constexpr void quantised_block(portable, F, const matrix<const F>& w, std::size_t block, std::size_t m,
-                               const quantised_rows& q, float* y) {
+constexpr void quantised_stripe(portable, F, const matrix<const F>& w, std::size_t stripe, std::size_t m,
+                                const quantised_rows& q, float* y) {
   const std::size_t n = w.cols, size = F::group_size(n), groups = F::groups(n);
-  const std::uint8_t* const codes = w.codes + block * F::block_bytes(n);
+  const std::uint8_t* const codes = w.codes + stripe * F::stripe_bytes(n);
   for (std::size_t i = 0; i < m; ++i) {
     const quantised_rows x = q.row(i);
-    float total[block_rows]{};
+    float total[stripe_rows]{};
     for (std::size_t g = 0; g < groups; ++g) {
-      std::int32_t products[block_rows]{};
+      std::int32_t products[stripe_rows]{};
       for (std::size_t j = g * size; j < smaller((g + 1) * size, n); ++j) {
-        const std::size_t quads = j % code_block / quad, shift = quads / F::vectors * F::bits;
-        const std::uint8_t* p = codes + j / code_block * F::step_bytes + quads % F::vectors * F::vector + j % quad;
-        for (std::size_t r = 0; r < block_rows; ++r)
+        const std::size_t quads = j % code_chunk / quad, shift = quads / F::vectors * F::bits;
+        const std::uint8_t* p = codes + j / code_chunk * F::tile_bytes + quads % F::vectors * F::vector + j % quad;
+        for (std::size_t r = 0; r < stripe_rows; ++r)
           products[r] += ((p[r * quad] >> shift) & ((1 << F::bits) - 1)) * x.codes[j];
       }
-      const std::size_t s = (block * groups + g) * block_rows;
-      for (std::size_t r = 0; r < block_rows; ++r) {
+      const std::size_t s = (stripe * groups + g) * stripe_rows;
+      for (std::size_t r = 0; r < stripe_rows; ++r) {
         const auto exact = static_cast<float>(2 * products[r] - twice_stored_zero<F> * x.sums[g]);
         total[r] += half_to_float(w.scales[s + r]) * (0.5f * x.scales[g]) * exact;
         if constexpr (F::has_min)
           total[r] += half_to_float(w.minima[s + r]) * (x.scales[g] * static_cast<float>(x.sums[g]));
       }
     }
-    for (std::size_t r = 0; r < block_rows; ++r) y[i * block_rows + r] = total[r];
+    for (std::size_t r = 0; r < stripe_rows; ++r) y[i * stripe_rows + r] = total[r];
   }
 }
 

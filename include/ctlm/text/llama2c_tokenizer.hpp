@@ -3,8 +3,8 @@
 #pragma once
 
 #include "../core/result.hpp"
+#include "../io/buffered_reader.hpp"
 #include "../memory/out_of_memory.hpp"
-#include "buffered_reader.hpp"
 #include "merge_pairs.hpp"
 #include "tokenizer.hpp"
 

@@ -7,8 +7,8 @@
 // 128 * 127 < 32767). So all integer parts equal the portable kernel's to the bit.
 #pragma once
 
-#include "../../../arch/xsimd.hpp"
-#include "../../portable/quantised_block.hpp"
+#include "../../../backend/xsimd.hpp"
+#include "../../portable/quantised_stripe.hpp"
 
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
@@ -36,7 +36,7 @@ CTLM_INLINE __m512i add_products(__m512i sum, __m512i w, __m512i x) {
 }
 
 template <class F, std::size_t M>
-CTLM_INLINE void wide_step(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, __m512i (&sum)[M]) {
+CTLM_INLINE void wide_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, __m512i (&sum)[M]) {
   const __m512i mask = _mm512_set1_epi8(static_cast<char>((1 << F::bits) - 1));
   for (std::size_t v = 0; v < F::vectors; ++v) {
     const __m512i packed = _mm512_loadu_si512(codes + v * F::vector);
@@ -65,24 +65,24 @@ CTLM_INLINE __m512i wide_start(const std::int32_t& sum) {
 }
 
 template <class F, std::size_t M>
-CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
-  const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
-  const std::size_t group_steps = F::group == per_channel ? steps : F::group / code_block;
-  const std::uint8_t* codes = w.codes + block * F::block_bytes(n);
-  const std::size_t first_scale = block * groups * block_rows;
+CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
+  const std::size_t n = w.cols, groups = F::groups(n), tiles = F::tiles(n);
+  const std::size_t group_tiles = F::group == per_channel ? tiles : F::group / code_chunk;
+  const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n);
+  const std::size_t first_scale = stripe * groups * stripe_rows;
   __m512 total[M];
   for (std::size_t i = 0; i < M; ++i) total[i] = _mm512_setzero_ps();
   const std::int8_t* x = q.codes;
-  for (std::size_t g = 0, step = 0; g < groups; ++g) {
+  for (std::size_t g = 0, tile = 0; g < groups; ++g) {
     __m512i sum[M];
     for (std::size_t i = 0; i < M; ++i) sum[i] = wide_start<F>(q.sums[i * q.groups + g]);
-    for (const std::size_t end = smaller(steps, step + group_steps); step < end; ++step) {
+    for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end; ++tile) {
       _mm_prefetch(reinterpret_cast<const char*>(codes) + 4096, _MM_HINT_T0);
-      wide_step<F, M>(codes, x, q.code_stride, sum);
-      codes += F::step_bytes;
-      x += code_block;
+      wide_tile<F, M>(codes, x, q.code_stride, sum);
+      codes += F::tile_bytes;
+      x += code_chunk;
     }
-    const auto* s = reinterpret_cast<const __m256i*>(w.scales + first_scale + g * block_rows);
+    const auto* s = reinterpret_cast<const __m256i*>(w.scales + first_scale + g * stripe_rows);
     const __m512 scales = _mm512_cvtph_ps(_mm256_loadu_si256(s));
     for (std::size_t i = 0; i < M; ++i) {
       const float scale = q.scales[i * q.groups + g];
@@ -91,24 +91,24 @@ CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t block, const qu
         exact = _mm512_sub_ps(exact, _mm512_set1_ps(0.5f * static_cast<float>(q.sums[i * q.groups + g])));
       total[i] = _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(scale)), exact, total[i]);
       if constexpr (F::has_min) {
-        const auto* b = reinterpret_cast<const __m256i*>(w.minima + first_scale + g * block_rows);
+        const auto* b = reinterpret_cast<const __m256i*>(w.minima + first_scale + g * stripe_rows);
         const __m512 minima = _mm512_cvtph_ps(_mm256_loadu_si256(b));
         const float weight = scale * static_cast<float>(q.sums[i * q.groups + g]);
         total[i] = _mm512_fmadd_ps(minima, _mm512_set1_ps(weight), total[i]);
       }
     }
   }
-  for (std::size_t i = 0; i < M; ++i) _mm512_storeu_ps(y + i * block_rows, total[i]);
+  for (std::size_t i = 0; i < M; ++i) _mm512_storeu_ps(y + i * stripe_rows, total[i]);
 }
 
 template <class A, class F>
-requires whole_steps<F>
-void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, std::size_t m, const quantised_rows& q,
-                     float* y) {
+requires whole_tiles<F>
+void quantised_stripe(simd<A>, F, const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
+                      float* y) {
   std::size_t i = 0;
-  for (; i + 8 <= m; i += 8) wide_rows<F, 8>(w, block, q.row(i), y + i * block_rows);
-  for (; i + 4 <= m; i += 4) wide_rows<F, 4>(w, block, q.row(i), y + i * block_rows);
-  for (; i < m; ++i) wide_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
+  for (; i + 8 <= m; i += 8) wide_rows<F, 8>(w, stripe, q.row(i), y + i * stripe_rows);
+  for (; i + 4 <= m; i += 4) wide_rows<F, 4>(w, stripe, q.row(i), y + i * stripe_rows);
+  for (; i < m; ++i) wide_rows<F, 1>(w, stripe, q.row(i), y + i * stripe_rows);
 }
 
 #elif CTLM_F16C
@@ -127,21 +127,21 @@ CTLM_INLINE __m256i add_products(__m256i sum, __m256i w, __m256i x) {
 }
 
 template <class F, std::size_t M>
-CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
+CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_seen_zero<F>;
-  const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
-  const std::size_t group_steps = F::group == per_channel ? steps : F::group / code_block;
+  const std::size_t n = w.cols, groups = F::groups(n), tiles = F::tiles(n);
+  const std::size_t group_tiles = F::group == per_channel ? tiles : F::group / code_chunk;
   const __m256i mask = _mm256_set1_epi8(static_cast<char>((1 << F::bits) - 1));
   for (std::size_t half = 0; half < 2; ++half) {
-    const std::uint8_t* codes = w.codes + block * F::block_bytes(n) + half * 32;
+    const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n) + half * 32;
     const std::int8_t* x = q.codes;
     __m256 total[M];
     for (std::size_t i = 0; i < M; ++i) total[i] = _mm256_setzero_ps();
-    for (std::size_t g = 0, step = 0; g < groups; ++g) {
+    for (std::size_t g = 0, tile = 0; g < groups; ++g) {
       __m256i sum[M];
       for (std::size_t i = 0; i < M; ++i) sum[i] = _mm256_set1_epi32(-(twice_zero / 2) * q.sums[i * q.groups + g]);
-      for (const std::size_t end = smaller(steps, step + group_steps); step < end;
-           ++step, codes += F::step_bytes, x += code_block)
+      for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end;
+           ++tile, codes += F::tile_bytes, x += code_chunk)
         for (std::size_t v = 0; v < F::vectors; ++v) {
           const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + v * F::vector));
           for (std::size_t p = 0; p < F::planes; ++p) {
@@ -155,7 +155,7 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t block, const qu
             }
           }
         }
-      const std::size_t s = (block * groups + g) * block_rows + half * 8;
+      const std::size_t s = (stripe * groups + g) * stripe_rows + half * 8;
       const __m256 scales = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.scales + s)));
       for (std::size_t i = 0; i < M; ++i) {
         const float scale = q.scales[i * q.groups + g];
@@ -170,17 +170,17 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t block, const qu
         }
       }
     }
-    for (std::size_t i = 0; i < M; ++i) _mm256_storeu_ps(y + i * block_rows + half * 8, total[i]);
+    for (std::size_t i = 0; i < M; ++i) _mm256_storeu_ps(y + i * stripe_rows + half * 8, total[i]);
   }
 }
 
 template <class A, class F>
-requires whole_steps<F>
-void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, std::size_t m, const quantised_rows& q,
-                     float* y) {
+requires whole_tiles<F>
+void quantised_stripe(simd<A>, F, const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
+                      float* y) {
   std::size_t i = 0;
-  for (; i + 4 <= m; i += 4) avx2_rows<F, 4>(w, block, q.row(i), y + i * block_rows);
-  for (; i < m; ++i) avx2_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
+  for (; i + 4 <= m; i += 4) avx2_rows<F, 4>(w, stripe, q.row(i), y + i * stripe_rows);
+  for (; i < m; ++i) avx2_rows<F, 1>(w, stripe, q.row(i), y + i * stripe_rows);
 }
 
 #endif

@@ -2,7 +2,7 @@
 // ctlm: what a person sees of training: a progress line, in place on a terminal; and metrics as JSON lines.
 #pragma once
 
-#include "trainer.hpp"
+#include "../train/trainer.hpp"
 
 #include <algorithm>
 #include <cstdio>

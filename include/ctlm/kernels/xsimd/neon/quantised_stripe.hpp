@@ -3,8 +3,8 @@
 // where the target has it, with widening products where not. All integer parts equal the portable kernel's to the bit.
 #pragma once
 
-#include "../../../arch/xsimd.hpp"
-#include "../../portable/quantised_block.hpp"
+#include "../../../backend/xsimd.hpp"
+#include "../../portable/quantised_stripe.hpp"
 
 #if CTLM_NEON
 
@@ -30,21 +30,21 @@ CTLM_INLINE int8x16_t plane_of(uint8x16_t packed, std::size_t p) {
 }
 
 template <class F, std::size_t M>
-CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t block, const quantised_rows& q, float* y) {
+CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_stored_zero<F> - (F::bits == 8 ? 256 : 0);
-  constexpr std::size_t parts = block_rows / 4;
-  const std::size_t n = w.cols, groups = F::groups(n), steps = F::steps(n);
-  const std::size_t group_steps = F::group == per_channel ? steps : F::group / code_block;
-  const std::uint8_t* codes = w.codes + block * F::block_bytes(n);
+  constexpr std::size_t parts = stripe_rows / 4;
+  const std::size_t n = w.cols, groups = F::groups(n), tiles = F::tiles(n);
+  const std::size_t group_tiles = F::group == per_channel ? tiles : F::group / code_chunk;
+  const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n);
   const std::int8_t* x = q.codes;
   float32x4_t total[M][parts];
   for (auto& row : total)
     for (auto& t : row) t = vdupq_n_f32(0);
-  for (std::size_t g = 0, step = 0; g < groups; ++g) {
+  for (std::size_t g = 0, tile = 0; g < groups; ++g) {
     int32x4_t sum[M][parts];
     for (std::size_t i = 0; i < M; ++i)
       for (auto& s : sum[i]) s = vdupq_n_s32(-(twice_zero / 2) * q.sums[i * q.groups + g]);
-    for (const std::size_t end = smaller(steps, step + group_steps); step < end; ++step) {
+    for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end; ++tile) {
       for (std::size_t v = 0; v < F::vectors; ++v)
         for (std::size_t part = 0; part < parts; ++part) {
           const uint8x16_t packed = vld1q_u8(codes + v * F::vector + part * 16);
@@ -57,11 +57,11 @@ CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t block, const qu
             }
           }
         }
-      codes += F::step_bytes;
-      x += code_block;
+      codes += F::tile_bytes;
+      x += code_chunk;
     }
     for (std::size_t part = 0; part < parts; ++part) {
-      const std::size_t s = (block * groups + g) * block_rows + part * 4;
+      const std::size_t s = (stripe * groups + g) * stripe_rows + part * 4;
       const float32x4_t scales = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(w.scales + s)));
       for (std::size_t i = 0; i < M; ++i) {
         const float scale = q.scales[i * q.groups + g];
@@ -77,16 +77,16 @@ CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t block, const qu
     }
   }
   for (std::size_t i = 0; i < M; ++i)
-    for (std::size_t part = 0; part < parts; ++part) vst1q_f32(y + i * block_rows + part * 4, total[i][part]);
+    for (std::size_t part = 0; part < parts; ++part) vst1q_f32(y + i * stripe_rows + part * 4, total[i][part]);
 }
 
 template <class A, class F>
-requires whole_steps<F>
-void quantised_block(simd<A>, F, const matrix<const F>& w, std::size_t block, std::size_t m, const quantised_rows& q,
-                     float* y) {
+requires whole_tiles<F>
+void quantised_stripe(simd<A>, F, const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
+                      float* y) {
   std::size_t i = 0;
-  for (; i + 4 <= m; i += 4) neon_rows<F, 4>(w, block, q.row(i), y + i * block_rows);
-  for (; i < m; ++i) neon_rows<F, 1>(w, block, q.row(i), y + i * block_rows);
+  for (; i + 4 <= m; i += 4) neon_rows<F, 4>(w, stripe, q.row(i), y + i * stripe_rows);
+  for (; i < m; ++i) neon_rows<F, 1>(w, stripe, q.row(i), y + i * stripe_rows);
 }
 
 }}  // namespace ctlm

@@ -9,7 +9,7 @@ using namespace ctlm;
 
 static_assert(tokenizer<byte_tokenizer> && tokenizer<bpe> && tokenizer<llama2c_tokenizer>);
 
-TEST_CASE("bytes are tokens", "[io]") {
+TEST_CASE("bytes are tokens", "[text]") {
   std::string all(256, '\0');
   for (std::size_t i = 0; i < 256; ++i) all[i] = static_cast<char>(i);
   const auto tokens = byte_tokenizer::encode(all);
@@ -19,7 +19,7 @@ TEST_CASE("bytes are tokens", "[io]") {
   CHECK(bpe().encode(all) == tokens);
 }
 
-TEST_CASE("pairs merge by priority, the leftmost first among equals", "[io]") {
+TEST_CASE("pairs merge by priority, the leftmost first among equals", "[text]") {
   // 1 1 -> 2 (low), 2 1 -> 3 (high), 4 5 -> 6 (high)
   auto find = [](token left, token right) -> pair_merge {
     if (left == 1 && right == 1) return {2, 1};
@@ -39,7 +39,7 @@ TEST_CASE("pairs merge by priority, the leftmost first among equals", "[io]") {
   CHECK(merged({7, 4, 5, 1, 1}) == v{7, 6, 2});
 }
 
-TEST_CASE("a tokenizer of llama2.c that is cut off, too long or too small is refused", "[io]") {
+TEST_CASE("a tokenizer of llama2.c that is cut off, too long or too small is refused", "[text]") {
   const std::string path = "tokenizer_test.bin";
   std::string good(4, '\0');
   auto number = [](auto n) { return std::string(reinterpret_cast<const char*>(&n), sizeof n); };

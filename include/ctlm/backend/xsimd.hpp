@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: the arch of xsimd batches. The only file that includes xsimd, and the one that knows its versions
+// ctlm: the backend of xsimd batches. The only file that includes xsimd, and the one that knows its versions
 // (8.1, which Debian 12 ships, to the newest).
 #pragma once
 

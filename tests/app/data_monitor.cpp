@@ -31,7 +31,7 @@ struct folder {
 
 }  // namespace
 
-TEST_CASE("text comes from a file, or from the text files of a folder in order", "[io]") {
+TEST_CASE("text comes from a file, or from the text files of a folder in order", "[app]") {
   const folder f;
   f.write("b.txt", "second ");
   f.write("a.cpp", "first ");
@@ -44,7 +44,7 @@ TEST_CASE("text comes from a file, or from the text files of a folder in order",
   CHECK(*read_text(f.path.string(), only) == "second third");
 }
 
-TEST_CASE("paths without text are refused", "[io]") {
+TEST_CASE("paths without text are refused", "[app]") {
   const folder f;
   f.write("empty", "");
   f.write("binary", std::string("\0\1\2", 3));
@@ -61,7 +61,7 @@ std::string words(const result<std::string>& r) { return std::string(explain(r.e
 
 }  // namespace
 
-TEST_CASE("what is wrong with a path is said in words", "[io]") {
+TEST_CASE("what is wrong with a path is said in words", "[app]") {
   const folder f;
   f.write("empty", "");
   f.write("binary", std::string("\0\1\2", 3));
@@ -80,7 +80,7 @@ TEST_CASE("what is wrong with a path is said in words", "[io]") {
   CHECK(words(read_text(at("ten"), {}, 9)) == "ctlm: this text is longer than the 9 bytes that are read at most");
 }
 
-TEST_CASE("a folder's links, however they lead, and its depth do no harm; its size has a limit", "[io]") {
+TEST_CASE("a folder's links, however they lead, and its depth do no harm; its size has a limit", "[app]") {
   const folder f;
   f.write("a.txt", "12345");
   f.write("sub/b.txt", "6789");
@@ -96,7 +96,7 @@ TEST_CASE("a folder's links, however they lead, and its depth do no harm; its si
   CHECK(*read_text((f.path / "deep").string()) == "x");
 }
 
-TEST_CASE("a file of a folder that cannot be read is not passed over in silence", "[io]") {
+TEST_CASE("a file of a folder that cannot be read is not passed over in silence", "[app]") {
   if (::geteuid() == 0) return;  // who may read everything
   const folder f;
   f.write("a.txt", "text");
@@ -110,7 +110,7 @@ TEST_CASE("a file of a folder that cannot be read is not passed over in silence"
   fs::permissions(f.path / "sub", fs::perms::owner_all);
 }
 
-TEST_CASE("a pipe that never ends is read up to the limit", "[io]") {
+TEST_CASE("a pipe that never ends is read up to the limit", "[app]") {
   const folder f;
   const std::string pipe = (f.path / "pipe").string();
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
@@ -130,7 +130,7 @@ TEST_CASE("a pipe that never ends is read up to the limit", "[io]") {
 }
 
 #if CTLM_EXCEPTIONS
-TEST_CASE("a batch that does not fit its sequences or its targets is refused, and nothing is written", "[io]") {
+TEST_CASE("a batch that does not fit its sequences or its targets is refused, and nothing is written", "[app]") {
   std::vector<token> stream(100, 7), x(32, -5), y(32, -5);
   auto refusal = [](auto f) -> std::string {
     try {
@@ -157,7 +157,7 @@ TEST_CASE("a batch that does not fit its sequences or its targets is refused, an
 }
 #endif
 
-TEST_CASE("batches are windows of the stream, the same for the same seed and position", "[io]") {
+TEST_CASE("batches are windows of the stream, the same for the same seed and position", "[app]") {
   std::vector<token> stream(1000);
   for (std::size_t i = 0; i < stream.size(); ++i) stream[i] = static_cast<token>(i);
   batch_sampler a(stream, 16, 5), b(stream, 16, 5), c(stream, 16, 6);
@@ -180,7 +180,7 @@ TEST_CASE("batches are windows of the stream, the same for the same seed and pos
 #endif
 }
 
-TEST_CASE("the progress line says what a person wants to know", "[io]") {
+TEST_CASE("the progress line says what a person wants to know", "[app]") {
   std::FILE* out = std::tmpfile();
   REQUIRE(out != nullptr);
   progress_monitor m(10, 100, out);
@@ -197,7 +197,7 @@ TEST_CASE("the progress line says what a person wants to know", "[io]") {
         "{\"step\": 7, \"loss\": 2.000000, \"gradient_norm\": 0.500000, \"lr\": 0.00100000}\n");
 }
 
-TEST_CASE("the loss curve is a picture with axes, whatever the numbers", "[io]") {
+TEST_CASE("the loss curve is a picture with axes, whatever the numbers", "[app]") {
   loss_curve c;
   for (std::uint32_t s = 0; s < 50; ++s) c.training.push_back({s, 5.0f / static_cast<float>(s + 1)});
   c.validation = {{10, 1.0f}, {49, 0.5f}};
@@ -216,7 +216,7 @@ TEST_CASE("the loss curve is a picture with axes, whatever the numbers", "[io]")
   }
 }
 
-TEST_CASE("the picture of the loss ends and is small, however extreme the numbers", "[io]") {
+TEST_CASE("the picture of the loss ends and is small, however extreme the numbers", "[app]") {
   using limits = std::numeric_limits<float>;
   const float values[] = {0.0f,
                           -0.0f,
@@ -253,7 +253,7 @@ TEST_CASE("the picture of the loss ends and is small, however extreme the number
   CHECK(svg.find("inf") == std::string::npos);
 }
 
-TEST_CASE("metrics are JSON whatever the numbers", "[io]") {
+TEST_CASE("metrics are JSON whatever the numbers", "[app]") {
   using limits = std::numeric_limits<float>;
   CHECK(to_json({limits::quiet_NaN(), limits::infinity(), -limits::infinity(), 3}) ==
         "{\"step\": 3, \"loss\": null, \"gradient_norm\": null, \"lr\": null}\n");
@@ -262,7 +262,7 @@ TEST_CASE("metrics are JSON whatever the numbers", "[io]") {
   CHECK_THAT(large, Catch::Contains("\"lr\": 340282346638528859811704183484516925440.00000000}"));
 }
 
-TEST_CASE("the progress line survives totals of nothing and numbers of any size", "[io]") {
+TEST_CASE("the progress line survives totals of nothing and numbers of any size", "[app]") {
   using limits = std::numeric_limits<float>;
   constexpr std::size_t most = ~std::size_t{0};
   std::FILE* out = std::tmpfile();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: the arch that every machine and every constant expression can run; the oracle for all others.
+// ctlm: the backend that every machine and every constant expression can run; the oracle for all others.
 #pragma once
 
 #include "../core/types.hpp"
