@@ -77,7 +77,9 @@
 #include "io/mapped_file.hpp"
 #include "io/offload.hpp"
 #include "io/pack.hpp"
+#include "io/remember.hpp"
 #include "io/spill_arena.hpp"
+#include "io/stored_tensor.hpp"
 
 #include "text/bpe.hpp"
 #include "text/llama2c_tokenizer.hpp"

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// ctlm: a tensor as a file of any format holds it: a name, a shape, bytes, and how its numbers are read.
+#pragma once
+
+#include "../core/span.hpp"
+#include "../format/float16.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// How a file stores numbers: in what units, and how a unit becomes numbers. Each file format has a table of those that
+/// it knows; a new one is a function and a line there.
+struct number_encoding {
+  const char* name = "";       // as the file's format calls it: F32, Q4_0, ...
+  std::size_t numbers = 1;     // of a unit: 1, or those of a block that shares a scale
+  std::size_t unit_bytes = 1;  // bytes of a unit
+  /// Reads `units` whole units at `bytes`, of any alignment, into `to`: units * numbers of them.
+  void (*decode)(const std::byte* bytes, std::size_t units, float* to) = nullptr;
+};
+
+/// A tensor of an open file: a view of the file's bytes. Dimensions come with the outermost first (rows, columns), as
+/// PyTorch prints them; a scalar has none.
+struct stored_tensor {
+  static constexpr std::size_t most_dimensions = 8;
+
+  span<const char> name{};
+  const number_encoding* encoding = nullptr;
+  std::size_t rank = 0;
+  std::size_t dimensions[most_dimensions]{};
+  span<const std::byte> bytes{};  // the numbers, row after row
+
+  constexpr std::size_t count() const {
+    std::size_t n = 1;
+    for (std::size_t i = 0; i < rank; ++i) n *= dimensions[i];
+    return n;
+  }
+  /// Numbers [first, first + n), both multiples of encoding->numbers.
+  void decode(std::size_t first, std::size_t n, float* to) const {
+    encoding->decode(bytes.data() + first / encoding->numbers * encoding->unit_bytes, n / encoding->numbers, to);
+  }
+};
+
+/// An open file of tensors, however many files it is made of.
+template <class S>
+concept tensor_source = requires(const S& s, span<const char> name) {
+  { s.tensors() } -> std::convertible_to<span<const stored_tensor>>;  // in the order of the file
+  { s.find(name) } -> std::convertible_to<const stored_tensor*>;      // or nullptr
+};
+
+}}  // namespace ctlm
