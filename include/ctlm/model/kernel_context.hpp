@@ -21,7 +21,7 @@ struct kernel_context {
 template <class E>
 struct executor_slot {
   constexpr executor_slot() = default;
-  constexpr explicit executor_slot(E& e) : exec(&e) {}
+  constexpr executor_slot(E& e) : exec(&e) {}
   constexpr E* get() { return exec; }
   E* exec = nullptr;
 };
@@ -29,7 +29,7 @@ template <class E>
 requires std::is_empty_v<E>
 struct executor_slot<E> {
   constexpr executor_slot() = default;
-  constexpr explicit executor_slot(E&) {}
+  constexpr executor_slot(E&) {}
   constexpr E* get() { return &own; }
   E own{};
 };
