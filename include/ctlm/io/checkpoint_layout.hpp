@@ -24,7 +24,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 static_assert(std::endian::native == std::endian::little, "ctlm: checkpoints are written on little-endian machines");
 
 struct checkpoint_section {
-  const char* name;  // 1 to 39 characters, of no other section; must outlive failures, which name it
+  const char* name;  ///< 1 to 39 characters, of no other section; must outlive failures, which name it
   void* data;
   std::size_t bytes;
 };

@@ -10,9 +10,9 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// How a file stores numbers: in what units, and how a unit becomes numbers. Each file format has a table of those that
 /// it knows; a new one is a function and a line there.
 struct number_encoding {
-  const char* name = "";       // as the file's format calls it: F32, Q4_0, ...
-  std::size_t numbers = 1;     // of a unit: 1, or those of a block that shares a scale
-  std::size_t unit_bytes = 1;  // bytes of a unit
+  const char* name = "";       ///< as the file's format calls it: F32, Q4_0, ...
+  std::size_t numbers = 1;     ///< of a unit: 1, or those of a block that shares a scale
+  std::size_t unit_bytes = 1;  ///< bytes of a unit
   /// Reads `units` whole units at `bytes`, of any alignment, into `to`: units * numbers of them.
   void (*decode)(const std::byte* bytes, std::size_t units, float* to) = nullptr;
 };
@@ -26,7 +26,7 @@ struct stored_tensor {
   const number_encoding* encoding = nullptr;
   std::size_t rank = 0;
   std::size_t dimensions[most_dimensions]{};
-  span<const std::byte> bytes{};  // the numbers, row after row
+  span<const std::byte> bytes{};  ///< the numbers, row after row
 
   constexpr std::size_t count() const {
     std::size_t n = 1;

@@ -10,6 +10,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// No dropout: inference.
 struct no_dropout {
+  /// False: nothing is dropped.
   static constexpr bool active() { return false; }
 };
 

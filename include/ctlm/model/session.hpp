@@ -11,13 +11,15 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// One sequence of tokens in flight: it takes tokens, keeps their keys and values, and gives the logits of the next
+/// token. It has no memory of its own: all it needs lies in an arena. Only one thread at a time may use a session.
 template <class M>
 class basic_session {
  public:
-  using model = M;
-  using real = typename M::real;
-  using executor_type = typename M::executor_policy;
-  static constexpr decoder_shape shape = M::shape;
+  using model = M;                                    ///< the causal_lm
+  using real = typename M::real;                      ///< the type of logits
+  using executor_type = typename M::executor_policy;  ///< what the constructor takes last, where it has state
+  static constexpr decoder_shape shape = M::shape;    ///< the model's sizes
 
   /// The weights and the arena's memory must outlive the session. Throws ctlm::error, or calls ctlm::fatal, when an
   /// arena of run-time size is too small; one of compile-time size does not compile.
@@ -94,7 +96,9 @@ class basic_session {
     }
   }
 
+  /// Forgets all tokens.
   constexpr void reset() { rewind(0); }
+  /// Tokens taken so far: the position of the next one.
   constexpr std::size_t position() const { return position_; }
   /// Back to an earlier position: what follows is forgotten.
   constexpr void rewind(std::size_t position) {
@@ -105,9 +109,11 @@ class basic_session {
     position_ = position;
   }
 
+  /// What lm::session_bytes is computed from.
   static constexpr std::size_t bytes_needed() {
     return measure([](auto& a) { basic_session().place(a, a); });
   }
+  /// What lm::cache_bytes is computed from.
   static constexpr std::size_t cache_bytes_needed() {
     return measure([](auto& a) { (void)cache_type(a); });
   }

@@ -20,7 +20,7 @@ class llama2c_tokenizer {
  public:
   static constexpr token bos = 1;
   static constexpr token eos = 2;
-  static constexpr std::size_t longest_piece = 1 << 16;  // in bytes: a file with a longer one is refused
+  static constexpr std::size_t longest_piece = 1 << 16;  ///< in bytes: a file with a longer one is refused
 
   /// A tokenizer file, which does not say how many tokens it has: `vocab` is the model's.
   /// Errors: errc::not_found, io_error, invalid_argument (a vocab below 259), corrupt (another kind of file: a length

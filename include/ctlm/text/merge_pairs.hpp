@@ -10,8 +10,8 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 struct pair_merge {
-  token merged = -1;    // -1: this pair is not in the vocabulary
-  double priority = 0;  // a number, not NaN: the higher goes first; of equals, the leftmost
+  token merged = -1;    ///< -1: this pair is not in the vocabulary
+  double priority = 0;  ///< a number, not NaN: the higher goes first; of equals, the leftmost
 };
 
 /// find(left, right) -> pair_merge. A heap over a linked list: n log n for n tokens, whatever they are.

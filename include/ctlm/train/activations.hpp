@@ -19,22 +19,22 @@ struct activation_memory {
 
   // Kept from the forward to the backward pass.
   block_state<real, statistics> layers[shape.layers]{};
-  real* log_sums[shape.layers]{};         // [batch][heads][sequence] of attention's exponentials
-  real* last = nullptr;                   // [rows][d_model] what the last block leaves
-  statistics* last_statistics = nullptr;  // of the norm after it
-  rotary_angles<real> angles{};           // of the positions of a sequence: the same for every step
+  real* log_sums[shape.layers]{};         ///< [batch][heads][sequence] of attention's exponentials
+  real* last = nullptr;                   ///< [rows][d_model] what the last block leaves
+  statistics* last_statistics = nullptr;  ///< of the norm after it
+  rotary_angles<real> angles{};           ///< of the positions of a sequence: the same for every step
 
   // Alive for a moment.
-  real* normed = nullptr;       // [rows][d_model] the input of a projection, normalised
-  real* final_rows = nullptr;   // [rows][d_model] `last`, normalised: what the head reads. Where `normed` is
-  real* dnormed = nullptr;      // [rows][d_model] gradient of `normed`
-  real* dfinal_rows = nullptr;  // [rows][d_model] gradient of `final_rows`. Where `dnormed` is
-  real* dx = nullptr;           // [rows][d_model] gradient of the residual stream
+  real* normed = nullptr;       ///< [rows][d_model] the input of a projection, normalised
+  real* final_rows = nullptr;   ///< [rows][d_model] `last`, normalised: what the head reads. Where `normed` is
+  real* dnormed = nullptr;      ///< [rows][d_model] gradient of `normed`
+  real* dfinal_rows = nullptr;  ///< [rows][d_model] gradient of `final_rows`. Where `dnormed` is
+  real* dx = nullptr;           ///< [rows][d_model] gradient of the residual stream
   // Of these three groups one is alive at a time.
-  real* head_out = nullptr;   // [head_rows][outputs] logits, and then their gradients
-  real* activated = nullptr;  // [rows][d_ff] after the activation, and then its gradient
-  real* dattended = nullptr;  // [rows][q_dim]
-  real* dqkv = nullptr;       // [rows][qkv_dim]
+  real* head_out = nullptr;   ///< [head_rows][outputs] logits, and then their gradients
+  real* activated = nullptr;  ///< [rows][d_ff] after the activation, and then its gradient
+  real* dattended = nullptr;  ///< [rows][q_dim]
+  real* dqkv = nullptr;       ///< [rows][qkv_dim]
 
   template <class A>
   constexpr void place(A& a, std::size_t head_numbers) {

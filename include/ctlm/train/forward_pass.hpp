@@ -14,7 +14,7 @@ template <class M, class Batch, class Context, class T>
 struct batch_attention {
   Context& c;
   const rotary_angles<T>& angles;
-  T* log_sum;  // [batch][heads][sequence]
+  T* log_sum;  ///< [batch][heads][sequence]
   dropout_mask mask;
   static constexpr batch_rows rows{Batch::batch, Batch::sequence};
 

@@ -8,7 +8,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// The dropout masks of one micro-batch. The default drops nothing.
 struct dropout_masks {
-  std::uint64_t stream = 0;  // seed, step and micro-batch, mixed
+  std::uint64_t stream = 0;  ///< seed, step and micro-batch, mixed
   double rate = 0;
 
   constexpr dropout_mask embedding() const { return at(embeddings, 0); }
@@ -17,7 +17,7 @@ struct dropout_masks {
   constexpr dropout_mask residual1(std::size_t layer) const { return at(layer, 2); }
   constexpr dropout_mask residual2(std::size_t layer) const { return at(layer, 3); }
 
-  std::size_t embeddings = 0;  // a number that no layer has: the number of layers
+  std::size_t embeddings = 0;  ///< a number that no layer has: the number of layers
 
  private:
   constexpr dropout_mask at(std::size_t layer, std::size_t place) const {

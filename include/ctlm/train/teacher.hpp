@@ -16,13 +16,13 @@ struct reading_memory {
   static constexpr std::size_t rows = Batch::rows, d = M::shape.d_model;
 
   block_state<real, statistics> layers[1]{};
-  real* log_sums[M::shape.layers]{};  // none
-  real* last = nullptr;               // [rows][d_model]
+  real* log_sums[M::shape.layers]{};  ///< none
+  real* last = nullptr;               ///< [rows][d_model]
   statistics* last_statistics = nullptr;
   rotary_angles<real> angles{};
-  real* normed = nullptr;      // [rows][d_model]
-  real* final_rows = nullptr;  // [rows][d_model]. Where `normed` is
-  real* head_out = nullptr;    // [head_rows][outputs]
+  real* normed = nullptr;      ///< [rows][d_model]
+  real* final_rows = nullptr;  ///< [rows][d_model]. Where `normed` is
+  real* head_out = nullptr;    ///< [head_rows][outputs]
 
   template <class A>
   constexpr void place(A& a, std::size_t head_numbers) {

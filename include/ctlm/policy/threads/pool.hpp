@@ -29,6 +29,7 @@ class pool {
   static_assert(N > 0, "ctlm: pool<N> counts the thread that calls run(), so N is at least 1");
 
  public:
+  /// The most workers there can be: the scratch of sessions and trainers has room for so many.
   static constexpr std::size_t max_workers = N;
 
   /// At most N workers, the calling thread among them; by default as many as the machine has cores. If the system does
@@ -45,6 +46,7 @@ class pool {
     for (std::size_t w = 1; w < workers_; ++w) threads_[w].join();
   }
 
+  /// Workers that there are, the thread that calls run() among them.
   std::size_t workers() const { return workers_; }
 
   /// Runs f(task, worker) for every task in [0, tasks) and returns when all are done. Any thread may call it, a task
