@@ -193,7 +193,7 @@ class batch_sampler {
     }
   }
 
-  std::uint64_t position = 0;  ///< sequences drawn so far: what a checkpoint keeps
+  std::uint64_t position = 0;  ///< sequences drawn so far: what a checkpoint keeps to go on with the same batches
 
  private:
   span<const token> tokens_;

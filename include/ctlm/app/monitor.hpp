@@ -14,8 +14,11 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// A line that says how far training is: step, smoothed loss, perplexity, rate, gradient norm, speed and the time left.
+/// On a terminal it is written in place, elsewhere from time to time.
 class progress_monitor {
  public:
+  /// For total_steps steps of tokens_per_step tokens each, on `out`, which must outlive the monitor.
   progress_monitor(std::size_t total_steps, std::size_t tokens_per_step, std::FILE* out = stdout)
       : out_(out), terminal_(::isatty(::fileno(out)) != 0), total_(total_steps), tokens_per_step_(tokens_per_step) {}
 
@@ -42,6 +45,7 @@ class progress_monitor {
     std::fflush(out_);
   }
 
+  /// Mean speed since the end of the first step, which warms up; 0 before there is one.
   double tokens_per_second() const {
     const double s = seconds() - start_;
     return counted_ > 1 && s > 0 ? static_cast<double>(counted_ - 1) * static_cast<double>(tokens_per_step_) / s : 0;

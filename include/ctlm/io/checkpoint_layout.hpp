@@ -23,10 +23,11 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 static_assert(std::endian::native == std::endian::little, "ctlm: checkpoints are written on little-endian machines");
 
+/// Bytes that a checkpoint keeps under a name: read when it is written, filled when it is read.
 struct checkpoint_section {
-  const char* name;  ///< 1 to 39 characters, of no other section; must outlive failures, which name it
-  void* data;
-  std::size_t bytes;
+  const char* name;   ///< 1 to 39 characters, of no other section; must outlive failures, which name it
+  void* data;         ///< the bytes, which belong to the caller
+  std::size_t bytes;  ///< how many: a file that holds another number is refused
 };
 
 namespace checkpoint_detail {

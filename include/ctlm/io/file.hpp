@@ -14,6 +14,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 class file_handle {
  public:
   file_handle() = default;
+  /// Takes over an open descriptor; a negative one is none.
   explicit file_handle(int descriptor) : descriptor_(descriptor) {}
   file_handle(file_handle&& other) noexcept : descriptor_(other.release()) {}
   file_handle& operator=(file_handle&& other) noexcept {
@@ -26,6 +27,7 @@ class file_handle {
   ~file_handle() { close(); }
 
   explicit operator bool() const { return descriptor_ >= 0; }
+  /// The descriptor, or -1; it stays this object's.
   int get() const { return descriptor_; }
   /// False if the system could not write what it had buffered. An interrupted close has closed.
   bool close() {

@@ -39,7 +39,10 @@ enum class tensor_role : std::uint8_t {
 };
 
 /// Whether the model has one of it, or every layer.
-enum class tensor_scope : std::uint8_t { model, layer };
+enum class tensor_scope : std::uint8_t {
+  model,  ///< there is one
+  layer   ///< each layer has one
+};
 
 /// Matrices are stored in the weight format and decay; gains and biases stay in the numbers of arithmetic.
 constexpr bool is_matrix(tensor_role role) { return role < tensor_role::gain; }

@@ -63,7 +63,10 @@ constexpr result<void> check_image_header(const image_header& h) {
 }
 
 /// How bind_image looks at an image before it is used.
-enum class verify : std::uint8_t { checksum, header };
+enum class verify : std::uint8_t {
+  checksum,  ///< all bytes are read once and their checksum compared: damage is noticed
+  header     ///< only the header: starts at once, damaged weights are not noticed
+};
 
 /// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied. An image
 /// of another model is refused before any weight is read, a damaged one by its checksum. Errors: those of

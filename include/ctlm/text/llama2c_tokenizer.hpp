@@ -18,8 +18,9 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Tokens 0, 1 and 2 are <unk>, <s> and </s>; then come the 256 bytes, spelt <0x00> to <0xFF>; then longer pieces.
 class llama2c_tokenizer {
  public:
+  /// Beginning of sequence: the first token of every text, and what ends a generated one (sampler::stop).
   static constexpr token bos = 1;
-  static constexpr token eos = 2;
+  static constexpr token eos = 2;                        ///< end of sequence: adds nothing to a text
   static constexpr std::size_t longest_piece = 1 << 16;  ///< in bytes: a file with a longer one is refused
 
   /// A tokenizer file, which does not say how many tokens it has: `vocab` is the model's.
@@ -35,6 +36,7 @@ class llama2c_tokenizer {
                             [&]() -> result<llama2c_tokenizer> { return read(path, vocab); });
   }
 
+  /// Number of tokens; 0 before load.
   std::size_t vocab() const { return pieces_.size(); }
 
   /// Tokens of a text, the beginning-of-sequence token first. Bytes that the vocabulary lacks become <unk>. Without a
@@ -60,6 +62,7 @@ class llama2c_tokenizer {
     if (const int byte = byte_of(p); byte >= 0) return std::string(1, static_cast<char>(byte));
     return previous == bos && !p.empty() && p[0] == ' ' ? p.substr(1) : p;
   }
+  /// The text of all tokens; bos and eos add nothing.
   std::string decode(span<const token> tokens) const {
     std::string text;
     token previous = bos;

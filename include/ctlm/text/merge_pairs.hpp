@@ -9,12 +9,14 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// What is known of two neighbouring tokens: what they become, and how soon.
 struct pair_merge {
-  token merged = -1;    ///< -1: this pair is not in the vocabulary
-  double priority = 0;  ///< a number, not NaN: the higher goes first; of equals, the leftmost
+  token merged = -1;    ///< what the pair becomes; -1: this pair is not in the vocabulary
+  double priority = 0;  ///< pairs with a higher one are merged first; of equals, the leftmost. Not NaN
 };
 
-/// find(left, right) -> pair_merge. A heap over a linked list: n log n for n tokens, whatever they are.
+/// Merges neighbours in place until find(left, right) -> pair_merge knows no pair of them. Takes n log n for n tokens,
+/// whatever they are: a heap holds the pairs, a linked list the tokens.
 template <class Find>
 void merge_pairs(std::vector<token>& tokens, Find find) {
   constexpr std::size_t none = ~std::size_t{0};
