@@ -47,7 +47,7 @@ struct section_header {
   char name[name_bytes];
   std::uint64_t bytes;
 };
-/// What a file says of itself.
+/// The beginning of a file: its header, and the names and sizes of its sections.
 struct file_head {
   file_header header;
   section_header sections[max_sections];
@@ -57,7 +57,7 @@ struct file_head {
 };
 static_assert(sizeof(file_head) == sizeof(file_header) + max_sections * sizeof(section_header));
 
-/// Of a name that check_sections has accepted.
+/// The header of a section, whose name check_sections has accepted.
 inline section_header header_of(const checkpoint_section& s) {
   section_header h{};
   std::memcpy(h.name, s.name, std::strlen(s.name));
@@ -118,7 +118,7 @@ inline failure cut_off(std::size_t needed, std::size_t had) {
                  needed, had};
 }
 
-/// Reads what the file says of itself, and compares it with the file's size.
+/// Reads the beginning of a file, and compares the sizes that it names with the file's.
 inline result<void> read_head(int descriptor, std::size_t size, file_head& head) {
   file_header& h = head.header;
   const failure foreign{errc::corrupt, "ctlm: this file is not a ctlm checkpoint"};
@@ -154,7 +154,7 @@ inline result<void> read_head(int descriptor, std::size_t size, file_head& head)
   return {};
 }
 
-/// Checks what the file says of itself against what is asked for.
+/// Compares the beginning of a file with what is asked for.
 inline result<void> check_head(const file_head& head, std::uint64_t layout, span<const checkpoint_section> wanted) {
   const file_header& h = head.header;
   if (h.layout != layout)

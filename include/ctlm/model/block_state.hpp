@@ -6,8 +6,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Where the intermediate results of one block lie. Buffers that hold the same thing in sequence may be the same
-/// memory; mid and out may be x itself (inference), or separate, to be kept for the backward pass.
+/// Where the intermediate results of one block lie. For inference, mid and out may be x itself: each takes the place of
+/// the one before. For training they are separate, and kept for the backward pass.
 template <class T, class Statistics>
 struct block_state {
   T* x = nullptr;               ///< [rows][d_model] the block's input

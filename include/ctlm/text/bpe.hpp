@@ -122,7 +122,7 @@ class bpe {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
   }
 
-  /// Of the token that this merge makes of two that exist; each has at most most_bytes.
+  /// Bytes of the token that this merge makes. Both tokens must exist; each has at most most_bytes.
   std::size_t length_of(merge m) const { return bytes_of(m.left).size() + bytes_of(m.right).size(); }
   bool has_room_for(merge m) const { return length_of(m) <= most_bytes - bytes_; }
 
@@ -185,7 +185,7 @@ class bpe {
         heap_.pop();
         const auto found = pairs_.find(pair);
         const long now = found == pairs_.end() ? 0 : found->second.count;
-        if (now != count) {  // occurrences were lost to other merges since it was offered
+        if (now != count) {  // since it was pushed, other merges have taken some of its occurrences
           if (now > 1) heap_.push({now, pair});
           continue;
         }

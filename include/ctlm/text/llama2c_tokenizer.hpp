@@ -23,7 +23,7 @@ class llama2c_tokenizer {
   static constexpr token eos = 2;                        ///< end of sequence: adds nothing to a text
   static constexpr std::size_t longest_piece = 1 << 16;  ///< in bytes: a file with a longer one is refused
 
-  /// A tokenizer file, which does not say how many tokens it has: `vocab` is the model's.
+  /// Loads a tokenizer file. It does not say how many tokens it has: `vocab` is the model's.
   /// Errors: errc::not_found, io_error, invalid_argument (a vocab below 259), corrupt (another kind of file: a length
   /// or a score makes no sense; `where` is the token), truncated, wrong_model (another number of tokens),
   /// out_of_memory. Of two tokens with the same bytes, the first is the one that text becomes.

@@ -27,7 +27,7 @@ void merge_pairs(std::vector<token>& tokens, Find find) {
   struct candidate {
     pair_merge merge;
     std::size_t place;
-    token left, right;  // what was there when it was offered
+    token left, right;  // the pair as it was when it was pushed
     bool operator<(const candidate& o) const {
       return merge.priority != o.merge.priority ? merge.priority < o.merge.priority : place > o.place;
     }
@@ -46,7 +46,7 @@ void merge_pairs(std::vector<token>& tokens, Find find) {
     const candidate c = heap.top();
     heap.pop();
     node& left = nodes[c.place];
-    if (left.t != c.left || left.next == none || nodes[left.next].t != c.right) continue;  // overtaken by another merge
+    if (left.t != c.left || left.next == none || nodes[left.next].t != c.right) continue;  // another merge changed it
     node& right = nodes[left.next];
     left.t = c.merge.merged;
     left.next = right.next;
