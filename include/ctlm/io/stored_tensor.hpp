@@ -13,6 +13,7 @@ struct number_encoding {
   const char* name = "";       ///< as the file's format calls it: F32, Q4_0, ...
   std::size_t numbers = 1;     ///< numbers in a unit: 1, or those that share a scale
   std::size_t unit_bytes = 1;  ///< bytes of a unit
+
   /// Reads `units` whole units at `bytes`, of any alignment, into `to`: units * numbers of them.
   void (*decode)(const std::byte* bytes, std::size_t units, float* to) = nullptr;
 };

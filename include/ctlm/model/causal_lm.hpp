@@ -63,6 +63,7 @@ struct causal_lm {
   using weight_format = slot_or<slot_kind::weights, f32, Slots...>;  ///< slot weights<>
   using real = typename weight_format::compute;  ///< numbers of arithmetic: float, or double for f64
   using cache_format = slot_or<slot_kind::kv_cache, native_format_of<real>, Slots...>;  ///< slot kv_cache<>
+
   /// Slot activation<>, or the spec's own.
   using activation_policy =
       slot_or<slot_kind::activation, typename std::remove_cvref_t<decltype(Tag::config)>::default_activation, Slots...>;
@@ -70,11 +71,13 @@ struct causal_lm {
   using backend_policy = slot_or<slot_kind::backend, native, Slots...>;                          ///< slot backend<>
   using executor_policy = slot_or<slot_kind::threads, serial, Slots...>;                         ///< slot threads<>
   using memory_policy = slot_or<slot_kind::memory, resident, Slots...>;                          ///< slot memory<>
+
   /// Slot prompt_chunk<>: tokens of a prompt that go through the layers together.
   static constexpr std::size_t prompt_chunk_rows =
       slot_or<slot_kind::prompt_chunk, ctlm::prompt_chunk_rows<8>, Slots...>::value;
 
   using shape_type = shape_of<Tag, activation_policy::gated>;  ///< the shape, as a type
+
   /// The shape: all sizes, with the config's defaults filled in.
   static constexpr decoder_shape shape = shape_type::value;
   static_assert(check_decoder<Tag, shape_type>::ok);

@@ -12,8 +12,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 struct conversion {
   std::size_t groups = 0;    ///< groups that were converted
   std::size_t vanished = 0;  ///< groups of which nothing but zeros is left, and which held more
-  /// Groups with finite numbers beyond the format's range: the range's end, or infinity, took their place.
-  std::size_t cut = 0;
+  std::size_t cut = 0;       ///< groups with finite numbers beyond the format's range, which become its end or infinity
   std::size_t not_finite = 0;  ///< groups that held a NaN or an infinity; in an integer format the whole group is NaN
 
   /// True if no group is one of those.

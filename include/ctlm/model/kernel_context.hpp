@@ -14,6 +14,7 @@ struct kernel_context {
   [[no_unique_address]] typename M::backend_policy backend{};                            ///< which kernels
   typename M::executor_policy* exec = nullptr;                                           ///< who runs them
   linear_workspace<typename M::backend_policy, F, typename M::compute_format> linear{};  ///< scratch of linear layers
+
   /// Scratch of attention, one for each worker.
   attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};
 };

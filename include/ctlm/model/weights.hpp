@@ -17,9 +17,11 @@ class weight_views {
   static constexpr decoder_shape shape = Shape::value;   ///< the model's sizes
   static constexpr tensor_table tensors{shape};          ///< the model's tensors
   static constexpr bool read_only = std::is_const_v<F>;  ///< whether F is const
+
   /// How matrices are stored: F itself, or the interleaved layout of an integer format.
   using format = stored<std::remove_const_t<F>>;
   using view = matrix<std::conditional_t<read_only, const format, format>>;  ///< of a matrix
+
   /// A number of a gain or a bias: a number of arithmetic, const for weights that are only read.
   using real = std::conditional_t<read_only, const typename format::compute, typename format::compute>;
   using byte = std::conditional_t<read_only, const std::byte, std::byte>;  ///< const for weights that are only read

@@ -20,16 +20,15 @@ enum class position_kind : std::uint8_t {
 /// The shape of a decoder-only transformer: what every spec comes down to, checked by check_decoder. Counts are of
 /// numbers where nothing else is said.
 struct decoder_shape {
-  std::size_t vocab = 0;    ///< tokens in the vocabulary; tokens are 0 ... vocab - 1
-  std::size_t d_model = 0;  ///< numbers in a row of the residual stream
-  std::size_t layers = 0;   ///< transformer blocks
-  std::size_t heads = 0;    ///< heads of queries
-  /// Heads of keys and values; heads / kv_heads heads of queries share each (Ainslie et al. 2023, "GQA").
-  std::size_t kv_heads = 0;
-  std::size_t head_dim = 0;           ///< numbers in a head
-  std::size_t d_ff = 0;               ///< inner numbers of the feed-forward layer
-  std::size_t context = 0;            ///< the longest sequence, in tokens
-  bool bias = false;                  ///< projections have biases, and norms that can
+  std::size_t vocab = 0;     ///< tokens in the vocabulary; tokens are 0 ... vocab - 1
+  std::size_t d_model = 0;   ///< numbers in a row of the residual stream
+  std::size_t layers = 0;    ///< transformer blocks
+  std::size_t heads = 0;     ///< heads of queries
+  std::size_t kv_heads = 0;  ///< heads of keys and values; each serves heads / kv_heads queries (Ainslie et al. 2023)
+  std::size_t head_dim = 0;  ///< numbers in a head
+  std::size_t d_ff = 0;      ///< inner numbers of the feed-forward layer
+  std::size_t context = 0;   ///< the longest sequence, in tokens
+  bool bias = false;         ///< projections have biases, and norms that can
   bool tie_embeddings = false;        ///< the head multiplies with the token embedding and has no matrix of its own
   bool gated = false;                 ///< the feed-forward layer has a second projection, as gate (SwiGLU, GEGLU)
   norm_kind norm = norm_kind::layer;  ///< which norm

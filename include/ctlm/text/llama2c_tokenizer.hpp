@@ -15,7 +15,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Tokens 0, 1 and 2 are <unk>, <s> and </s>; then come the 256 bytes, spelt <0x00> to <0xFF>; then longer pieces.
+/// Tokens 0, 1 and 2 are `<unk>`, `<s>` and `</s>`; then come the 256 bytes, spelt `<0x00>` to `<0xFF>`; then longer
+/// pieces.
 class llama2c_tokenizer {
  public:
   /// Beginning of sequence: the first token of every text, and what ends a generated one (sampler::stop).
@@ -39,7 +40,7 @@ class llama2c_tokenizer {
   /// Number of tokens; 0 before load.
   std::size_t vocab() const { return pieces_.size(); }
 
-  /// Tokens of a text, the beginning-of-sequence token first. Bytes that the vocabulary lacks become <unk>. Without a
+  /// Tokens of a text, the beginning-of-sequence token first. Bytes that the vocabulary lacks become `<unk>`. Without a
   /// vocabulary there are no tokens.
   std::vector<token> encode(std::string_view text) const {
     if (pieces_.empty()) return {};

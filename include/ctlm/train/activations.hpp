@@ -13,9 +13,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// The first `recomputed` layers keep only their input; the backward pass computes the rest of them again.
 template <class M, class Batch, std::size_t recomputed>
 struct activation_memory {
-  using real = typename M::real;  ///< numbers of arithmetic
-  /// What a norm's backward pass needs to know of a row.
-  using statistics = typename M::norm::template statistics<real>;
+  using real = typename M::real;                                       ///< numbers of arithmetic
+  using statistics = typename M::norm::template statistics<real>;      ///< what a norm's backward pass needs of a row
   static constexpr decoder_shape shape = M::shape;                     ///< the model's sizes
   static constexpr std::size_t rows = Batch::rows, d = shape.d_model;  ///< tokens of a micro-batch, and d_model
 

@@ -12,6 +12,7 @@ template <class M, class Recipe>
 struct batch_shape {
   static constexpr train_config config = Recipe::config;  ///< the recipe's
   static constexpr std::size_t batch = config.batch;      ///< sequences of a micro-batch
+
   /// Tokens of a sequence.
   static constexpr std::size_t sequence = config.sequence == 0 ? M::shape.context : config.sequence;
   static constexpr std::size_t accumulate = config.accumulate;  ///< micro-batches of a step

@@ -11,9 +11,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// The activations of a forward pass that no backward pass follows: all layers share one set.
 template <class M, class Batch>
 struct reading_memory {
-  using real = typename M::real;  ///< numbers of arithmetic
-  /// What a norm's backward pass would need; never kept.
-  using statistics = typename M::norm::template statistics<real>;
+  using real = typename M::real;                                          ///< numbers of arithmetic
+  using statistics = typename M::norm::template statistics<real>;         ///< never kept here
   static constexpr std::size_t rows = Batch::rows, d = M::shape.d_model;  ///< tokens of a micro-batch, and d_model
 
   block_state<real, statistics> layers[1]{};  ///< the one set
@@ -61,6 +60,7 @@ class teacher {
   using real = typename M::real;                      ///< the type of logits
   using executor_type = typename M::executor_policy;  ///< what the constructor takes last, where it has state
   static constexpr decoder_shape shape = M::shape;    ///< the model's sizes
+
   /// Sequences of a micro-batch, and tokens of each.
   static constexpr std::size_t batch = batch_type::batch, sequence = batch_type::sequence;
   static constexpr std::size_t batch_tokens = batch_type::rows;  ///< tokens of a micro-batch

@@ -29,8 +29,7 @@ struct gemm_shape {
   /// Columns of a strip at most: 768 of 1 KiB fill about a third of the second cache.
   static constexpr std::size_t max_columns = 768;
   static constexpr std::size_t group_rows = 4 * rows;  ///< rows of a that are packed at a time
-  /// So few rows are dotted, if a lies in rows and b in columns.
-  static constexpr std::size_t few_rows = 12;
+  static constexpr std::size_t few_rows = 12;          ///< so few rows are dotted, if a lies in rows and b in columns
 
   /// Rows of the strips of b in a product that sums over k: equal parts of k. They follow from k alone, so that no sum
   /// depends on how c is shared out among threads.

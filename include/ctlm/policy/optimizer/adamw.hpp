@@ -14,12 +14,11 @@ struct adamw {
   static constexpr std::size_t moments = 2;
 
   struct options {
-    float lr = 1e-3f;      ///< the learning rate that the schedule is given; at least 0
-    float beta1 = 0.9f;    ///< how much of the mean of gradients stays at each step; at least 0, less than 1
-    float beta2 = 0.999f;  ///< how much of the mean of squares stays at each step; at least 0, less than 1
-    float eps = 1e-8f;     ///< added to the root of the mean square; above 0
-    /// At each step, a matrix's weights lose lr * weight_decay of themselves; at least 0.
-    float weight_decay = 0.01f;
+    float lr = 1e-3f;            ///< the learning rate that the schedule is given; at least 0
+    float beta1 = 0.9f;          ///< how much of the mean of gradients stays at each step; at least 0, less than 1
+    float beta2 = 0.999f;        ///< how much of the mean of squares stays at each step; at least 0, less than 1
+    float eps = 1e-8f;           ///< added to the root of the mean square; above 0
+    float weight_decay = 0.01f;  ///< at each step, matrices lose lr * weight_decay of themselves; at least 0
   };
 
   static constexpr failure problem_of(const options& o) {
