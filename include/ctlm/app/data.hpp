@@ -160,10 +160,12 @@ inline result<std::string> read_text(const std::string& path, span<const std::st
   });
 }
 
-/// Random windows of a token stream. Its whole state is a counter: batch n is the same for everyone who asks.
+/// Draws batches for training: random windows of a stream of tokens. Its whole state is `position`: batch n depends on
+/// the seed and on n alone.
 class batch_sampler {
  public:
-  /// The stream must hold at least sequence + 1 tokens, and a sequence at least one.
+  /// The stream must hold at least sequence + 1 tokens, and a sequence at least one: otherwise this raises
+  /// errc::invalid_argument. The tokens must outlive the sampler. Equal seeds draw equal batches.
   batch_sampler(span<const token> tokens, std::size_t sequence, std::uint64_t seed)
       : tokens_(tokens), sequence_(sequence), seed_(seed) {
     check(sequence > 0,
@@ -175,7 +177,8 @@ class batch_sampler {
                   0, sequence, tokens.size()});
   }
 
-  /// Fills inputs, whole sequences, and as many targets: the tokens after them.
+  /// Fills `inputs` with whole sequences from random places of the stream, and `targets` with as many tokens: target i
+  /// is the token after input i. Raises errc::invalid_argument for sizes that do not fit.
   void next(span<token> inputs, span<token> targets) {
     check(
         inputs.size() % sequence_ == 0,
@@ -193,7 +196,7 @@ class batch_sampler {
     }
   }
 
-  std::uint64_t position = 0;  // sequences drawn so far: what a checkpoint keeps
+  std::uint64_t position = 0;  ///< sequences drawn so far: what a checkpoint keeps to go on with the same batches
 
  private:
   span<const token> tokens_;

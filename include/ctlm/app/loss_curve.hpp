@@ -14,18 +14,20 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// A loss at a step of training.
 struct loss_point {
-  std::uint32_t step;
-  float loss;
+  std::uint32_t step;  ///< the first is 0
+  float loss;          ///< in nats per token
 };
 
-/// Draws training loss (each step, pale; smoothed, strong) and validation loss (dots on a line). Losses that are no
-/// numbers are left out.
+/// The losses of a training run, and their picture: training loss (each step, pale; smoothed, strong) and validation
+/// loss (dots on a line). Losses that are no numbers are left out.
 class loss_curve {
  public:
-  std::vector<loss_point> training;
-  std::vector<loss_point> validation;
+  std::vector<loss_point> training;    ///< of each step, in their order
+  std::vector<loss_point> validation;  ///< of the steps after which there was one
 
+  /// The picture as the text of an SVG file, 800 by 450. Any title is fine: it is escaped.
   std::string svg(const std::string& title) const {
     std::string s =
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 450\" font-family=\"sans-serif\" "

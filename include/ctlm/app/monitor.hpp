@@ -14,15 +14,18 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// A line that says how far training is: step, smoothed loss, perplexity, rate, gradient norm, speed and the time left.
+/// On a terminal it is written in place, elsewhere from time to time.
 class progress_monitor {
  public:
+  /// For total_steps steps of tokens_per_step tokens each, on `out`, which must outlive the monitor.
   progress_monitor(std::size_t total_steps, std::size_t tokens_per_step, std::FILE* out = stdout)
       : out_(out), terminal_(::isatty(::fileno(out)) != 0), total_(total_steps), tokens_per_step_(tokens_per_step) {}
 
   /// Once per step. Prints a few times a second on a terminal, and every `every`-th step elsewhere (0: the last alone).
   void step(const step_result& r, std::size_t every = 50) {
     const double now = seconds();
-    if (counted_ == 0) start_ = now;  // the first step warms up
+    if (counted_ == 0) start_ = now;  // the first step is slower than the others: it does not count
     ++counted_;
     smoothed_ = counted_ == 1 ? r.loss : 0.95f * smoothed_ + 0.05f * r.loss;
     const bool last = r.step + 1 == total_;
@@ -42,20 +45,21 @@ class progress_monitor {
     std::fflush(out_);
   }
 
+  /// Mean speed since the end of the first step, which is slower than the others; 0 before there is one.
   double tokens_per_second() const {
     const double s = seconds() - start_;
     return counted_ > 1 && s > 0 ? static_cast<double>(counted_ - 1) * static_cast<double>(tokens_per_step_) / s : 0;
   }
 
  private:
-  /// Of a clock that only goes forward.
+  /// The time of a clock that only goes forward.
   static double seconds() {
     timespec t{};
     ::clock_gettime(CLOCK_MONOTONIC, &t);
     return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
   }
 
-  /// Of the terminal: a line that is rewritten in place must not wrap.
+  /// Width of the terminal: a line that is rewritten in place must not be wider. Without a terminal, 1000.
   std::size_t columns() const {
     winsize size{};
     return ::ioctl(::fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 1000;

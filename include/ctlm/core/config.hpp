@@ -37,7 +37,7 @@
 #define CTLM_ALLOW_FAST_MATH 0
 #endif
 
-// Compilers that take it for granted that there is no NaN and no infinity remove the code that looks for them.
+// Told that there is no NaN and no infinity (-ffast-math), compilers remove the code that looks for them.
 #if defined(__FAST_MATH__)
 #define CTLM_FAST_MATH 1
 #elif defined(__FINITE_MATH_ONLY__)
@@ -125,7 +125,7 @@
 #define CTLM_QUOTE_EXPANDED(text) #text
 #define CTLM_QUOTE(text) CTLM_QUOTE_EXPANDED(text)
 
-// Units that come in any combination with these: fused multiply-add, conversion of half precision.
+// What a processor may have beside each of these: fused multiply-add, conversion of half precision.
 #if defined(__FMA__) && CTLM_F16C
 #define CTLM_ABI_UNITS mh
 #elif defined(__FMA__)
@@ -164,8 +164,8 @@
   CTLM_ABI_EXPAND(CTLM_VERSION_MAJOR, CTLM_VERSION_MINOR, CTLM_ABI_ISA, CTLM_ABI_UNITS, CTLM_ABI_SIMD, CTLM_ABI_HOST, \
                   CTLM_ABI_MATH)
 
-/// What the hot loops ask of the compiler. Inlining decides whether accumulators live in registers; cache lines are
-/// asked for before they are needed.
+/// What the inner loops ask of the compiler: to inline a function (otherwise its sums would not stay in registers), not
+/// to inline one, that two pointers do not overlap, and to have a cache line brought before it is needed.
 #if defined(__GNUC__)
 #define CTLM_INLINE inline __attribute__((always_inline))
 #define CTLM_LAMBDA_INLINE __attribute__((always_inline))
@@ -182,8 +182,8 @@
 #define CTLM_PREFETCH_WRITE(p) static_cast<void>(p)
 #endif
 
-/// Around code that intrinsics are inlined into. GCC 12 takes those of AVX-512 for uninitialised (GCC bug 105593), and
-/// looks for the pragma at every place on the way from the function to the intrinsic.
+/// Around code that intrinsics are inlined into: silences GCC 12, which warns that values inside AVX-512 intrinsics are
+/// not initialised (GCC bug 105593). The pragma must be at every place between the function and the intrinsic.
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
 #define CTLM_INTRINSICS_BEGIN                                                                \
   _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \

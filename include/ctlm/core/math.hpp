@@ -113,7 +113,7 @@ constexpr T exp(T x) {
   const T low = std::is_same_v<T, float> ? T(-2.12194440e-4) : T(1.90821492927058770002e-10);
   const T r = (x - T(n) * high) - T(n) * low;
   const T y = T(1) + expm1_reduced(r);
-  const int half = n / 2;  // in two steps: 2^n itself may overflow or be subnormal
+  const int half = n / 2;  // by two factors: 2^n itself may overflow or be subnormal
   return y * exp2i<T>(half) * exp2i<T>(n - half);
 }
 

@@ -7,7 +7,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// One step of SplitMix64 (Steele, Lea, Flood 2014) as a hash: a bijection of 64 bits that scatters well.
+/// One round of SplitMix64 (Steele, Lea, Flood 2014) as a hash: a bijection of 64 bits that scatters well.
 constexpr std::uint64_t mix(std::uint64_t x) {
   x += 0x9E3779B97F4A7C15u;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;

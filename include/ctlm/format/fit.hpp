@@ -59,8 +59,8 @@ constexpr affine<F> clipped(float low, float high, float ratio) {
   }
 }
 
-/// For a group whose scale is below half precision's range: its least number as the scale, if that is nearer to the
-/// group than a scale of zero. The group's larger numbers survive.
+/// For a group whose scale is smaller than half precision's least number: with that number as the scale, the group's
+/// larger numbers do not become zero. Chosen only if its error is less than that of a scale of zero.
 template <class F>
 constexpr affine<F> least_affine(const affine<F>& none, float low, float high, const float* w, std::size_t n) {
   constexpr float least = 0x1p-24f;
@@ -70,7 +70,7 @@ constexpr affine<F> least_affine(const affine<F>& none, float low, float high, c
 }
 
 /// Tries clip ratios from 1 downwards and keeps the one with the least squared error: cutting off a few extreme weights
-/// buys finer steps for all the others. A group that holds a NaN or an infinity is NaN as a whole.
+/// lets the codes of all others lie closer together. A group that holds a NaN or an infinity is NaN as a whole.
 template <class F>
 constexpr affine<F> best_affine(const float* w, std::size_t n) {
   float low = w[0], high = w[0];
@@ -93,7 +93,7 @@ constexpr affine<F> best_affine(const float* w, std::size_t n) {
       }
     };
     for (int i = 1; i < F::clips; ++i) offer(clipped<F>(low, high, 1.0f - 0.05f * static_cast<float>(i)));
-    if constexpr (!F::has_min) {  // the range of codes has one more step below zero: let the extreme weight use it
+    if constexpr (!F::has_min) {  // there is one more code below zero than above: let the extreme weight have it
       const float extreme = -low > high ? low : high;
       for (int i = 0; i < F::clips; ++i)
         offer({(1.0f - 0.05f * static_cast<float>(i)) * extreme / (static_cast<float>(F::lowest) - F::zero), 0});

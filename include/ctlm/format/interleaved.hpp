@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// ctlm: the layout of integer weights: sixteen rows at a time, so that a vector register meets four numbers of each of
-// them at once and no product has to be summed across a register.
+// ctlm: the layout of integer weights: sixteen rows side by side. One vector register then holds four numbers of each
+// of the sixteen rows, and each lane of it sums up a row of its own: lanes never have to be added to each other.
 //
 // Sixteen rows make a stripe, 32 columns of it a tile; a stripe's tiles follow each other, so that a matrix x vector
 // reads memory in order. A tile is eight quads, of four consecutive numbers of each of the sixteen rows: 64 codes each.
 // With 8 bits a quad is 64 bytes; with 4 bits 64 bytes hold quads v and v + 4; with 2 bits v, v + 2, v + 4 and v + 6.
 // Codes are stored unsigned. A stripe's scales, and minima, lie in rows of sixteen, one row for each group. Rows are
-// padded to whole stripes, columns to whole tiles; the bytes say so.
+// padded to whole stripes, columns to whole tiles; matrix_bytes and weight_bytes include that.
 #pragma once
 
 #include "quantised.hpp"

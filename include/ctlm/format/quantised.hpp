@@ -10,11 +10,10 @@
 //   large numbers    A scale and a minimum are at most 65504, half precision's largest. Symmetric groups are cut off at
 //                    65504 * (highest code - zero): 127 * 65504 with 8 bits. An asymmetric group reaches from its
 //                    minimum, at most 65504 in magnitude, as far as 65504 * (highest code - lowest).
-//   small numbers    A scale is at least 2^-24, half precision's least. Numbers below half of it become zero: with 8
-//   and
-//                    4 bits those below 2^-25, about 3e-8; with 2 bits, which have no zero, all numbers of a group
-//                    become zero where that is nearer to them than 2^-25. Of an asymmetric group that is true of the
-//                    distances from its minimum.
+//   small numbers    A scale is at least 2^-24, half precision's least. Numbers below half of it become zero: with
+//                    8 and 4 bits those below 2^-25, about 3e-8; with 2 bits, which have no zero, all numbers of a
+//                    group become zero where that is nearer to them than 2^-25. Of an asymmetric group that is true
+//                    of the distances from its minimum.
 // Conversions of whole models count such groups (model/conversion.hpp).
 //
 // This layout keeps rows apart, for what is written row by row, such as a KV cache; weights are interleaved

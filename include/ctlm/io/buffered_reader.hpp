@@ -12,6 +12,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Reads the next `size` bytes of an open file, the first of which lies at `offset`.
 class buffered_reader {
  public:
+  /// The descriptor must stay open for as long as this reads. Takes 64 KiB of memory for its buffer.
   buffered_reader(int descriptor, std::uint64_t size, std::size_t offset = 0)
       : descriptor_(descriptor), unread_(size), offset_(offset), buffer_(buffer_bytes) {}
 

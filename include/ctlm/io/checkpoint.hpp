@@ -36,7 +36,7 @@ result<void> read_chunks(int descriptor, std::size_t size, char* buffer, Visit&&
   return {};
 }
 
-/// Copies what a chunk of the file holds of the sections.
+/// Copies those bytes of the sections that a chunk of the file holds to where they belong.
 inline void copy_chunk(span<const checkpoint_section> sections, std::size_t begin, std::size_t offset, const char* data,
                        std::size_t n) {
   for (const checkpoint_section& s : sections) {
@@ -46,7 +46,7 @@ inline void copy_chunk(span<const checkpoint_section> sections, std::size_t begi
   }
 }
 
-/// Memory for one chunk, or none: no exception.
+/// Memory for one chunk; get() is nullptr if there is none. Throws nothing.
 class chunk_buffer {
  public:
   chunk_buffer() : data_(new (std::nothrow) char[chunk_bytes]) {}
@@ -63,7 +63,8 @@ inline failure no_buffer() {
                  0, chunk_bytes};
 }
 
-/// Collects what is written into whole chunks: so the checksum covers the file as it is read, chunk by chunk.
+/// Collects what is written into whole chunks and then writes them: the checksum is computed over the same chunks as
+/// when the file is read.
 class chunk_writer {
  public:
   chunk_writer(int descriptor, char* buffer) : descriptor_(descriptor), buffer_(buffer) {}

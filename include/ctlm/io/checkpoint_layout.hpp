@@ -23,10 +23,11 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 static_assert(std::endian::native == std::endian::little, "ctlm: checkpoints are written on little-endian machines");
 
+/// Bytes that a checkpoint keeps under a name: read when it is written, filled when it is read.
 struct checkpoint_section {
-  const char* name;  // 1 to 39 characters, of no other section; must outlive failures, which name it
-  void* data;
-  std::size_t bytes;
+  const char* name;   ///< 1 to 39 characters, of no other section; must outlive failures, which name it
+  void* data;         ///< the bytes, which belong to the caller
+  std::size_t bytes;  ///< how many: a file that holds another number is refused
 };
 
 namespace checkpoint_detail {
@@ -46,7 +47,7 @@ struct section_header {
   char name[name_bytes];
   std::uint64_t bytes;
 };
-/// What a file says of itself.
+/// The beginning of a file: its header, and the names and sizes of its sections.
 struct file_head {
   file_header header;
   section_header sections[max_sections];
@@ -56,7 +57,7 @@ struct file_head {
 };
 static_assert(sizeof(file_head) == sizeof(file_header) + max_sections * sizeof(section_header));
 
-/// Of a name that check_sections has accepted.
+/// The header of a section, whose name check_sections has accepted.
 inline section_header header_of(const checkpoint_section& s) {
   section_header h{};
   std::memcpy(h.name, s.name, std::strlen(s.name));
@@ -117,7 +118,7 @@ inline failure cut_off(std::size_t needed, std::size_t had) {
                  needed, had};
 }
 
-/// Reads what the file says of itself, and compares it with the file's size.
+/// Reads the beginning of a file, and compares the sizes that it names with the file's.
 inline result<void> read_head(int descriptor, std::size_t size, file_head& head) {
   file_header& h = head.header;
   const failure foreign{errc::corrupt, "ctlm: this file is not a ctlm checkpoint"};
@@ -153,7 +154,7 @@ inline result<void> read_head(int descriptor, std::size_t size, file_head& head)
   return {};
 }
 
-/// Checks what the file says of itself against what is asked for.
+/// Compares the beginning of a file with what is asked for.
 inline result<void> check_head(const file_head& head, std::uint64_t layout, span<const checkpoint_section> wanted) {
   const file_header& h = head.header;
   if (h.layout != layout)

@@ -14,6 +14,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 class file_handle {
  public:
   file_handle() = default;
+  /// Takes over an open descriptor; a negative one is none.
   explicit file_handle(int descriptor) : descriptor_(descriptor) {}
   file_handle(file_handle&& other) noexcept : descriptor_(other.release()) {}
   file_handle& operator=(file_handle&& other) noexcept {
@@ -26,13 +27,15 @@ class file_handle {
   ~file_handle() { close(); }
 
   explicit operator bool() const { return descriptor_ >= 0; }
+  /// The descriptor, or -1; it stays this object's.
   int get() const { return descriptor_; }
-  /// False if the system could not write what it had buffered. An interrupted close has closed.
+  /// Closes the file. False if the system could not write what it had buffered. A signal that interrupts the call does
+  /// not matter: the file is closed all the same.
   bool close() {
     const int d = release();
     return d < 0 || system_calls::close(d) == 0 || errno == EINTR;
   }
-  /// The descriptor, which the caller closes.
+  /// The descriptor, which is the caller's to close from now on.
   int release() {
     const int d = descriptor_;
     descriptor_ = -1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: weights that stay on the disk. A flash image (io/pack.hpp) is read layer by layer, by a thread of its own that
-// runs ahead of the session; the budget is a constant of the model, and so is what fits in it.
+// ctlm: weights that stay on the disk. A thread reads a flash image (io/pack.hpp) layer by layer, and is a layer or two
+// ahead of the session that computes with them. The budget is a constant of the model, and so is what fits in it.
 //
 //   using lm = ctlm::causal_lm<tag, ctlm::weights<ctlm::int8<32>>, ctlm::memory<ctlm::offloaded<256 << 20>>>;
 //   ctlm::heap_arena memory(ctlm::offloaded_weights<lm>::bytes_needed() + lm::session_bytes);
@@ -8,8 +8,10 @@
 //   weights.open("model.ctlm").value();
 //   lm::session session(weights, memory);
 //
-// Always in memory are the tensors that belong to no layer (embeddings, head, last norm) and as many of the first
-// layers as the budget holds; the others take turns in two or three buffers.
+// What happens: open() reads the tensors that belong to no layer (embeddings, head, last norm) and as many of the first
+// layers as the budget has room for; these stay in memory. For the other layers there are two or three buffers. The
+// thread reads one layer after the other into the next free buffer; the session computes with a layer and then frees
+// its buffer. After the last layer the thread goes on with the first of them, for the next token.
 #pragma once
 
 #include "../memory/plan.hpp"
@@ -26,9 +28,12 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Through the system's cache, or past it. Past it, the disk is read at its own pace and nothing else is displaced;
-/// not every file system can (tmpfs cannot).
-enum class file_access : std::uint8_t { buffered, direct };
+/// How the file is read: through the system's cache of files, or past it. Direct reads take nothing of that cache away
+/// from other files, and are as fast as the disk. Not every file system can (tmpfs cannot).
+enum class file_access : std::uint8_t {
+  buffered,  ///< through the system's cache
+  direct     ///< past it
+};
 
 namespace offload_detail {
 
@@ -37,11 +42,13 @@ inline constexpr std::size_t page = 4096;
 
 inline constexpr const char* no_direct_reads = "ctlm: this file system has no direct reads: use file_access::buffered";
 
-/// Room for a stretch of the file, wherever in a page it begins.
+/// Bytes of memory for `bytes` of the file. Reads are of whole pages, and these bytes may begin anywhere in a page.
 constexpr std::size_t window_bytes(std::size_t bytes) { return bytes == 0 ? 0 : round_up(bytes, page) + page; }
 
 }  // namespace offload_detail
 
+/// The weights of a model with memory<offloaded<bytes>>: a session takes them instead of weights in memory. Only one
+/// session at a time may use them.
 template <class M>
 class offloaded_weights {
   using F = typename M::weights::format;
@@ -50,7 +57,8 @@ class offloaded_weights {
   static constexpr decoder_shape shape = M::shape;
   static constexpr std::size_t budget = M::memory_policy::budget;
 
-  /// Of the tensors of one layer, or of those that belong to none: in the file, or with room for whole pages.
+  /// Bytes of the tensors of one layer (of_layer), or of those that belong to no layer: as the file has them, or in
+  /// memory with room for the whole pages around them (windows).
   static constexpr std::size_t bytes_of(bool of_layer, bool windows) {
     std::size_t total = 0;
     auto add = [&](auto*, std::size_t bytes) { total += windows ? offload_detail::window_bytes(bytes) : bytes; };
@@ -72,16 +80,19 @@ class offloaded_weights {
                 "ctlm: offloaded<bytes> is too small: it must hold the embeddings, the head and two layers");
 
  public:
-  /// Buffers in which layers take turns, and layers that stay.
+  /// How many buffers there are for the layers that do not stay in memory; 0 if all stay.
   static constexpr std::size_t buffers = fitting >= shape.layers ? 0 : smaller(3, fitting);
+  /// The first layers, which are read once and stay in memory.
   static constexpr std::size_t layers_kept = smaller(shape.layers, fitting - buffers);
-  /// Bytes that each pass through the layers, one token's or one prompt chunk's, reads from the file.
+  /// Bytes that each pass through the layers reads from the file. A pass takes one token, or one chunk of a prompt.
   static constexpr std::size_t streamed_bytes = (shape.layers - layers_kept) * bytes_of(true, false);
   /// Exact bytes of the arena; at most the budget.
   static constexpr std::size_t bytes_needed() {
     return common_bytes + (layers_kept + buffers) * layer_bytes + offload_detail::page;
   }
 
+  /// Takes bytes_needed() of an arena, whose memory must outlive it. Throws ctlm::error, or calls ctlm::fatal, when the
+  /// arena is too small. Nothing is read before open().
   template <arena A>
   explicit offloaded_weights(A& a) {
     require_room<bytes_needed()>(a, "offloaded weights");
@@ -93,9 +104,10 @@ class offloaded_weights {
   offloaded_weights& operator=(const offloaded_weights&) = delete;
   ~offloaded_weights() { stop(); }
 
-  /// Checks the image, reads what stays in memory and begins to read ahead. The checksum is not compared: that would
-  /// read the whole file. May be called again, for this file or another, while no session computes; after a failure
-  /// nothing is open, and whatever asks for weights raises a failure.
+  /// Checks the header, reads what stays in memory, and starts the thread that reads the other layers ahead. The
+  /// checksum is not compared: that would read the whole file. May be called again, for this file or another, while no
+  /// session computes; after a failure nothing is open, and whatever asks for weights raises a failure. Errors: those
+  /// of check_image_header; errc::not_found, io_error, truncated, unsupported (direct reads where there are none).
   result<void> open(const char* path, file_access access = file_access::buffered) {
     stop();
     file_.close();
@@ -110,21 +122,21 @@ class offloaded_weights {
     return r;
   }
 
-  /// The tensors that belong to no layer.
+  /// The tensors that belong to no layer. Raises errc::invalid_argument before open().
   const views& common() const {
     require_open();
     return common_;
   }
 
-  /// Waits for a layer; it stays until done(l). Layers are asked for in order. Throws ctlm::error if it could not be
-  /// read.
+  /// The weights of layer l, which stay until done(l); waits until they have been read. A session asks for the layers
+  /// in order, again and again. Throws ctlm::error if a layer could not be read.
   const views& layer(std::size_t l) {
     require_open();
     check(l < shape.layers, failure{errc::invalid_argument, "ctlm: layer {needed} was asked for, of {had} in the model",
                                     0, l, shape.layers});
     if (l < layers_kept) return kept_[l];
     std::unique_lock lock(mutex_);
-    while (layer_of(used_) != l) {  // a forward pass was broken off: what it did not use is skipped
+    while (layer_of(used_) != l) {  // an error ended the pass before: skip the layers that it did not use
       arrived_.wait(lock, [&] { return read_ > used_ || failure_.code != errc::ok; });
       if (failure_.code != errc::ok) break;
       ++used_;
@@ -134,6 +146,7 @@ class offloaded_weights {
     if (read_ <= used_) raise(failure_);
     return turning_[used_ % slots];
   }
+  /// Says that layer l is not needed any more in this pass: its buffer is free for the next layer to be read.
   void done(std::size_t l) {
     if (l < layers_kept) return;
     const std::lock_guard lock(mutex_);
@@ -142,6 +155,8 @@ class offloaded_weights {
   }
 
  private:
+  /// Layers that are read again and again, in this order: number n of all layers that the thread ever reads is
+  /// layer_of(n), and lies in buffer n % slots.
   static constexpr std::size_t turning_layers = larger(1, shape.layers - layers_kept);
   static constexpr std::size_t slots = larger(1, buffers);
   static constexpr std::size_t layer_of(std::size_t sequence) { return layers_kept + sequence % turning_layers; }
@@ -182,9 +197,9 @@ class offloaded_weights {
     return {};
   }
 
-  /// Reads the tensors of one layer, or those that belong to none, to `to`, and makes views of them.
+  /// Reads the tensors of one layer, or those that belong to none, into memory from `to` on, and makes views of them.
   result<void> read_tensors(views& v, bool of_layer, std::size_t layer, std::byte* to) const {
-    // Where everything would lie if the file were in memory, from address `page` on.
+    // The file is laid out as if it began at the address `page`: differences of addresses are then offsets in the file.
     const auto* const base = reinterpret_cast<const std::byte*>(offload_detail::page);
     binding_arena<const std::byte> file_arena(base, M::weight_bytes);
     views whole;
@@ -218,9 +233,9 @@ class offloaded_weights {
     return failed;
   }
 
-  /// Reads at `offset` until the first `bytes` are there, in whole pages; the last page of a file may be short. A
-  /// direct read must begin at a page, so that what follows a short one reads its last page again; if nothing is new
-  /// then, the file ends there.
+  /// Reads whole pages, from `offset` on, until the first `bytes` are there; the last page of a file may be short. If a
+  /// read ends within a page, a direct read has to begin at that page again. If it then brings nothing new, the file
+  /// has ended.
   result<void> read_window(std::byte* to, std::size_t offset, std::size_t bytes, const char* name) const {
     const std::size_t room = round_up(bytes, offload_detail::page);
     std::size_t got = 0;
@@ -266,6 +281,9 @@ class offloaded_weights {
     return {};
   }
 
+  /// What the thread does until it is told to stop: it waits for a free buffer, reads the next layer into it, and says
+  /// that the layer is there. A failed read ends the thread, and the session that waits for this layer gets the
+  /// failure.
   void read_ahead() {
     for (std::size_t next = 0;; ++next) {
       {
@@ -305,8 +323,8 @@ class offloaded_weights {
   std::thread reader_;
   std::mutex mutex_;
   std::condition_variable arrived_, freed_;
-  std::size_t read_ = 0;  // layers that arrived so far
-  std::size_t used_ = 0;  // layers that the session is done with
+  std::size_t read_ = 0;  // layers that have been read since start()
+  std::size_t used_ = 0;  // of these, layers that the session is done with
   bool stopping_ = false;
   failure failure_{};
 };

@@ -44,8 +44,11 @@ class spill_arena {
   T* allocate(std::size_t n) {
     return use_.take<T>(data_, size_, n);
   }
+  /// Bytes in use: where rewind() may go back to.
   std::size_t mark() const { return use_.bytes(); }
+  /// Gives back everything allocated since mark() returned m.
   void rewind(std::size_t m) { use_.rewind(size_, m); }
+  /// Bytes that are left.
   std::size_t remaining() const { return size_ - use_.bytes(); }
 
   /// The pages that lie wholly in [p, p + bytes) leave this process's memory until they are touched again.

@@ -10,9 +10,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// How a file stores numbers: in what units, and how a unit becomes numbers. Each file format has a table of those that
 /// it knows; a new one is a function and a line there.
 struct number_encoding {
-  const char* name = "";       // as the file's format calls it: F32, Q4_0, ...
-  std::size_t numbers = 1;     // of a unit: 1, or those of a block that shares a scale
-  std::size_t unit_bytes = 1;  // bytes of a unit
+  const char* name = "";       ///< as the file's format calls it: F32, Q4_0, ...
+  std::size_t numbers = 1;     ///< numbers in a unit: 1, or those that share a scale
+  std::size_t unit_bytes = 1;  ///< bytes of a unit
+
   /// Reads `units` whole units at `bytes`, of any alignment, into `to`: units * numbers of them.
   void (*decode)(const std::byte* bytes, std::size_t units, float* to) = nullptr;
 };
@@ -20,20 +21,21 @@ struct number_encoding {
 /// A tensor of an open file: a view of the file's bytes. Dimensions come with the outermost first (rows, columns), as
 /// PyTorch prints them; a scalar has none.
 struct stored_tensor {
-  static constexpr std::size_t most_dimensions = 8;
+  static constexpr std::size_t most_dimensions = 8;  ///< more are refused
 
-  span<const char> name{};
-  const number_encoding* encoding = nullptr;
-  std::size_t rank = 0;
-  std::size_t dimensions[most_dimensions]{};
-  span<const std::byte> bytes{};  // the numbers, row after row
+  span<const char> name{};                    ///< as the file spells it; not ended by a zero
+  const number_encoding* encoding = nullptr;  ///< how its bytes become numbers
+  std::size_t rank = 0;                       ///< how many dimensions it has
+  std::size_t dimensions[most_dimensions]{};  ///< the outermost first; those from `rank` on are 0
+  span<const std::byte> bytes{};              ///< the numbers, row after row
 
+  /// Numbers in the tensor; 1 for a scalar.
   constexpr std::size_t count() const {
     std::size_t n = 1;
     for (std::size_t i = 0; i < rank; ++i) n *= dimensions[i];
     return n;
   }
-  /// Numbers [first, first + n), both multiples of encoding->numbers.
+  /// Reads numbers [first, first + n), both multiples of encoding->numbers, into `to`.
   void decode(std::size_t first, std::size_t n, float* to) const {
     encoding->decode(bytes.data() + first / encoding->numbers * encoding->unit_bytes, n / encoding->numbers, to);
   }

@@ -99,7 +99,8 @@ inline std::string temporary_stem(const std::string& name, bool short_one) {
   return stem += text;
 }
 
-/// A name that nobody uses, as far as clocks and addresses can tell; creating the file decides.
+/// A name that hardly anybody else uses: it is made of the time and an address. If somebody does, creating the file
+/// fails, and another name is tried.
 inline std::string temporary_name(const std::string& stem, std::uint64_t attempt) {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
@@ -201,12 +202,13 @@ class temporary_file {
   }
 
  private:
-  /// Locks the new file. Not `mine`: somebody took it for an abandoned one before it was locked.
+  /// Locks the new file. `mine` stays false if somebody took it for an abandoned one, and removed or locked it, before
+  /// it was locked here.
   result<void> take(bool& mine) {
     if (uninterrupted([&] { return system_calls::lock(descriptor()); }) != 0) {
       if (errno == EWOULDBLOCK) return {};
       const bool no_locks = errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOTSUP;
-      if (!no_locks)  // where there are none, nobody takes a file for an abandoned one
+      if (!no_locks)  // without locks, nobody takes a file for an abandoned one
         return system_failure("ctlm: the temporary file could not be locked (system error {where})");
     }
     struct stat s {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: causal attention with an online softmax (Dao et al. 2022, "FlashAttention"): keys pass by in tiles, no T x T
-// matrix exists, and memory does not grow with the context.
+// ctlm: causal attention with an online softmax (Dao et al. 2022, "FlashAttention"): a tile of keys at a time, so that
+// no matrix of all queries and keys exists and memory does not grow with the context.
 #pragma once
 
 #include "cross_entropy.hpp"
@@ -74,7 +74,8 @@ constexpr void clear(std::size_t n, T* x) {
   for (std::size_t i = 0; i < n; ++i) x[i] = T(0);
 }
 
-/// One row of scores becomes unnormalised probabilities; the running maximum, sum and output follow.
+/// Takes in one row of a tile of scores, which become exponentials e^(score * scale - peak), `peak` being the highest
+/// so far. If this tile raised the peak, the sum of exponentials and the output so far are first made smaller to match.
 template <class Backend, class T>
 constexpr void absorb_row(Backend backend, std::size_t seen, std::size_t count, std::size_t head_dim, T scale,
                           T* scores, T& peak, T& total, T* out) {
@@ -97,8 +98,8 @@ constexpr void absorb_row(Backend backend, std::size_t seen, std::size_t count, 
   clear(count - seen, scores + seen);
 }
 
-/// Divides a finished row of output by its sum of exponentials. False if the row holds a NaN or an infinity although
-/// what it attends to need not.
+/// Divides a finished row of output by its sum of exponentials. False if the row holds a NaN or an infinity that may
+/// have come from a key or value that this row does not see.
 template <class Backend, class T>
 constexpr bool finish_row(Backend backend, const query_rows<T>& queries, std::size_t head_dim, T total, T* out) {
   const T inverse = T(1) / total;
@@ -117,7 +118,8 @@ constexpr bool finish_row(Backend backend, const query_rows<T>& queries, std::si
   return difference == T(0);
 }
 
-/// attend() but for one thing: false if a row was not finite, whose ws.total is then 0.
+/// What attend() does, but a NaN in a tile reaches all rows of the tile. Returns false if finish_row() was false for a
+/// row; ws.total of such rows is 0.
 template <class Backend, class T, class Tiles>
 CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, T scale, const query_rows<T>& queries,
                                          const Tiles& tiles, T* out, std::size_t out_stride, T* log_sum,
@@ -146,7 +148,7 @@ CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, 
     const bool finite = finish_row(backend, queries, head_dim, ws.total[r], out + r * out_stride);
     if (log_sum != nullptr) log_sum[r] = ws.peak[r] + math::log(ws.total[r]);
     if (finite) continue;
-    ws.total[r] = T(0);  // a mark: no sum of exponentials is zero
+    ws.total[r] = T(0);  // marks the row: a sum of exponentials is never zero
     all_finite = false;
   }
   return all_finite;
@@ -154,8 +156,8 @@ CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, 
 
 /// out[r] = softmax(q[r] . k * scale) v. `tiles(first, count)` yields {keys, values} as strided matrices of count rows.
 /// `log_sum`, if given, receives log(sum of exponentials) of each row, which is all that the backward pass needs.
-/// A row with a NaN among the keys and values it sees becomes NaN. One that does not see it is computed on its own,
-/// since a product of the NaN with a probability of zero is NaN.
+/// A row with a NaN among the keys and values it sees becomes NaN. Rows of the same tile that do not see it became NaN
+/// too, since zero times NaN is NaN: those are computed again, each on its own.
 template <class Backend, class T, class Tiles>
 constexpr void attend(Backend backend, std::size_t head_dim, T scale, const query_rows<T>& queries, const Tiles& tiles,
                       T* out, std::size_t out_stride, T* log_sum, const dropout_mask& dropout,

@@ -84,7 +84,7 @@ constexpr query_rows<T> queries_of(const head_shape& s, const Rows& rows, const 
 /// out[rows][q_dim] = attention of the queries in qkv[rows][qkv_dim], each to the keys of its own sequence as far as
 /// its own position. `keys.tile(run, kv_head, first, count, worker)` yields keys and values of positions [first, first
 /// + count). log_sum[runs][heads][longest], if given, is what the backward pass needs. A task is a tile of rows of one
-/// head; where every run is a single row, the heads that share keys.
+/// head; where every run is a single row (decoding), it is the row's heads that share keys.
 template <class Backend, executor E, class Rows, class Keys, class T>
 constexpr void attention_forward(Backend backend, E& exec, const head_shape& s, const Rows& rows, const T* qkv,
                                  const Keys& keys, T* out, T* log_sum, const dropout_mask& dropout,

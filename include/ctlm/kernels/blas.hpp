@@ -22,7 +22,8 @@ struct blas : native {
   static constexpr const char* name = "blas";
 };
 
-/// Workspace is what the native product takes: small products, and those of operands without unit stride, are its.
+/// The library computes large products of operands whose rows or columns lie one after the other; `native` computes the
+/// others, for which `workspace` is.
 template <std::floating_point T>
 void gemm(blas, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strided<T> b, T* c, std::size_t ldc,
           bool accumulate, T* workspace) {
@@ -32,7 +33,7 @@ void gemm(blas, std::size_t m, std::size_t n, std::size_t k, strided<T> a, strid
   const bool small = m <= 16 || n <= 16 || m * n * k < worthwhile;
   if (small || !unit || larger(larger(m, n), larger(k, ldc)) > most || larger(stride(a), stride(b)) > most)
     return gemm(native{}, m, n, k, a, b, c, ldc, accumulate, workspace);
-  // Columns come first there: what it sees is c^T = b^T a^T.
+  // A BLAS expects matrices column by column: to it, ours are transposed, and so it is asked for c^T = b^T a^T.
   const auto size = [](std::size_t x) { return static_cast<int>(x); };
   const char left = b.col == 1 ? 'N' : 'T', right = a.col == 1 ? 'N' : 'T';
   const int rows = size(n), columns = size(m), depth = size(k), lda = size(stride(b)), ldb = size(stride(a)),

@@ -57,7 +57,7 @@ template <class Backend, class T>
 constexpr T negative_log_likelihood(Backend backend, std::size_t n, const T* logits, std::size_t target) {
   const T peak = maximum(backend, n, logits);
   if (peak == -std::numeric_limits<T>::infinity() && math::largest_magnitude(n, logits) == math::infinite_bits<T>)
-    return math::log(static_cast<T>(n));  // all of them are
+    return math::log(static_cast<T>(n));  // all logits are -infinity: equal probabilities
   const T total = sum(
       backend, n,
       [=](const auto& v) {

@@ -7,7 +7,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Scratch of linear(): placed once for the largest layer of a model.
+/// Scratch of linear(), as large as the largest linear layer of a model needs it.
 template <class Backend, format F, compute_policy C>
 struct linear_workspace {
   using real = typename F::compute;
@@ -20,7 +20,7 @@ struct linear_workspace {
   quantised_rows activations{};  // [max_rows] quantised activations
 
   static constexpr bool integer = std::same_as<C, dynamic_int8>;
-  static constexpr std::size_t few_rows = 4;  // for fewer rows of x than this, rows of W are decoded one by one
+  static constexpr std::size_t few_rows = 4;  // with fewer rows of x, rows of W are decoded one by one
 
   template <class A>
   static constexpr linear_workspace place(A& a, std::size_t max_rows, std::size_t max_outputs, std::size_t max_inputs,
@@ -50,8 +50,8 @@ struct linear_terms {
   const T* bias = nullptr;
   const T* residual = nullptr;
 
-  /// y += both, in rows [row, row + rows) and columns [column, column + columns) of y [m][n]. A residual that is y has
-  /// been added by the product.
+  /// y += bias + residual, in rows [row, row + rows) and columns [column, column + columns) of y [m][n]. Where residual
+  /// is y itself, the product has added to it already.
   template <class Backend>
   constexpr void add(Backend backend, std::size_t n, std::size_t row, std::size_t rows, std::size_t column,
                      std::size_t columns, T* y) const {
@@ -66,7 +66,8 @@ struct linear_terms {
   }
 };
 
-/// A stripe's results for one token; the common case, all rows of a stripe, has its own loop of known length.
+/// Writes or adds the results of one stripe and one token. All rows of a stripe, the common case, have a loop of their
+/// own: the compiler knows its length.
 constexpr void put_row(std::size_t rows, const float* values, float* y, bool accumulate) {
   auto put = [&](std::size_t count) {
     if (accumulate)
@@ -77,7 +78,8 @@ constexpr void put_row(std::size_t rows, const float* values, float* y, bool acc
   rows == stripe_rows ? put(stripe_rows) : put(rows);
 }
 
-/// Rows of W that one task takes: enough to be worth a thread, and all of them where there are not enough for two.
+/// Rows of W that one task takes: enough to be worth waking a thread for. Where there are not enough for two tasks, one
+/// takes them all.
 constexpr std::size_t rows_per_task(std::size_t rows, std::size_t inputs, std::size_t m) {
   const std::size_t least = larger(8, round_up(parallel_threshold / 4 / larger(1, inputs * m), 8));
   return rows < 2 * least ? larger(1, rows) : least;

@@ -10,8 +10,9 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Products below this many multiply-adds are not worth waking a thread for.
 inline constexpr std::size_t parallel_threshold = 100'000;
 
-/// Rows and columns of c that one task computes. Each task packs what it reads of both operands, so that pieces should
-/// be large, and as high as they are wide.
+/// Rows and columns of c that one task computes: c is halved, mostly across its longer side, until there are about as
+/// many pieces as `tasks`. Each task packs what it reads of both operands: large pieces that are about as high as wide
+/// pack least.
 struct product_pieces {
   std::size_t rows, columns;
 
@@ -25,7 +26,8 @@ struct product_pieces {
       else
         break;
     }
-    while (m % rows != 0 && m % rows <= 16) rows += 4;  // no piece is so low that it would be computed another way
+    // gemm would dot a last piece of few rows, and round it in another way.
+    while (m % rows != 0 && m % rows <= 16) rows += 4;
   }
 };
 

@@ -39,8 +39,8 @@ concept fixed_arena = arena<A> && requires {
   { A::capacity } -> std::convertible_to<std::size_t>;
 };
 
-/// What an arena wants to be told when a stretch of it will not be used for a while: nothing, unless it has
-/// `release(p, bytes)` (spill_arena.hpp).
+/// Tells an arena that a stretch of it will not be used for a while: calls its release(p, bytes) if it has one
+/// (spill_arena.hpp). The hook of an arena without release() does nothing and is false.
 struct release_hook {
   const void* arena = nullptr;
   void (*function)(const void* arena, const void* p, std::size_t bytes) = nullptr;

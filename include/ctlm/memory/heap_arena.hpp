@@ -13,8 +13,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 class heap_arena {
  public:
-  /// Pages that are never touched are never paid for: the system hands out zeroed memory lazily.
-  /// Throws ctlm::error, or calls ctlm::fatal, if it has none.
+  /// Asks the system for zeroed memory. It gives a page only when the page is first touched: what is never touched
+  /// takes no memory. Throws ctlm::error, or calls ctlm::fatal, if the system has no memory for so many bytes.
   explicit heap_arena(std::size_t bytes) : memory_(zeroed_memory(bytes)), size_(bytes) {
     const auto address = reinterpret_cast<std::uintptr_t>(memory_);
     base_ = static_cast<std::byte*>(memory_) + (round_up(address, memory_alignment) - address);
@@ -50,8 +50,8 @@ class heap_arena {
     return memory;
   }
 
-  /// Matrices are walked along rows and columns: with pages of 4 KiB a large one has more of them than the processor
-  /// can keep the addresses of.
+  /// The processor remembers where only so many pages are. A large matrix has more pages of 4 KiB than that, and
+  /// reading it along its columns would look up a page for almost every number. Large pages are few.
   void ask_for_large_pages() {
 #if CTLM_LARGE_PAGES
     constexpr std::size_t page = 4096, worthwhile = std::size_t{4} << 20;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// ctlm: lifetimes: groups of buffers that are never alive together share one stretch of memory.
+// ctlm: groups of buffers that are never in use at the same time share one stretch of memory.
 #pragma once
 
 #include "arena.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Runs each layout from the same starting point; the stretch is as long as the longest of them.
-/// Once in use, buffers placed this way hold whatever their neighbours left: write before reading.
+/// Lets each layout place its buffers from the same starting point; the longest decides how much memory that takes.
+/// What one group wrote is what another then finds in its buffers: write before reading.
 template <class A, class... Layouts>
 constexpr void overlay(A& a, Layouts... layouts) {
   const auto start = a.mark();

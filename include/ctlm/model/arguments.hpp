@@ -27,7 +27,7 @@ inline constexpr bool is_executor_of = std::is_convertible_v<X&, typename M::exe
 template <class M>
 inline constexpr bool may_lack_executor = std::is_empty_v<typename M::executor_policy>;
 
-/// What follows weights and arena: an arena for the KV cache or none, and the executor.
+/// Whether X... may follow weights and arena: an arena for the KV cache or none, and the executor.
 template <class M, class... X>
 inline constexpr bool end_fits = false;
 template <class M>
@@ -37,7 +37,7 @@ inline constexpr bool end_fits<M, X> = is_executor_of<M, X> || (arena<X> && may_
 template <class M, class C, class X>
 inline constexpr bool end_fits<M, C, X> = arena<C>&& is_executor_of<M, X>;
 
-/// Is the executor all that is missing?
+/// Whether the executor is all that is missing.
 template <class... X>
 inline constexpr bool arenas = sizeof...(X) <= 1 && (arena<X> && ...);
 

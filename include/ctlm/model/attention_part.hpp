@@ -8,6 +8,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The heads of model M, as attention's kernels take them.
 template <class M>
 inline constexpr head_shape heads_of{M::shape.heads, M::shape.kv_heads, M::shape.head_dim};
 
@@ -15,10 +16,11 @@ inline constexpr head_shape heads_of{M::shape.heads, M::shape.kv_heads, M::shape
 /// positions there are none.
 template <class T>
 struct rotary_angles {
-  T* cosine = nullptr;
-  T* sine = nullptr;
-  std::size_t period = 1;
+  T* cosine = nullptr;     ///< [period][head_dim / 2]; nullptr without rotary positions
+  T* sine = nullptr;       ///< [period][head_dim / 2]
+  std::size_t period = 1;  ///< rows after which the positions repeat: of a batch, its sequence
 
+  /// Asks an arena for the angles of `period` rows; for none where the model has no rotary positions.
   template <class A>
   static constexpr rotary_angles place(A& a, const decoder_shape& shape, std::size_t period) {
     if (shape.position != position_kind::rope) return {};
@@ -26,7 +28,7 @@ struct rotary_angles {
     T* const cosine = a.template allocate<T>(numbers);
     return {cosine, a.template allocate<T>(numbers), period};
   }
-  /// Those of `rows` positions from `first` on.
+  /// Computes the angles of `rows` positions, `first` being the first.
   constexpr void fill(const decoder_shape& shape, std::size_t first, std::size_t rows) const {
     if (shape.position == position_kind::rope) rope_angles(rows, shape.head_dim, first, shape.rope_theta, cosine, sine);
   }

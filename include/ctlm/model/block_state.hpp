@@ -6,30 +6,30 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Where the intermediate results of one block lie. Buffers that hold the same thing in sequence may be the same
-/// memory; mid and out may be x itself (inference), or separate, to be kept for the backward pass.
+/// Where the intermediate results of one block lie. For inference, mid and out may be x itself: each takes the place of
+/// the one before. For training they are separate, and kept for the backward pass.
 template <class T, class Statistics>
 struct block_state {
-  T* x = nullptr;               // [rows][d_model] input
-  T* normed = nullptr;          // [rows][d_model] scratch
-  T* qkv = nullptr;             // [rows][qkv_dim]
-  T* attended = nullptr;        // [rows][q_dim]
-  T* mid = nullptr;             // [rows][d_model] after attention
-  T* up = nullptr;              // [rows][up_dim] before the activation
-  T* activated = nullptr;       // [rows][d_ff] scratch
-  T* out = nullptr;             // [rows][d_model]
-  Statistics* norm1 = nullptr;  // [rows], or nullptr
-  Statistics* norm2 = nullptr;
+  T* x = nullptr;               ///< [rows][d_model] the block's input
+  T* normed = nullptr;          ///< [rows][d_model] the normalised input of a projection, for a moment
+  T* qkv = nullptr;             ///< [rows][qkv_dim] queries, keys and values; rotated once attention has run
+  T* attended = nullptr;        ///< [rows][q_dim] what attention makes of the values
+  T* mid = nullptr;             ///< [rows][d_model] x and what the attention part adds to it
+  T* up = nullptr;              ///< [rows][up_dim] what the activation sees
+  T* activated = nullptr;       ///< [rows][d_ff] what it makes of it, for a moment
+  T* out = nullptr;             ///< [rows][d_model] the block's output
+  Statistics* norm1 = nullptr;  ///< [rows] of the first norm, or nullptr where no backward pass follows
+  Statistics* norm2 = nullptr;  ///< [rows] of the second norm, or nullptr
 };
 
 /// Scratch of the backward pass of a block, shared by all layers.
 template <class T>
 struct block_scratch {
-  T* normed = nullptr;     // [rows][d_model] a normalised input, recomputed
-  T* dnormed = nullptr;    // [rows][d_model]
-  T* activated = nullptr;  // [rows][d_ff] recomputed
-  T* dattended = nullptr;  // [rows][q_dim]
-  T* dqkv = nullptr;       // [rows][qkv_dim]
+  T* normed = nullptr;     ///< [rows][d_model] the normalised input of a projection, computed again
+  T* dnormed = nullptr;    ///< [rows][d_model] its gradient
+  T* activated = nullptr;  ///< [rows][d_ff] the activated numbers, computed again; then their gradient
+  T* dattended = nullptr;  ///< [rows][q_dim] gradient of what attention made
+  T* dqkv = nullptr;       ///< [rows][qkv_dim] gradient of queries, keys and values
 };
 
 }}  // namespace ctlm

@@ -19,11 +19,13 @@ concept model_tag = requires {
   { Tag::config.shape(true) } -> std::same_as<decoder_shape>;
 };
 
+/// The shape of a tag's config, as a type: messages that a compiler prints then name the tag and not its numbers.
 template <class Tag, bool Gated>
 struct shape_of {
   static constexpr decoder_shape value = Tag::config.shape(Gated);
 };
 
+/// The format that holds numbers of type Real as they are.
 template <class Real>
 using native_format_of = std::conditional_t<std::same_as<Real, double>, f64, f32>;
 
@@ -57,47 +59,61 @@ struct causal_lm {
                 "ctlm: a model's tag needs `static constexpr ctlm::gpt2_config config{...}` (or llama_config...)");
   static_assert(check_slots<slot_kind::weights, slot_kind::prompt_chunk, Slots...>::ok);
 
-  using tag = Tag;
-  using weight_format = slot_or<slot_kind::weights, f32, Slots...>;
-  using real = typename weight_format::compute;
-  using cache_format = slot_or<slot_kind::kv_cache, native_format_of<real>, Slots...>;
+  using tag = Tag;                                                   ///< the user's struct that holds the config
+  using weight_format = slot_or<slot_kind::weights, f32, Slots...>;  ///< slot weights<>
+  using real = typename weight_format::compute;  ///< numbers of arithmetic: float, or double for f64
+  using cache_format = slot_or<slot_kind::kv_cache, native_format_of<real>, Slots...>;  ///< slot kv_cache<>
+
+  /// Slot activation<>, or the spec's own.
   using activation_policy =
       slot_or<slot_kind::activation, typename std::remove_cvref_t<decltype(Tag::config)>::default_activation, Slots...>;
-  using compute_format = slot_or<slot_kind::compute, default_compute<weight_format>, Slots...>;
-  using backend_policy = slot_or<slot_kind::backend, native, Slots...>;
-  using executor_policy = slot_or<slot_kind::threads, serial, Slots...>;
-  using memory_policy = slot_or<slot_kind::memory, resident, Slots...>;
+  using compute_format = slot_or<slot_kind::compute, default_compute<weight_format>, Slots...>;  ///< slot compute<>
+  using backend_policy = slot_or<slot_kind::backend, native, Slots...>;                          ///< slot backend<>
+  using executor_policy = slot_or<slot_kind::threads, serial, Slots...>;                         ///< slot threads<>
+  using memory_policy = slot_or<slot_kind::memory, resident, Slots...>;                          ///< slot memory<>
+
+  /// Slot prompt_chunk<>: tokens of a prompt that go through the layers together.
   static constexpr std::size_t prompt_chunk_rows =
       slot_or<slot_kind::prompt_chunk, ctlm::prompt_chunk_rows<8>, Slots...>::value;
 
-  using shape_type = shape_of<Tag, activation_policy::gated>;
+  using shape_type = shape_of<Tag, activation_policy::gated>;  ///< the shape, as a type
+
+  /// The shape: all sizes, with the config's defaults filled in.
   static constexpr decoder_shape shape = shape_type::value;
   static_assert(check_decoder<Tag, shape_type>::ok);
   static_assert(std::same_as<typename cache_format::compute, real>,
                 "ctlm: kv_cache<> computes in other numbers than weights<>");
   static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format>,
                 "ctlm: compute<dynamic_int8> needs integer weights: int8, int4 or int2");
+  /// The norm: rms_norm or layer_norm, as the shape says.
   using norm = std::conditional_t<shape.norm == norm_kind::rms, rms_norm, layer_norm>;
 
-  /// Views of the weights, mutable and read-only. `weights w{arena}` places them in weight_bytes of memory.
+  /// Views of the weights. `weights w{arena}` places them in weight_bytes of memory.
   using weights = weight_views<shape_type, weight_format>;
+  /// Views of weights that are only read: what sessions take.
   using const_weights = weight_views<shape_type, const weight_format>;
+  /// One sequence of tokens in flight: `session s{weights, arena}`.
   using session = basic_session<causal_lm>;
 
+  /// The model's tensors: names, roles and sizes.
   static constexpr tensor_table tensors{shape};
+  /// Numbers in all tensors.
   static constexpr std::size_t parameters = tensors.parameters();
-  /// Exact bytes of memory, padding included. Those of weights follow from config and format alone; those of a session
-  /// depend on backend<> (wider vectors, larger buffers: `native` differs between machines), threads<>, prompt_chunk<>
-  /// and kv_cache<> too. Name the backend where a limit must hold everywhere.
+  /// Exact bytes of the weights, padding included. They follow from config and format alone.
   static constexpr std::size_t weight_bytes = weights::bytes_needed();
   static_assert(check_size<Tag, shape_type>::ok);
+  /// Exact bytes of a session, KV cache and padding included. They depend on backend<> (wider vectors, larger buffers:
+  /// `native` differs between machines), threads<>, prompt_chunk<> and kv_cache<> too. Name the backend where a limit
+  /// must hold everywhere.
   static constexpr std::size_t session_bytes = session::bytes_needed();
-  static constexpr std::size_t cache_bytes = session::cache_bytes_needed();  // those of them that are the KV cache's
+  /// Those of session_bytes that are the KV cache's.
+  static constexpr std::size_t cache_bytes = session::cache_bytes_needed();
   /// Weights, gradients, optimizer state and activations of training by a recipe (train/trainer.hpp).
   template <class Recipe, class... TrainerSlots>
   static constexpr std::size_t train_bytes = trainer<causal_lm, Recipe, TrainerSlots...>::train_bytes;
 };
 
+/// The weights of model M.
 template <class M>
 using model_weights = typename M::weights;
 

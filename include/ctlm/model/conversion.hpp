@@ -10,16 +10,16 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Counts of groups of numbers: those that share a scale, or, of formats without scales, rows. format/quantised.hpp
 /// says what a group of integers can hold. A caller may refuse weights that were not kept; ignoring the report is fine.
 struct conversion {
-  std::size_t groups = 0;      // converted
-  std::size_t vanished = 0;    // of these, groups of which nothing but zeros is left, and which held more
-  std::size_t cut = 0;         // groups with finite numbers beyond the format's range: its end, or infinity, is left
-  std::size_t not_finite = 0;  // groups that held a NaN or an infinity; of integers, all of such a group is NaN
+  std::size_t groups = 0;    ///< groups that were converted
+  std::size_t vanished = 0;  ///< groups of which nothing but zeros is left, and which held more
+  std::size_t cut = 0;       ///< groups with finite numbers beyond the format's range, which become its end or infinity
+  std::size_t not_finite = 0;  ///< groups that held a NaN or an infinity; in an integer format the whole group is NaN
 
-  /// No group is one of those.
+  /// True if no group is one of those.
   constexpr bool kept() const { return vanished == 0 && cut == 0 && not_finite == 0; }
 };
 
-/// One group: what went in beside what comes out.
+/// Compares the numbers of one group before and after its conversion.
 template <class T>
 class converted_group {
  public:
@@ -27,6 +27,7 @@ class converted_group {
   /// others.
   constexpr explicit converted_group(T step = T(0)) : step_(step) {}
 
+  /// One number of the group: before, and after.
   constexpr void add(T given, T kept) {
     given_ = given_ || given != T(0);
     kept_ = kept_ || kept != T(0);
@@ -35,6 +36,7 @@ class converted_group {
     else if (!math::isfinite(kept) || (step_ > T(0) && math::abs(kept - given) > step_))
       cut_ = true;
   }
+  /// Enters the group into the report.
   constexpr void count(conversion& c) const {
     ++c.groups;
     c.not_finite += not_finite_;

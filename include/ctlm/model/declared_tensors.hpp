@@ -7,50 +7,55 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Names a tensor in code; the position in declared_tensors.
+/// Names a tensor in code. Its number is the tensor's place in declared_tensors. A shape is [rows][cols]; layers have
+/// one each of those from norm1_weight to down_bias.
 enum class tensor_id : std::uint8_t {
-  token_embedding,
-  position_embedding,
-  norm1_weight,
-  norm1_bias,
-  qkv_weight,
-  qkv_bias,
-  out_weight,
-  out_bias,
-  norm2_weight,
-  norm2_bias,
-  up_weight,
-  up_bias,
-  down_weight,
-  down_bias,
-  norm_weight,
-  norm_bias,
-  head_weight,
+  token_embedding,     ///< [vocab][d_model]
+  position_embedding,  ///< [context][d_model]; where positions are learned
+  norm1_weight,        ///< [d_model] gains of the norm before attention
+  norm1_bias,          ///< [d_model]; of layer_norm with biases
+  qkv_weight,          ///< [qkv_dim][d_model] projection to queries, keys and values
+  qkv_bias,            ///< [qkv_dim]; with biases
+  out_weight,          ///< [d_model][q_dim] projection of what attention makes
+  out_bias,            ///< [d_model]; with biases
+  norm2_weight,        ///< [d_model] gains of the norm before the feed-forward layer
+  norm2_bias,          ///< [d_model]; of layer_norm with biases
+  up_weight,           ///< [up_dim][d_model] first projection of the feed-forward layer; gated: the gate's rows first
+  up_bias,             ///< [up_dim]; with biases
+  down_weight,         ///< [d_model][d_ff] second projection of the feed-forward layer
+  down_bias,           ///< [d_model]; with biases
+  norm_weight,         ///< [d_model] gains of the norm after the last block
+  norm_bias,           ///< [d_model]; of layer_norm with biases
+  head_weight,         ///< [vocab][d_model] projection to logits; where it is not tied to the token embedding
 };
 
 /// What a tensor is for, which decides how it starts and how it is trained.
 enum class tensor_role : std::uint8_t {
-  embedding,      // rows are looked up: their gradients are added row by row
-  projection,     // a matrix product
-  into_residual,  // a matrix product whose result is added to the residual stream: starts smaller (GPT-2)
-  gain,           // of a norm; starts at 1
-  bias,           // starts at 0
+  embedding,      ///< a table whose rows are looked up: their gradients are added row by row
+  projection,     ///< the matrix of a product
+  into_residual,  ///< a matrix whose product is added to the residual stream: starts smaller (GPT-2)
+  gain,           ///< factors of a norm; start at 1
+  bias,           ///< numbers that are added; start at 0
 };
 
 /// Whether the model has one of it, or every layer.
-enum class tensor_scope : std::uint8_t { model, layer };
+enum class tensor_scope : std::uint8_t {
+  model,  ///< there is one
+  layer   ///< each layer has one
+};
 
 /// Matrices are stored in the weight format and decay; gains and biases stay in the numbers of arithmetic.
 constexpr bool is_matrix(tensor_role role) { return role < tensor_role::gain; }
 
+/// What is declared of a tensor.
 struct tensor_rule {
-  const char* name;
-  tensor_id id;
-  tensor_role role;
-  tensor_scope scope;
-  bool (*present)(const decoder_shape&);
-  std::size_t (*rows)(const decoder_shape&);
-  std::size_t (*cols)(const decoder_shape&);
+  const char* name;                           ///< in files and messages
+  tensor_id id;                               ///< in code
+  tensor_role role;                           ///< what it is for
+  tensor_scope scope;                         ///< one of it, or one for each layer
+  bool (*present)(const decoder_shape&);      ///< whether a model of this shape has it
+  std::size_t (*rows)(const decoder_shape&);  ///< rows of one layer's
+  std::size_t (*cols)(const decoder_shape&);  ///< numbers in a row
 };
 
 namespace rule {
@@ -105,6 +110,7 @@ inline constexpr tensor_rule declared_tensors[] = {
     {"head.weight", tensor_id::head_weight, tensor_role::projection, tensor_scope::model, rule::own_head, rule::vocab,
      rule::width},
 };
+/// How many tensors are declared, of which a model has some.
 inline constexpr std::size_t tensor_count = sizeof declared_tensors / sizeof declared_tensors[0];
 
 /// The rule of a tensor.

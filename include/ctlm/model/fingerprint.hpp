@@ -20,8 +20,8 @@ constexpr std::uint64_t as_number(T value) {
     return static_cast<std::uint64_t>(value);
 }
 
-/// Activation and weight format. A parameter of the activation shows in its values; a number of few bits does not
-/// depend on who computes it.
+/// Adds activation and weight format. Activations with a parameter differ in their value at 1. It is rounded to 16 bits
+/// after the point, so that it is the same number whatever machine computes it.
 template <class M>
 constexpr void add_policies(fingerprint& f) {
   using F = typename M::weight_format;
@@ -55,9 +55,9 @@ constexpr void add_shape(fingerprint& f, const decoder_shape& shape) {
 
 }  // namespace fingerprint_detail
 
-/// Of the weights of M, in checkpoints and flash images alike: every field of the shape that is not at its default,
-/// names and shapes of the tensors, activation, weight format, alignment. The context length takes part only where
-/// positions are learned: with rotary ones it changes nothing about the weights.
+/// Identifies the weights of M in checkpoints and flash images alike: every field of the shape that is not at its
+/// default, names and shapes of the tensors, activation, weight format, alignment. The context length takes part only
+/// where positions are learned: with rotary ones it changes nothing about the weights.
 template <class M>
 constexpr std::uint64_t weights_fingerprint() {
   fingerprint f;
@@ -68,8 +68,8 @@ constexpr std::uint64_t weights_fingerprint() {
   return f.value();
 }
 
-/// What images of layout version 1 keep in its place. (Checkpoints of version 1 keep tensors.layout_hash(), which knows
-/// names and shapes of tensors, and not heads, eps, theta or activation.)
+/// What images of layout version 1 have instead of weights_fingerprint. (Checkpoints of version 1 keep
+/// tensors.layout_hash(), which knows names and shapes of tensors, and not heads, eps, theta or activation.)
 template <class M>
 constexpr std::uint64_t first_image_fingerprint() {
   constexpr decoder_shape s = M::shape;

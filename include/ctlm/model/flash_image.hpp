@@ -22,21 +22,23 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 static_assert(std::endian::native == std::endian::little, "ctlm: flash images are for little-endian machines");
 
+/// The first bytes of a flash image, as they lie in the file (the offsets are above).
 struct image_header {
-  static constexpr char signature[8] = {'C', 'T', 'L', 'M', 'I', 'M', 'G', '\0'};
-  static constexpr std::uint64_t first_version = 1;  // identifies models in another way
-  static constexpr std::uint64_t current_version = 2;
+  static constexpr char signature[8] = {'C', 'T', 'L', 'M', 'I', 'M', 'G', '\0'};  ///< what the first 8 bytes are
+  static constexpr std::uint64_t first_version = 1;    ///< its `model` is first_image_fingerprint; still read
+  static constexpr std::uint64_t current_version = 2;  ///< the version that is written
 
-  char magic[8] = {'C', 'T', 'L', 'M', 'I', 'M', 'G', '\0'};
-  std::uint64_t version = current_version;
-  std::uint64_t model = 0;
-  std::uint64_t weight_bytes = 0;
-  std::uint64_t checksum = 0;
-  std::uint64_t reserved[3] = {};
+  char magic[8] = {'C', 'T', 'L', 'M', 'I', 'M', 'G', '\0'};  ///< the signature
+  std::uint64_t version = current_version;                    ///< of the layout
+  std::uint64_t model = 0;                                    ///< weights_fingerprint of the model
+  std::uint64_t weight_bytes = 0;                             ///< bytes behind the header
+  std::uint64_t checksum = 0;                                 ///< of these bytes
+  std::uint64_t reserved[3] = {};                             ///< zeros
 };
 static_assert(sizeof(image_header) == memory_alignment);
 
-/// What the first bytes of an image say: whether it holds the weights of M.
+/// Whether an image with this header holds the weights of M. Errors: errc::corrupt (no image, or a damaged header),
+/// unsupported (a layout of another version), wrong_model.
 template <class M>
 constexpr result<void> check_image_header(const image_header& h) {
   for (std::size_t i = 0; i < sizeof h.magic; ++i)
@@ -60,11 +62,16 @@ constexpr result<void> check_image_header(const image_header& h) {
   return {};
 }
 
-/// Whether all bytes of an image are read once, to compare their checksum, before it is used.
-enum class verify : std::uint8_t { checksum, header };
+/// How bind_image looks at an image before it is used.
+enum class verify : std::uint8_t {
+  checksum,  ///< all bytes are read once and their checksum compared: damage is noticed
+  header     ///< only the header: starts at once, damaged weights are not noticed
+};
 
-/// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied.
-/// Refuses an image of another model before it reads any weight, and a damaged one by its checksum.
+/// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied. An image
+/// of another model is refused before any weight is read, a damaged one by its checksum. Errors: those of
+/// check_image_header; errc::truncated (fewer bytes than the header says), invalid_argument (not aligned to
+/// memory_alignment), corrupt (another checksum).
 template <class M>
 result<typename M::const_weights> bind_image(span<const std::byte> image, verify how = verify::checksum) {
   if (image.size() < sizeof(image_header))

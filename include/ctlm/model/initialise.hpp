@@ -9,8 +9,9 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// Standard deviations of what `initialise` draws.
 struct deviations {
-  double matrices = 0.02;  // those into the residual stream are smaller by sqrt(2 * layers)
-  double vectors = 0;      // of gains, around 1, and of biases, around 0
+  /// Of embeddings and projections; those into the residual stream are smaller by sqrt(2 * layers).
+  double matrices = 0.02;
+  double vectors = 0;  ///< of gains, around 1, and of biases, around 0
 };
 
 namespace initialise_detail {

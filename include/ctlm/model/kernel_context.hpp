@@ -11,9 +11,11 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// stored.
 template <class M, class F = typename M::weights::format>
 struct kernel_context {
-  [[no_unique_address]] typename M::backend_policy backend{};
-  typename M::executor_policy* exec = nullptr;
-  linear_workspace<typename M::backend_policy, F, typename M::compute_format> linear{};
+  [[no_unique_address]] typename M::backend_policy backend{};                            ///< which kernels
+  typename M::executor_policy* exec = nullptr;                                           ///< who runs them
+  linear_workspace<typename M::backend_policy, F, typename M::compute_format> linear{};  ///< scratch of linear layers
+
+  /// Scratch of attention, one for each worker.
   attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};
 };
 
@@ -21,9 +23,11 @@ struct kernel_context {
 template <class E>
 struct executor_slot {
   constexpr executor_slot() = default;
+  /// Remembers the executor, which must outlive the slot.
   constexpr executor_slot(E& e) : exec(&e) {}
+  /// The executor.
   constexpr E* get() { return exec; }
-  E* exec = nullptr;
+  E* exec = nullptr;  ///< the user's; get() hands it out
 };
 template <class E>
 requires std::is_empty_v<E>

@@ -8,13 +8,16 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Keys and values of all layers of a session, [layers][kv_heads][context][head_dim] each, stored in format F. Shape is
+/// the type that holds a decoder_shape as `value`.
 template <class Shape, format F>
 class key_value_cache {
  public:
-  static constexpr decoder_shape shape = Shape::value;
-  using real = typename F::compute;
+  static constexpr decoder_shape shape = Shape::value;  ///< the model's
+  using real = typename F::compute;                     ///< the numbers that keys and values are decoded to
 
   constexpr key_value_cache() = default;
+  /// Asks an arena for room for all of them.
   template <class A>
   constexpr explicit key_value_cache(A& a)
       : keys_(F::place(a, rows, shape.head_dim)), values_(F::place(a, rows, shape.head_dim)) {}
@@ -71,18 +74,19 @@ class key_value_cache {
 /// The keys and values of one layer, as the rows of a session find and leave them.
 template <class Cache, class Backend>
 struct cached_keys {
-  using real = typename Cache::real;
-  Cache* cache;
-  std::size_t layer;
-  real* scratch;  // [workers][tile_scratch]
+  using real = typename Cache::real;  ///< the numbers that keys and values are decoded to
+  Cache* cache;                       ///< where they are stored
+  std::size_t layer;                  ///< whose
+  real* scratch;                      ///< [workers][tile_scratch] where they are decoded
 
-  /// Adds those of the rows in qkv [rows][qkv_dim].
+  /// Stores the keys and values of the rows in qkv [rows][qkv_dim] at the rows' positions.
   constexpr void store(const session_rows& rows, const head_shape& heads, const real* qkv) const {
     for (std::size_t r = 0; r < rows.rows; ++r) {
       const real* const keys = qkv + r * heads.qkv_dim() + heads.q_dim();
       cache->store(layer, rows.position + r, keys, keys + heads.kv_dim());
     }
   }
+  /// Keys and values of positions [first, first + count) of one head, `count` being at most key_tile.
   constexpr key_value_tile<real> tile(const row_run&, std::size_t kv_head, std::size_t first, std::size_t count,
                                       std::size_t worker) const {
     return cache->tile(Backend{}, layer, kv_head, first, count, scratch + worker * Cache::tile_scratch);

@@ -10,11 +10,12 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// No dropout: inference.
 struct no_dropout {
+  /// False: nothing is dropped.
   static constexpr bool active() { return false; }
 };
 
-/// y = x W^T + bias + residual, either of which may be nullptr. Its code is there once for each kind of matrix,
-/// whatever a compiler thinks of a loop over many layers.
+/// y = x W^T + bias + residual, where bias, residual or both may be nullptr. Never inlined: its code exists once for
+/// each kind of matrix, even where a compiler would unroll the loop over the layers.
 template <class M, class Context, matrix_view W>
 CTLM_NOINLINE constexpr void linear_layer(Context& c, const W& w, const typename M::real* bias, std::size_t rows,
                                           const typename M::real* x, const typename M::real* residual,
@@ -58,8 +59,8 @@ constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::si
   return scratch;
 }
 
-/// The backward pass of linear_layer, there once as well: dw is added to where `accumulate` and written otherwise,
-/// dbias (or nullptr) is added to, dx is written.
+/// The backward pass of linear_layer, never inlined either: dw is added to where `accumulate` and written otherwise,
+/// dbias is added to unless it is nullptr, dx is written.
 template <class Context, matrix_view W, matrix_view G, class T>
 CTLM_NOINLINE constexpr void linear_layer_backward(Context& c, const W& w, const G& dw, T* dbias, std::size_t rows,
                                                    const T* dy, const T* x, T* dx, bool accumulate) {

@@ -11,13 +11,15 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// One sequence of tokens in flight: it takes tokens, keeps their keys and values, and gives the logits of the next
+/// token. It has no memory of its own: all it needs lies in an arena. Only one thread at a time may use a session.
 template <class M>
 class basic_session {
  public:
-  using model = M;
-  using real = typename M::real;
-  using executor_type = typename M::executor_policy;
-  static constexpr decoder_shape shape = M::shape;
+  using model = M;                                    ///< the causal_lm
+  using real = typename M::real;                      ///< the type of logits
+  using executor_type = typename M::executor_policy;  ///< what the constructor takes last, where it has state
+  static constexpr decoder_shape shape = M::shape;    ///< the model's sizes
 
   /// The weights and the arena's memory must outlive the session. Throws ctlm::error, or calls ctlm::fatal, when an
   /// arena of run-time size is too small; one of compile-time size does not compile.
@@ -55,9 +57,9 @@ class basic_session {
   /// them). The token must be in the vocabulary and position() below context.
   constexpr span<real> decode(token t) { return prefill(span<const token>(&t, 1)); }
 
-  /// Takes tokens; returns the logits after the last of them. All or nothing: where there is no room for all tokens, or
-  /// one of them is outside the vocabulary, the error says so and the session is as it was. So it is with take and
-  /// score.
+  /// Takes tokens; returns the logits after the last of them. All or nothing: where there is no room for all tokens
+  /// (errc::context_full), or one of them is outside the vocabulary (errc::invalid_argument), it raises that error and
+  /// the session is as it was. So do take and score.
   constexpr span<real> prefill(span<const token> tokens) {
     check(!tokens.empty(), errc::invalid_argument, "ctlm: prefill needs at least one token");
     take(tokens);
@@ -71,8 +73,9 @@ class basic_session {
       forward(tokens.subspan(i, smaller(rows_at_once, tokens.size() - i)));
   }
 
-  /// The logits after the last token taken, computed from what the layers made of it: the price of the output
-  /// projection, at each call. Refused of an empty session, and of one just rewound, which no longer has that.
+  /// The logits after the last token taken, [vocab], valid until the next call (the caller may overwrite them). They
+  /// are computed at each call, from the last token's final row, by a product with the head's matrix. Raises
+  /// errc::invalid_argument if there is no such row: in an empty session, and in one just rewound.
   constexpr span<real> logits() {
     check(last_row_ != no_row, errc::invalid_argument,
           "ctlm: there are no logits: the session is empty or was rewound, and has taken no token since", position_);
@@ -80,7 +83,7 @@ class basic_session {
     return {logits_, shape.vocab};
   }
 
-  /// Takes tokens and calls f(i, logits) after each.
+  /// Takes tokens and calls f(i, logits) after token i, for each. The logits [vocab] are valid until f returns.
   template <class F>
   constexpr void score(span<const token> tokens, F&& f) {
     require_place(tokens);
@@ -94,9 +97,11 @@ class basic_session {
     }
   }
 
+  /// Forgets all tokens.
   constexpr void reset() { rewind(0); }
+  /// Tokens taken so far: the position of the next one.
   constexpr std::size_t position() const { return position_; }
-  /// Back to an earlier position: what follows is forgotten.
+  /// Goes back to an earlier position and forgets the tokens from there on. A later one raises errc::invalid_argument.
   constexpr void rewind(std::size_t position) {
     check(position <= position_, failure{errc::invalid_argument,
                                          "ctlm: a session can only be rewound: it stands at {had}, not yet at {needed}",
@@ -105,9 +110,11 @@ class basic_session {
     position_ = position;
   }
 
+  /// What lm::session_bytes is computed from.
   static constexpr std::size_t bytes_needed() {
     return measure([](auto& a) { basic_session().place(a, a); });
   }
+  /// What lm::cache_bytes is computed from.
   static constexpr std::size_t cache_bytes_needed() {
     return measure([](auto& a) { (void)cache_type(a); });
   }

@@ -12,25 +12,28 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// One tensor, or one per layer stacked: [layers][rows][cols].
 struct tensor_info {
-  const char* name = "";
-  tensor_id id{};
-  tensor_role role{};
-  tensor_scope scope{};
-  std::size_t layers = 1;
-  std::size_t rows = 1;
-  std::size_t cols = 0;
+  const char* name = "";   ///< in files and messages
+  tensor_id id{};          ///< in code
+  tensor_role role{};      ///< what it is for
+  tensor_scope scope{};    ///< one of it, or one for each layer
+  std::size_t layers = 1;  ///< how many are stacked; 1 for those of the model
+  std::size_t rows = 1;    ///< rows of one layer's; 1 for gains and biases
+  std::size_t cols = 0;    ///< numbers in a row
 
   /// Numbers in it, all layers together.
   constexpr std::size_t size() const { return layers * rows * cols; }
   /// Stored in the weight format, and subject to weight decay; otherwise it is a gain or a bias.
   constexpr bool is_matrix() const { return ctlm::is_matrix(role); }
+  /// Whether each layer has one.
   constexpr bool is_of_layer() const { return scope == tensor_scope::layer; }
   /// The tensor's place among all declared ones.
   constexpr std::size_t index() const { return static_cast<std::size_t>(id); }
 };
 
+/// The tensors of a model, in the order in which they lie in memory.
 class tensor_table {
  public:
+  /// Of the declared tensors, those that a model of this shape has.
   constexpr explicit tensor_table(const decoder_shape& s) {
     for (const tensor_rule& r : declared_tensors)
       if (r.present(s))
@@ -40,6 +43,7 @@ class tensor_table {
   constexpr const tensor_info* begin() const { return entries_; }
   constexpr const tensor_info* end() const { return entries_ + count_; }
   constexpr std::size_t size() const { return count_; }
+  /// The i-th tensor of this model.
   constexpr const tensor_info& operator[](std::size_t i) const { return entries_[i]; }
 
   /// Whether the model has this tensor.

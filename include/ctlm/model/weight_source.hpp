@@ -9,17 +9,21 @@ namespace ctlm { inline namespace CTLM_ABI {
 template <class M>
 class offloaded_weights;
 
-/// Where a session finds its weights: all of them at hand...
+/// Where a session finds its weights: here, all of them are in memory. The specialisation below is for models with
+/// memory<offloaded<bytes>>, whose layers arrive from a file one after the other.
 template <class M>
 class weight_source {
  public:
-  using handle = const typename M::const_weights;
+  using handle = const typename M::const_weights;  ///< what a session's constructor takes
 
   constexpr weight_source() = default;
+  /// Keeps views of the weights.
   constexpr explicit weight_source(handle& w) : views_(w) {}
   /// The tensors that are not a layer's.
   constexpr handle& common() const { return views_; }
+  /// The weights of a layer, which stay until done().
   constexpr handle& layer(std::size_t) const { return views_; }
+  /// Says that a layer's weights are not needed any more in this pass.
   constexpr void done(std::size_t) const {}
 
  private:

@@ -9,18 +9,22 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// F is a format, or a const format for weights that are only read. Shape::value is the decoder_shape.
+/// The tensors of a model, as views of memory that belongs to somebody else: one contiguous stretch of it, or, by
+/// put(), several. F is a format, or a const format for weights that are only read. Shape::value is the decoder_shape.
 template <class Shape, class F>
 class weight_views {
  public:
-  static constexpr decoder_shape shape = Shape::value;
-  static constexpr tensor_table tensors{shape};
-  static constexpr bool read_only = std::is_const_v<F>;
+  static constexpr decoder_shape shape = Shape::value;   ///< the model's sizes
+  static constexpr tensor_table tensors{shape};          ///< the model's tensors
+  static constexpr bool read_only = std::is_const_v<F>;  ///< whether F is const
+
   /// How matrices are stored: F itself, or the interleaved layout of an integer format.
   using format = stored<std::remove_const_t<F>>;
-  using view = matrix<std::conditional_t<read_only, const format, format>>;
+  using view = matrix<std::conditional_t<read_only, const format, format>>;  ///< of a matrix
+
+  /// A number of a gain or a bias: a number of arithmetic, const for weights that are only read.
   using real = std::conditional_t<read_only, const typename format::compute, typename format::compute>;
-  using byte = std::conditional_t<read_only, const std::byte, std::byte>;
+  using byte = std::conditional_t<read_only, const std::byte, std::byte>;  ///< const for weights that are only read
 
   constexpr weight_views() = default;
 
@@ -33,7 +37,8 @@ class weight_views {
     place(a);
   }
 
-  /// Weights that are already there: in flash, in a mapped file, in another weight_views' bytes().
+  /// Weights that are already there: in flash, in a mapped file, in another weight_views' bytes(). Nothing is copied.
+  /// Errors: errc::wrong_model (not bytes_needed() of them), invalid_argument (not aligned to memory_alignment).
   static result<weight_views> bind(span<byte> blob) {
     if (blob.size() != bytes_needed())
       return failure{errc::wrong_model,
@@ -61,6 +66,7 @@ class weight_views {
     }
   }
 
+  /// Exact bytes of all tensors, padding included.
   static constexpr std::size_t bytes_needed() {
     return measure([](auto& a) { weight_views<Shape, std::remove_const_t<F>>().place(a); });
   }
@@ -68,6 +74,7 @@ class weight_views {
   /// All tensors of all layers, padding included.
   span<byte> bytes() const { return {reinterpret_cast<byte*>(first_tensor()), bytes_needed()}; }
 
+  /// Whether the model has this tensor.
   static constexpr bool has(tensor_id id) { return tensors.has(id); }
 
   /// One layer's matrix; layer 0 for the tensors that exist once.
@@ -90,8 +97,9 @@ class weight_views {
   constexpr view head() const {
     return matrix_of(shape.tie_embeddings ? tensor_id::token_embedding : tensor_id::head_weight);
   }
-  /// All layers of a tensor, stacked: a matrix, or the numbers of a gain or a bias.
+  /// All layers of a matrix, stacked: [layers * rows][cols]. `id` is a tensor_id, or tensor_info::index().
   constexpr const view& raw_matrix(std::size_t id) const { return matrices_[id]; }
+  /// All layers of a gain or a bias, [layers][cols]; nullptr if the model has no such tensor.
   constexpr real* raw_vector(std::size_t id) const { return vectors_[id]; }
   /// The numbers of any tensor, all layers of them, where matrices hold the numbers of arithmetic themselves.
   constexpr span<real> numbers(const tensor_info& t) const requires native_format<format> {
@@ -113,12 +121,14 @@ class weight_views {
       f(t, span<real>(vectors_[t.index()], t.size()));
   }
 
-  /// Views of tensors that lie here and there: one layer's, say, in a buffer that it was read into. Those not put are
-  /// empty. The stacked tensors begin with layer `first`.
+  /// Makes `m`, or `v`, the view of a tensor: for weights that do not lie in one stretch of memory, such as those of
+  /// one layer in a buffer that they were read into. Tensors that nothing was put for are empty.
   constexpr void put(tensor_id id, const view& m) { matrices_[static_cast<std::size_t>(id)] = m; }
   constexpr void put(tensor_id id, real* v) { vectors_[static_cast<std::size_t>(id)] = v; }
+  /// Says that the stacked tensors put here begin with layer `first`, not with layer 0.
   constexpr void begin_with(std::size_t first) { first_layer_ = first; }
 
+  /// Asks an arena for the memory of all tensors, in the order of the table.
   template <class A>
   constexpr void place(A& a) {
     for (const tensor_info& t : tensors) {

@@ -19,24 +19,27 @@ constexpr failure options_problem(const typename P::options& o) {
     return {};
 }
 
-/// Rules for one number; `name` is the field's.
+/// No failure if the rule `holds`, else errc::invalid_argument with the words `what`; `name` is the option's.
 constexpr failure option_problem(bool holds, const char* what, const char* name) {
   if (holds) return {};
   failure f{errc::invalid_argument, what};
   f.name = name;
   return f;
 }
+/// What is wrong with x where it must be finite and at least 0.
 constexpr failure not_negative(double x, const char* name) {
   return option_problem(x >= 0 && math::isfinite(x), "ctlm: {name} must be a finite number of at least 0", name);
 }
+/// What is wrong with x where it must be finite and above 0.
 constexpr failure positive(double x, const char* name) {
   return option_problem(x > 0 && math::isfinite(x), "ctlm: {name} must be a finite number above 0", name);
 }
+/// What is wrong with x where it must be at least 0 and less than 1.
 constexpr failure below_one(double x, const char* name) {
   return option_problem(x >= 0 && x < 1, "ctlm: {name} must be at least 0 and less than 1", name);
 }
 
-/// The first of several that is one.
+/// The first of several that is a failure; none if all are errc::ok.
 template <class... F>
 constexpr failure first_problem(const F&... problems) {
   failure first;

@@ -21,55 +21,70 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Which slot a policy is for. Those of a model come first, down to prompt_chunk, then those of a trainer.
 enum class slot_kind : std::uint8_t {
-  weights,
-  kv_cache,
-  activation,
-  compute,
-  backend,
-  threads,
-  memory,
-  prompt_chunk,
-  optimizer,
-  schedule,
-  trained_for,
-  recompute,
-  loss,
-  head
+  weights,       ///< format of the matrices
+  kv_cache,      ///< format of keys and values
+  activation,    ///< activation of the feed-forward layers
+  compute,       ///< what integer weights are multiplied with
+  backend,       ///< which kernels
+  threads,       ///< who runs them
+  memory,        ///< where the weights are while a session runs
+  prompt_chunk,  ///< tokens of a prompt taken at once
+  optimizer,     ///< how gradients become steps
+  schedule,      ///< the learning rate of each step
+  trained_for,   ///< the format that weights will be converted to
+  recompute,     ///< layers that are computed again by the backward pass
+  loss,          ///< what steps make small
+  head           ///< what stands between final rows and loss
 };
 
+/// A policy T in the slot Kind: what weights<f32>, optimizer<adamw> and the like are. A model or a trainer takes them
+/// in any order.
 template <slot_kind Kind, class T>
 struct slot {
   static constexpr slot_kind kind = Kind;
   using type = T;
 };
 
+/// The policy of prompt_chunk<N>.
 template <std::size_t N>
 struct prompt_chunk_rows {
   static_assert(N > 0, "ctlm: prompt_chunk<N> takes at least one token at a time");
   static constexpr std::size_t value = N;
 };
 
+/// The policy of recompute<N>.
 template <std::size_t N>
 struct recomputed_layers {
   static constexpr std::size_t value = N;
 };
 
-// Constrained here, so that an error lands on the line where the user names the policy.
+/// Slot of a model: how its matrices are stored (default f32). Gains and biases stay in the numbers of arithmetic. The
+/// slots are constrained here, so that an error lands on the line where the user names the policy.
 template <format F>
 using weights = slot<slot_kind::weights, F>;
+/// Slot of a model: how keys and values are stored (default: the numbers that the weights compute in).
 template <format F>
 using kv_cache = slot<slot_kind::kv_cache, F>;
+/// Slot of a model: the activation of its feed-forward layers (default: the spec's).
 template <activation_function A>
 using activation = slot<slot_kind::activation, A>;
+/// Slot of a model: `decoded` multiplies numbers with decoded weights, `dynamic_int8` integer weights with activations
+/// rounded to 8 bits as they come (default: dynamic_int8 for integer weights, decoded for others).
 template <compute_policy C>
 using compute = slot<slot_kind::compute, C>;
+/// Slot of a model: which kernels it runs (default native; portable gives the same bytes of session on every machine).
 template <std::derived_from<portable> A>
 using backend = slot<slot_kind::backend, A>;
+/// Slot of a model: its executor (default serial). With pool<N>, sessions and trainers take a pool as last argument.
 template <executor E>
 using threads = slot<slot_kind::threads, E>;
+/// Slot of a model: where a session's weights are (default resident; offloaded<bytes> reads them from a file).
 template <memory_policy P>
 using memory = slot<slot_kind::memory, P>;
+/// Slot of a model: at most N tokens of a prompt go through the layers together (default 8). More are faster and need
+/// more bytes of session.
 template <std::size_t N>
 using prompt_chunk = slot<slot_kind::prompt_chunk, prompt_chunk_rows<N>>;
 /// Of a trainer: the first N layers keep only their input for the backward pass, which computes the rest again
@@ -78,11 +93,13 @@ using prompt_chunk = slot<slot_kind::prompt_chunk, prompt_chunk_rows<N>>;
 template <std::size_t N>
 using recompute = slot<slot_kind::recompute, recomputed_layers<N>>;
 
+/// Whether S is a policy in its slot.
 template <class S>
 inline constexpr bool is_slot = false;
 template <slot_kind Kind, class T>
 inline constexpr bool is_slot<slot<Kind, T>> = true;
 
+/// Whether S is a slot of this kind; false of what is no slot.
 template <slot_kind Kind, class S>
 constexpr bool slot_has_kind() {
   if constexpr (is_slot<S>)
@@ -90,6 +107,7 @@ constexpr bool slot_has_kind() {
   else
     return false;
 }
+/// How many of the slots are of this kind.
 template <slot_kind Kind, class... Slots>
 inline constexpr std::size_t slot_count = (std::size_t{0} + ... + (slot_has_kind<Kind, Slots>() ? 1 : 0));
 
@@ -104,12 +122,14 @@ template <slot_kind Kind, class Default, class T, class... Rest>
 struct find_slot<Kind, Default, slot<Kind, T>, Rest...> {
   using type = T;
 };
+/// The policy given for a kind, or the default.
 template <slot_kind Kind, class Default, class... Slots>
 using slot_or = typename find_slot<Kind, Default, Slots...>::type;
 
 /// Refuses what is not a slot, slots of another class, and slots given twice, each in words.
 template <slot_kind First, slot_kind Last, class... Slots>
 struct check_slots {
+  /// Whether S is of a kind that belongs here; true of what is no slot, for which there are other words.
   template <class S>
   static constexpr bool in_range() {
     if constexpr (is_slot<S>)
@@ -117,6 +137,7 @@ struct check_slots {
     else
       return true;
   }
+  /// Whether a kind is given at most once.
   template <slot_kind Kind>
   static constexpr bool once = slot_count<Kind, Slots...> <= 1;
 

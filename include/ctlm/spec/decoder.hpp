@@ -6,25 +6,35 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-enum class norm_kind : std::uint8_t { layer, rms };
-enum class position_kind : std::uint8_t { learned, rope };
+/// How rows are normalised before each part of a block, and before the head.
+enum class norm_kind : std::uint8_t {
+  layer,  ///< layer_norm: GPT-2
+  rms     ///< rms_norm: Llama
+};
+/// How a model knows where in the sequence a token stands.
+enum class position_kind : std::uint8_t {
+  learned,  ///< a trained row for every position is added to the token's: GPT-2
+  rope      ///< queries and keys are rotated by angles that grow with the position (Su et al. 2021): Llama
+};
 
+/// The shape of a decoder-only transformer: what every spec comes down to, checked by check_decoder. Counts are of
+/// numbers where nothing else is said.
 struct decoder_shape {
-  std::size_t vocab = 0;
-  std::size_t d_model = 0;
-  std::size_t layers = 0;
-  std::size_t heads = 0;
-  std::size_t kv_heads = 0;
-  std::size_t head_dim = 0;
-  std::size_t d_ff = 0;
-  std::size_t context = 0;
-  bool bias = false;
-  bool tie_embeddings = false;
-  bool gated = false;
-  norm_kind norm = norm_kind::layer;
-  position_kind position = position_kind::learned;
-  float norm_eps = 1e-5f;
-  double rope_theta = 10000.0;
+  std::size_t vocab = 0;     ///< tokens in the vocabulary; tokens are 0 ... vocab - 1
+  std::size_t d_model = 0;   ///< numbers in a row of the residual stream
+  std::size_t layers = 0;    ///< transformer blocks
+  std::size_t heads = 0;     ///< heads of queries
+  std::size_t kv_heads = 0;  ///< heads of keys and values; each serves heads / kv_heads queries (Ainslie et al. 2023)
+  std::size_t head_dim = 0;  ///< numbers in a head
+  std::size_t d_ff = 0;      ///< inner numbers of the feed-forward layer
+  std::size_t context = 0;   ///< the longest sequence, in tokens
+  bool bias = false;         ///< projections have biases, and norms that can
+  bool tie_embeddings = false;        ///< the head multiplies with the token embedding and has no matrix of its own
+  bool gated = false;                 ///< the feed-forward layer has a second projection, as gate (SwiGLU, GEGLU)
+  norm_kind norm = norm_kind::layer;  ///< which norm
+  position_kind position = position_kind::learned;  ///< which positions
+  float norm_eps = 1e-5f;                           ///< added to the mean of squares before the root; above 0
+  double rope_theta = 10000.0;                      ///< base of the rotary angles; of position_kind::rope alone
 
   /// f(name, pointer to member) for every field. New ones come last, with a default that means "as before": what is
   /// left at its default takes no part in a fingerprint, so that files written before they existed stay valid.
@@ -47,11 +57,15 @@ struct decoder_shape {
     f("rope_theta", &decoder_shape::rope_theta);
   }
 
+  /// Numbers in a row of queries.
   constexpr std::size_t q_dim() const { return heads * head_dim; }
+  /// Numbers in a row of keys, and in one of values.
   constexpr std::size_t kv_dim() const { return kv_heads * head_dim; }
+  /// Numbers in a row of the first projection of attention: queries, then keys, then values.
   constexpr std::size_t qkv_dim() const { return q_dim() + 2 * kv_dim(); }
+  /// Numbers in a row of the first projection of the feed-forward layer; of a gated one, the gate comes first.
   constexpr std::size_t up_dim() const { return gated ? 2 * d_ff : d_ff; }
-  /// Of all matrices, the head among them.
+  /// The longest row that a projection of the model writes, the head's among them: what sizes a session's scratch.
   constexpr std::size_t most_outputs() const { return larger(larger(vocab, d_model), larger(qkv_dim(), up_dim())); }
 };
 

@@ -7,18 +7,21 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The shape of a GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"): the value of
+/// `config` in a model's tag. What cannot be computed with does not compile, and names the field.
 struct gpt2_config {
-  std::size_t vocab;
-  std::size_t d_model;
-  std::size_t layers;
-  std::size_t heads;
-  std::size_t head_dim = 0;  // 0: d_model / heads; given, heads need not divide d_model
-  std::size_t context;
-  std::size_t d_ff = 0;        // 0: 4 * d_model
-  bool bias = true;            // of projections and norms
-  bool tie_embeddings = true;  // the output head is the token embedding
-  float norm_eps = 1e-5f;
+  std::size_t vocab;           ///< tokens in the vocabulary, at least 1
+  std::size_t d_model;         ///< numbers in a row of the residual stream
+  std::size_t layers;          ///< transformer blocks
+  std::size_t heads;           ///< heads of attention; must divide d_model, unless head_dim is given
+  std::size_t head_dim = 0;    ///< numbers in a head; 0: d_model / heads
+  std::size_t context;         ///< the longest sequence, in tokens: there is a learned position for each
+  std::size_t d_ff = 0;        ///< inner numbers of the feed-forward layer; 0: 4 * d_model
+  bool bias = true;            ///< projections and norms have biases
+  bool tie_embeddings = true;  ///< the head multiplies with the token embedding and has no matrix of its own
+  float norm_eps = 1e-5f;      ///< added to the variance before the root
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "gpt2_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -35,8 +38,10 @@ struct gpt2_config {
     f("norm_eps", norm_eps);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = gelu_tanh;
 
+  /// The shape with all defaults filled in; `gated` is that of the activation.
   constexpr decoder_shape shape(bool gated) const {
     return {.vocab = vocab,
             .d_model = d_model,

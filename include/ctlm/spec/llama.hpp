@@ -7,20 +7,23 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The shape of a Llama (Touvron et al. 2023, "LLaMA: Open and Efficient Foundation Language Models"): the value of
+/// `config` in a model's tag. What cannot be computed with does not compile, and names the field.
 struct llama_config {
-  std::size_t vocab;
-  std::size_t d_model;
-  std::size_t layers;
-  std::size_t heads;
-  std::size_t kv_heads = 0;  // 0: as many as heads
-  std::size_t head_dim = 0;  // 0: d_model / heads; given, heads need not divide d_model
-  std::size_t d_ff;
-  std::size_t context;
-  bool tie_embeddings = false;  // the output head is the token embedding
-  bool bias = false;            // of projections
-  float norm_eps = 1e-5f;
-  double rope_theta = 10000.0;
+  std::size_t vocab;            ///< tokens in the vocabulary, at least 1
+  std::size_t d_model;          ///< numbers in a row of the residual stream
+  std::size_t layers;           ///< transformer blocks
+  std::size_t heads;            ///< heads of queries; must divide d_model, unless head_dim is given
+  std::size_t kv_heads = 0;     ///< heads of keys and values; must divide heads; 0: as many as heads
+  std::size_t head_dim = 0;     ///< numbers in a head, even; 0: d_model / heads
+  std::size_t d_ff;             ///< inner numbers of the feed-forward layer
+  std::size_t context;          ///< the longest sequence, in tokens: the KV cache has room for so many
+  bool tie_embeddings = false;  ///< the head multiplies with the token embedding and has no matrix of its own
+  bool bias = false;            ///< projections have biases; norms have none
+  float norm_eps = 1e-5f;       ///< added to the mean of squares before the root
+  double rope_theta = 10000.0;  ///< base of the rotary angles (Su et al. 2021, "RoFormer")
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "llama_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -39,8 +42,10 @@ struct llama_config {
     f("rope_theta", rope_theta);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = swiglu;
 
+  /// The shape with all defaults filled in; `gated` is that of the activation.
   constexpr decoder_shape shape(bool gated) const {
     return {.vocab = vocab,
             .d_model = d_model,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: what a stretch of numbers means, said by its type. A step that turns values into their gradients in place takes
-// one and returns the other, so that nobody reads the one for the other.
+// ctlm: what a stretch of numbers means, said by its type. A function that turns values into their gradients in place
+// takes `values` and returns `gradients`: so nobody takes the one for the other by mistake.
 #pragma once
 
 #include "../core/types.hpp"

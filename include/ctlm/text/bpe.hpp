@@ -21,11 +21,13 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// A byte pair encoding: which pairs of tokens are merged, in which order. A tokenizer (text/tokenizer.hpp).
 class bpe {
  public:
+  /// Two tokens that become one.
   struct merge {
-    token left;
-    token right;
+    token left;   ///< the first of the pair
+    token right;  ///< the second
     friend bool operator==(const merge&, const merge&) = default;
   };
 
@@ -51,9 +53,12 @@ class bpe {
   /// std::bad_alloc if memory runs out.
   static bpe train(std::string_view text, std::size_t vocab) { return trainer(text).run(vocab); }
 
+  /// Number of tokens: the 256 bytes and one for each merge.
   std::size_t vocab() const { return 256 + merges_.size(); }
+  /// All merges, in the order in which they were learned: what from_merges takes.
   const std::vector<merge>& merges() const { return merges_; }
 
+  /// The tokens of a text. Throws std::bad_alloc if memory runs out.
   std::vector<token> encode(std::string_view text) const {
     std::vector<token> out;
     std::unordered_map<std::string_view, std::vector<token>> known;
@@ -71,12 +76,14 @@ class bpe {
     return t < 256 ? std::string_view(single_bytes() + t, 1)
                    : std::string_view(strings_[static_cast<std::size_t>(t) - 256]);
   }
+  /// The bytes of all tokens, one after the other; a token that does not exist adds nothing.
   std::string decode(span<const token> tokens) const {
     std::string text;
     for (token t : tokens) text += bytes_of(t);
     return text;
   }
 
+  /// f(word) for the words that a text is cut into, from its beginning to its end; together they are the text.
   template <class F>
   static void for_each_word(std::string_view text, F f) {
     for (std::size_t i = 0; i < text.size();) {
@@ -115,7 +122,7 @@ class bpe {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
   }
 
-  /// Of the token that this merge makes of two that exist; each has at most most_bytes.
+  /// Bytes of the token that this merge makes. Both tokens must exist; each has at most most_bytes.
   std::size_t length_of(merge m) const { return bytes_of(m.left).size() + bytes_of(m.right).size(); }
   bool has_room_for(merge m) const { return length_of(m) <= most_bytes - bytes_; }
 
@@ -178,7 +185,7 @@ class bpe {
         heap_.pop();
         const auto found = pairs_.find(pair);
         const long now = found == pairs_.end() ? 0 : found->second.count;
-        if (now != count) {  // occurrences were lost to other merges since it was offered
+        if (now != count) {  // since it was pushed, other merges have taken some of its occurrences
           if (now > 1) heap_.push({now, pair});
           continue;
         }

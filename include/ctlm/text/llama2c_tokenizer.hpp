@@ -15,14 +15,16 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Tokens 0, 1 and 2 are <unk>, <s> and </s>; then come the 256 bytes, spelt <0x00> to <0xFF>; then longer pieces.
+/// Tokens 0, 1 and 2 are `<unk>`, `<s>` and `</s>`; then come the 256 bytes, spelt `<0x00>` to `<0xFF>`; then longer
+/// pieces.
 class llama2c_tokenizer {
  public:
+  /// Beginning of sequence: the first token of every text, and what ends a generated one (sampler::stop).
   static constexpr token bos = 1;
-  static constexpr token eos = 2;
-  static constexpr std::size_t longest_piece = 1 << 16;  // in bytes: a file with a longer one is refused
+  static constexpr token eos = 2;                        ///< end of sequence: adds nothing to a text
+  static constexpr std::size_t longest_piece = 1 << 16;  ///< in bytes: a file with a longer one is refused
 
-  /// A tokenizer file, which does not say how many tokens it has: `vocab` is the model's.
+  /// Loads a tokenizer file. It does not say how many tokens it has: `vocab` is the model's.
   /// Errors: errc::not_found, io_error, invalid_argument (a vocab below 259), corrupt (another kind of file: a length
   /// or a score makes no sense; `where` is the token), truncated, wrong_model (another number of tokens),
   /// out_of_memory. Of two tokens with the same bytes, the first is the one that text becomes.
@@ -35,9 +37,10 @@ class llama2c_tokenizer {
                             [&]() -> result<llama2c_tokenizer> { return read(path, vocab); });
   }
 
+  /// Number of tokens; 0 before load.
   std::size_t vocab() const { return pieces_.size(); }
 
-  /// Tokens of a text, the beginning-of-sequence token first. Bytes that the vocabulary lacks become <unk>. Without a
+  /// Tokens of a text, the beginning-of-sequence token first. Bytes that the vocabulary lacks become `<unk>`. Without a
   /// vocabulary there are no tokens.
   std::vector<token> encode(std::string_view text) const {
     if (pieces_.empty()) return {};
@@ -60,6 +63,7 @@ class llama2c_tokenizer {
     if (const int byte = byte_of(p); byte >= 0) return std::string(1, static_cast<char>(byte));
     return previous == bos && !p.empty() && p[0] == ' ' ? p.substr(1) : p;
   }
+  /// The text of all tokens; bos and eos add nothing.
   std::string decode(span<const token> tokens) const {
     std::string text;
     token previous = bos;

@@ -9,12 +9,14 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// What is known of two neighbouring tokens: what they become, and how soon.
 struct pair_merge {
-  token merged = -1;    // -1: this pair is not in the vocabulary
-  double priority = 0;  // a number, not NaN: the higher goes first; of equals, the leftmost
+  token merged = -1;    ///< what the pair becomes; -1: this pair is not in the vocabulary
+  double priority = 0;  ///< pairs with a higher one are merged first; of equals, the leftmost. Not NaN
 };
 
-/// find(left, right) -> pair_merge. A heap over a linked list: n log n for n tokens, whatever they are.
+/// Merges neighbours in place until find(left, right) -> pair_merge knows no pair of them. Takes n log n for n tokens,
+/// whatever they are: a heap holds the pairs, a linked list the tokens.
 template <class Find>
 void merge_pairs(std::vector<token>& tokens, Find find) {
   constexpr std::size_t none = ~std::size_t{0};
@@ -25,7 +27,7 @@ void merge_pairs(std::vector<token>& tokens, Find find) {
   struct candidate {
     pair_merge merge;
     std::size_t place;
-    token left, right;  // what was there when it was offered
+    token left, right;  // the pair as it was when it was pushed
     bool operator<(const candidate& o) const {
       return merge.priority != o.merge.priority ? merge.priority < o.merge.priority : place > o.place;
     }
@@ -44,7 +46,7 @@ void merge_pairs(std::vector<token>& tokens, Find find) {
     const candidate c = heap.top();
     heap.pop();
     node& left = nodes[c.place];
-    if (left.t != c.left || left.next == none || nodes[left.next].t != c.right) continue;  // overtaken by another merge
+    if (left.t != c.left || left.next == none || nodes[left.next].t != c.right) continue;  // another merge changed it
     node& right = nodes[left.next];
     left.t = c.merge.merged;
     left.next = right.next;

@@ -12,7 +12,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Text to tokens below vocab(), and back.
+/// What turns text into tokens below vocab(), and back: encode(text) and decode(tokens).
 template <class T>
 concept tokenizer = requires(const T& t, std::string_view text, span<const token> tokens) {
   { t.vocab() } -> std::convertible_to<std::size_t>;
@@ -22,7 +22,9 @@ concept tokenizer = requires(const T& t, std::string_view text, span<const token
 
 /// Token t is byte t: nothing to train, nothing to load, every string survives.
 struct byte_tokenizer {
+  /// 256: a token for every byte.
   static constexpr std::size_t vocab() { return 256; }
+  /// The bytes of the text.
   static std::vector<token> encode(std::string_view text) {
     std::vector<token> tokens(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) tokens[i] = static_cast<unsigned char>(text[i]);

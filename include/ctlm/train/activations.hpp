@@ -9,33 +9,35 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Rows are those of a micro-batch, [batch][sequence]. The first `recomputed` layers keep only their input.
+/// The buffers of a training step, placed in an arena by place(). Rows are those of a micro-batch, [batch][sequence].
+/// The first `recomputed` layers keep only their input; the backward pass computes the rest of them again.
 template <class M, class Batch, std::size_t recomputed>
 struct activation_memory {
-  using real = typename M::real;
-  using statistics = typename M::norm::template statistics<real>;
-  static constexpr decoder_shape shape = M::shape;
-  static constexpr std::size_t rows = Batch::rows, d = shape.d_model;
+  using real = typename M::real;                                       ///< numbers of arithmetic
+  using statistics = typename M::norm::template statistics<real>;      ///< what a norm's backward pass needs of a row
+  static constexpr decoder_shape shape = M::shape;                     ///< the model's sizes
+  static constexpr std::size_t rows = Batch::rows, d = shape.d_model;  ///< tokens of a micro-batch, and d_model
 
   // Kept from the forward to the backward pass.
-  block_state<real, statistics> layers[shape.layers]{};
-  real* log_sums[shape.layers]{};         // [batch][heads][sequence] of attention's exponentials
-  real* last = nullptr;                   // [rows][d_model] what the last block leaves
-  statistics* last_statistics = nullptr;  // of the norm after it
-  rotary_angles<real> angles{};           // of the positions of a sequence: the same for every step
+  block_state<real, statistics> layers[shape.layers]{};  ///< what each layer keeps
+  real* log_sums[shape.layers]{};  ///< [batch][heads][sequence] logarithms of the sums of attention's exponentials
+  real* last = nullptr;            ///< [rows][d_model] the output of the last block
+  statistics* last_statistics = nullptr;  ///< [rows] of the norm after the last block
+  rotary_angles<real> angles{};           ///< of the positions of a sequence: computed once, the same for every step
 
   // Alive for a moment.
-  real* normed = nullptr;       // [rows][d_model] the input of a projection, normalised
-  real* final_rows = nullptr;   // [rows][d_model] `last`, normalised: what the head reads. Where `normed` is
-  real* dnormed = nullptr;      // [rows][d_model] gradient of `normed`
-  real* dfinal_rows = nullptr;  // [rows][d_model] gradient of `final_rows`. Where `dnormed` is
-  real* dx = nullptr;           // [rows][d_model] gradient of the residual stream
+  real* normed = nullptr;      ///< [rows][d_model] the normalised input of a projection
+  real* final_rows = nullptr;  ///< [rows][d_model] `last`, normalised: what the head reads. The same memory as `normed`
+  real* dnormed = nullptr;     ///< [rows][d_model] gradient of `normed`
+  real* dfinal_rows = nullptr;  ///< [rows][d_model] gradient of `final_rows`. The same memory as `dnormed`
+  real* dx = nullptr;           ///< [rows][d_model] gradient of the residual stream
   // Of these three groups one is alive at a time.
-  real* head_out = nullptr;   // [head_rows][outputs] logits, and then their gradients
-  real* activated = nullptr;  // [rows][d_ff] after the activation, and then its gradient
-  real* dattended = nullptr;  // [rows][q_dim]
-  real* dqkv = nullptr;       // [rows][qkv_dim]
+  real* head_out = nullptr;   ///< [head_rows][outputs] logits, and then their gradients
+  real* activated = nullptr;  ///< [rows][d_ff] after the activation, and then its gradient
+  real* dattended = nullptr;  ///< [rows][q_dim] gradient of what attention made
+  real* dqkv = nullptr;       ///< [rows][qkv_dim] gradient of queries, keys and values
 
+  /// Asks an arena for all buffers; the head is lent head_numbers numbers.
   template <class A>
   constexpr void place(A& a, std::size_t head_numbers) {
     for (std::size_t l = 0; l < shape.layers; ++l) place_layer(a, l);
@@ -55,13 +57,14 @@ struct activation_memory {
         });
   }
 
-  /// A layer's buffers with the scratch that a forward pass through it needs.
+  /// A layer's buffers, with the shared buffers that a forward pass through it writes to.
   constexpr block_state<real, statistics> of_layer(std::size_t layer) const {
     auto s = layers[layer];
     s.normed = normed;
     s.activated = activated;
     return s;
   }
+  /// The shared buffers that a backward pass through a layer writes to.
   constexpr block_scratch<real> scratch() const { return {normed, dnormed, activated, dattended, dqkv}; }
 
  private:

@@ -9,12 +9,13 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// The counterpart of forward_pass, whose activations it consumes. `recomputed` layers are computed again.
 template <class M, class Batch, class Format, std::size_t recomputed>
 struct backward_pass {
-  using real = typename M::real;
-  using forward_type = forward_pass<M, Batch, Format>;
-  static constexpr decoder_shape shape = M::shape;
-  static constexpr std::size_t d = shape.d_model;
+  using real = typename M::real;                        ///< numbers of arithmetic
+  using forward_type = forward_pass<M, Batch, Format>;  ///< the forward pass whose gradients these are
+  static constexpr decoder_shape shape = M::shape;      ///< the model's sizes
+  static constexpr std::size_t d = shape.d_model;       ///< numbers in a row of the residual stream
 
-  /// Gradients of matrices in the layers are added to g where `accumulate` and written otherwise; all others are added.
+  /// From dfinal_rows [rows][d_model], the gradients of the final rows, to those of the weights, in g: gradients of
+  /// matrices in the layers are added to g where `accumulate` and written otherwise; all others are added.
   template <class Context, class W, class G, class Activations>
   CTLM_NOINLINE constexpr void operator()(Context& c, const W& w, const G& g, Activations& a,
                                           gradients<const real> dfinal_rows, const token* tokens,

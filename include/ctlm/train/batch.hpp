@@ -11,11 +11,13 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// M is a causal_lm, Recipe a tag with `static constexpr train_config config`.
 template <class M, class Recipe>
 struct batch_shape {
-  static constexpr train_config config = Recipe::config;
-  static constexpr std::size_t batch = config.batch;  // sequences of a micro-batch
+  static constexpr train_config config = Recipe::config;  ///< the recipe's
+  static constexpr std::size_t batch = config.batch;      ///< sequences of a micro-batch
+
+  /// Tokens of a sequence.
   static constexpr std::size_t sequence = config.sequence == 0 ? M::shape.context : config.sequence;
-  static constexpr std::size_t accumulate = config.accumulate;  // micro-batches of a step
-  static constexpr std::size_t rows = batch * sequence;         // tokens of a micro-batch
+  static constexpr std::size_t accumulate = config.accumulate;  ///< micro-batches of a step
+  static constexpr std::size_t rows = batch * sequence;         ///< tokens of a micro-batch
   static_assert(batch > 0 && accumulate > 0, "ctlm: config.batch and config.accumulate must be at least 1");
   static_assert(sequence <= M::shape.context, "ctlm: config.sequence is longer than the model's context");
 };

@@ -12,8 +12,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Targets that are tokens, one for each row of a micro-batch.
 template <class Loss>
 struct token_targets {
-  const token* tokens;
+  const token* tokens;  ///< [rows]; ignore_token: this row takes no part
 
+  /// The losses of rows [first, first + n), to losses[n]; the logits become `scale` times their gradients, and are
+  /// returned.
   template <class Context, class T>
   constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
                               T scale, T* losses) const {
@@ -24,8 +26,9 @@ struct token_targets {
 /// Targets that are a teacher's distributions (distil).
 template <class Teacher>
 struct teacher_targets {
-  Teacher* teacher;
+  Teacher* teacher;  ///< has read the same tokens
 
+  /// The same as token_targets: here the loss is the cross entropy between the teacher's distribution and the row's.
   template <class Context, class T>
   constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
                               T scale, T* losses) const {
@@ -34,6 +37,7 @@ struct teacher_targets {
   }
 };
 
+/// A head and a loss over all rows of a micro-batch, 256 rows at a time: so at most 256 rows of logits are in memory.
 template <class M, class Batch, class Head>
 class chunked_head {
   using real = typename M::real;
@@ -45,6 +49,7 @@ class chunked_head {
   /// Numbers that the caller lends as `out`.
   static constexpr std::size_t out_numbers = chunk * outputs;
 
+  /// Asks an arena for a loss for each row.
   template <class A>
   constexpr void place(A& a) {
     losses_ = a.template allocate<real>(Batch::rows);
@@ -68,8 +73,8 @@ class chunked_head {
     return total();
   }
 
-  /// The same with its gradients, times `scale`: those of the rows are written to drows and returned by the caller's
-  /// name for them, those of the head's weights go to g (added where `accumulate`).
+  /// The sum of the rows' losses, and gradients times `scale`: those of the rows are written to drows [rows][d_model],
+  /// those of the head's weights to g (added where `accumulate`).
   template <class Context, class W, class G, class Targets>
   constexpr double gradient(Context& c, const W& w, const G& g, values<const real> rows, const Targets& targets,
                             real scale, values<real> out, gradients<real> drows, bool accumulate) {

@@ -6,18 +6,21 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// The dropout masks of one micro-batch. The default drops nothing.
+/// The dropout masks of one micro-batch, one for each place where dropout acts. The default drops nothing.
 struct dropout_masks {
-  std::uint64_t stream = 0;  // seed, step and micro-batch, mixed
-  double rate = 0;
+  std::uint64_t stream = 0;  ///< seed, step and micro-batch, mixed: equal streams drop equal numbers
+  double rate = 0;           ///< the share of numbers that is dropped; 0: none
 
+  /// Of the embedded tokens.
   constexpr dropout_mask embedding() const { return at(embeddings, 0); }
+  /// Of the probabilities of a layer's attention.
   constexpr dropout_mask attention(std::size_t layer) const { return at(layer, 1); }
-  /// Of what attention, and what the feed-forward layer, add to the residual stream.
+  /// Of what a layer's attention part adds to the residual stream.
   constexpr dropout_mask residual1(std::size_t layer) const { return at(layer, 2); }
+  /// Of what a layer's feed-forward part adds to it.
   constexpr dropout_mask residual2(std::size_t layer) const { return at(layer, 3); }
 
-  std::size_t embeddings = 0;  // a number that no layer has: the number of layers
+  std::size_t embeddings = 0;  ///< a number that no layer has: the number of layers
 
  private:
   constexpr dropout_mask at(std::size_t layer, std::size_t place) const {

@@ -14,26 +14,33 @@ namespace ctlm { inline namespace CTLM_ABI {
 template <format F>
 using trained_for = slot<slot_kind::trained_for, F>;
 
-/// The weights that the passes use: the trained ones themselves...
+/// The weights that the passes of a trainer use. There are three kinds. This one: the trained weights themselves. The
+/// next, where F is another floating point format: their image in that format, in which the products read it. The last,
+/// where F is an integer format: their decoded image, beside the integers themselves and their learned scales.
 template <class M, class F, class Optimizer>
 class weights_in_use {
   using weights = typename M::weights;
 
  public:
-  using format = typename weights::format;
+  using format = typename weights::format;  ///< how the products find the matrices stored
 
+  /// Asks an arena for the image and the state of the scales.
   template <class A>
   constexpr void place(A&) {}
+  /// Makes the image again from the trained weights, before a step's passes; `step` is the number of updates so far.
   template <class E>
   constexpr void refresh(const weights&, std::size_t, E&) {}
+  /// What the passes use, given the trained weights.
   constexpr const weights& of(const weights& trained) const { return trained; }
+  /// Updates what is learned besides the weights: the scales.
   template <class E>
   constexpr void learn(const weights&, const weights&, const typename Optimizer::options&, const update&, E&) {}
+  /// f(name, data, bytes) for everything that a checkpoint must keep.
   template <class Visit>
   void for_each_state(Visit&&) {}
 };
 
-/// ...their image in another floating point format, in which the products read it...
+/// The weights rounded to F, another floating point format.
 template <class M, class F, class Optimizer>
 requires(plain_format<F> && !std::same_as<F, typename M::weight_format>) class weights_in_use<M, F, Optimizer>
     : public weights_in_use<M, typename M::weight_format, Optimizer> {
@@ -69,7 +76,7 @@ requires(plain_format<F> && !std::same_as<F, typename M::weight_format>) class w
   image image_{};
 };
 
-/// ...or their image in integers with learned scales, and the integers themselves.
+/// The weights as integers with learned scales, and decoded again for the passes.
 template <class M, class F, class Optimizer>
 requires quantised_format<F>
 class weights_in_use<M, F, Optimizer> {
@@ -91,8 +98,8 @@ class weights_in_use<M, F, Optimizer> {
     for (std::size_t i = 0; i < Optimizer::moments; ++i) moments_[i] = a.template allocate<real>(scale_count());
   }
 
-  /// Rounds all matrices; vectors are not quantised, and copied. Before the first step, scales are fitted to the
-  /// weights; from then on they are parameters.
+  /// Rounds all matrices; vectors are not quantised, and copied. Before the first step the scales are fitted to the
+  /// weights. From then on they are parameters that learn() updates, and here they are only read.
   template <class E>
   constexpr void refresh(const weights& trained, std::size_t step, E& exec) {
     for_each_matrix(exec, [&](const tensor_info& t, std::size_t r, std::size_t s) {
@@ -119,9 +126,10 @@ class weights_in_use<M, F, Optimizer> {
   constexpr const weights& of(const weights&) const { return image_; }
   constexpr const quantised& codes() const { return codes_; }
 
-  /// Updates the scales from the gradients that the passes left. Steps go to their logarithms, so that a rate means
-  /// the same for large and small weights. An AdamW step of lr moves typical weights by a few lr of themselves;
-  /// scale_rate lets a scale, which has the evidence of a whole group, keep pace.
+  /// Updates the scales from the gradients that the passes left. What is updated is the logarithm of each scale, so
+  /// that one learning rate suits large weights and small ones. The rate is lr * scale_rate: with AdamW, an update by
+  /// lr changes a typical weight by a few lr of its own size, and a scale would change more slowly than the weights
+  /// that it scales. Its gradient is a sum over a whole group, which is why it may change faster.
   template <class E>
   constexpr void learn(const weights& trained, const weights& gradients, const typename Optimizer::options& o, update u,
                        E& exec) {
@@ -175,7 +183,8 @@ class weights_in_use<M, F, Optimizer> {
     }
   }
 
-  /// dL/d log(scale) of one group: a weight contributes its rounding error, or its code if it was cut off.
+  /// The derivative of the loss by log(scale) of one group. A weight that was rounded contributes its rounding error,
+  /// one that was cut off at the end of the range its code.
   static constexpr real scale_gradient(const matrix<const layout>& m, std::size_t row, std::size_t group, const real* w,
                                        const real* gradient) {
     const std::size_t index = layout::scale_index(m, row, group), size = F::group_size(m.cols);

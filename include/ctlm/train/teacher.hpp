@@ -8,22 +8,23 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// The activations of a pass that no backward pass follows: all layers share one set.
+/// The activations of a forward pass that no backward pass follows: all layers share one set.
 template <class M, class Batch>
 struct reading_memory {
-  using real = typename M::real;
-  using statistics = typename M::norm::template statistics<real>;
-  static constexpr std::size_t rows = Batch::rows, d = M::shape.d_model;
+  using real = typename M::real;                                          ///< numbers of arithmetic
+  using statistics = typename M::norm::template statistics<real>;         ///< never kept here
+  static constexpr std::size_t rows = Batch::rows, d = M::shape.d_model;  ///< tokens of a micro-batch, and d_model
 
-  block_state<real, statistics> layers[1]{};
-  real* log_sums[M::shape.layers]{};  // none
-  real* last = nullptr;               // [rows][d_model]
-  statistics* last_statistics = nullptr;
-  rotary_angles<real> angles{};
-  real* normed = nullptr;      // [rows][d_model]
-  real* final_rows = nullptr;  // [rows][d_model]. Where `normed` is
-  real* head_out = nullptr;    // [head_rows][outputs]
+  block_state<real, statistics> layers[1]{};  ///< the one set
+  real* log_sums[M::shape.layers]{};          ///< all nullptr: only backward passes read them
+  real* last = nullptr;                       ///< [rows][d_model] the output of the last block
+  statistics* last_statistics = nullptr;      ///< nullptr
+  rotary_angles<real> angles{};               ///< of the positions of a sequence
+  real* normed = nullptr;                     ///< [rows][d_model] the normalised input of a projection
+  real* final_rows = nullptr;                 ///< [rows][d_model] `last`, normalised. The same memory as `normed`
+  real* head_out = nullptr;                   ///< [256][outputs] logits, or fewer rows where the micro-batch has fewer
 
+  /// Asks an arena for all buffers; the head is lent head_numbers numbers.
   template <class A>
   constexpr void place(A& a, std::size_t head_numbers) {
     auto& s = layers[0];
@@ -41,6 +42,7 @@ struct reading_memory {
           s.activated = feed_forward.template allocate<real>(rows * M::shape.d_ff);
         });
   }
+  /// The buffers of any layer.
   constexpr const block_state<real, statistics>& of_layer(std::size_t) const { return layers[0]; }
 };
 
@@ -54,13 +56,17 @@ class teacher {
   using head_pass = chunked_head<M, batch_type, vocabulary_head>;
 
  public:
-  using model = M;
-  using real = typename M::real;
-  using executor_type = typename M::executor_policy;
-  static constexpr decoder_shape shape = M::shape;
-  static constexpr std::size_t batch = batch_type::batch, sequence = batch_type::sequence;
-  static constexpr std::size_t batch_tokens = batch_type::rows;
+  using model = M;                                    ///< the causal_lm
+  using real = typename M::real;                      ///< the type of logits
+  using executor_type = typename M::executor_policy;  ///< what the constructor takes last, where it has state
+  static constexpr decoder_shape shape = M::shape;    ///< the model's sizes
 
+  /// Sequences of a micro-batch, and tokens of each.
+  static constexpr std::size_t batch = batch_type::batch, sequence = batch_type::sequence;
+  static constexpr std::size_t batch_tokens = batch_type::rows;  ///< tokens of a micro-batch
+
+  /// Takes weights and an arena with room for bytes_needed(); the memory of both must outlive it. Throws ctlm::error,
+  /// or calls ctlm::fatal, when an arena of run-time size is too small; one of compile-time size does not compile.
   template <arena A>
   requires std::is_empty_v<executor_type>
   constexpr teacher(const typename M::const_weights& weights, A& a) : weights_(weights) { start(a); }
@@ -72,7 +78,8 @@ class teacher {
   teacher(const teacher&) = delete;
   teacher& operator=(const teacher&) = delete;
 
-  /// Takes a micro-batch of batch_tokens.
+  /// Takes a micro-batch of batch_tokens, [batch][sequence]. Another number of tokens, or one outside the vocabulary,
+  /// raises errc::invalid_argument.
   constexpr void read(span<const token> inputs) {
     check(inputs.size() == batch_tokens,
           failure{errc::invalid_argument, "ctlm: read needs batch * sequence tokens, {needed}, not {had}", 0,
@@ -84,7 +91,8 @@ class teacher {
   constexpr real* logits(std::size_t first, std::size_t n) {
     return head_pass::logits(c_, weights_, rows_, first, n, {activations_.head_out}).data;
   }
-  /// Mean loss over a micro-batch; 0 if all targets are ignore_token.
+  /// Mean loss, in nats, over the tokens of a micro-batch; rows whose target is ignore_token do not count, and if all
+  /// are, the loss is 0. Errors as in read.
   constexpr double evaluate(span<const token> inputs, span<const token> targets) {
     check(targets.size() == batch_tokens,
           failure{errc::invalid_argument, "ctlm: evaluate needs batch * sequence targets, {needed}, not {had}", 0,

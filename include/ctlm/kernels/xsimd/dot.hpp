@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: rows against rows: each load of either serves several sums.
+// ctlm: dot products of the rows of a with the rows of b, several at a time, so that each register that is loaded takes
+// part in several sums.
 #pragma once
 
 #include "../portable/dot.hpp"
@@ -8,7 +9,8 @@
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Rows of a against Columns rows of b. With `fetch`, the Columns rows after those are asked for meanwhile.
+/// The dot products of Rows rows of a with Columns rows of b, of k numbers each. With `fetch`, the Columns rows of b
+/// after these are prefetched.
 template <std::size_t Rows, std::size_t Columns, class A, class T, class Left, class Right, std::size_t... S>
 CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const Left* a, std::size_t a_stride, const Right* b,
                           std::size_t b_stride, T* c, std::size_t ldc, bool accumulate, bool fetch) {
@@ -43,13 +45,15 @@ CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const Left* 
   (put(S / Columns, S % Columns), ...);
 }
 
-/// Eight sums in flight at least, where there are so many; at most what the registers hold.
+/// Takes so many rows at a time that all sums stay in registers, and that at least eight are computed side by side, if
+/// there are so many: within one sum, each addition has to wait for the one before it.
 template <class T, class A, class Left, class Right>
 void dot_products(simd<A>, std::size_t m, std::size_t n, std::size_t k, const Left* a, std::size_t a_stride,
                   const Right* b, std::size_t b_stride, T* c, std::size_t ldc, bool accumulate) {
   constexpr std::size_t most_rows = vector_registers<A> == 32 ? 4 : 2;
-  // The next rows are fetched while memory is idle, as these are at hand; and where rows take so few bytes that
-  // the processor has no sooner seen that they are read one after the other than they end.
+  // When are the next rows of b prefetched? When these are read for a second time (i > 0): then they come from a cache,
+  // and memory has nothing else to do. And where numbers take 2 bytes: such rows are so short that one has ended before
+  // the processor notices by itself that they are read in order.
   constexpr bool narrow = sizeof(Right) == 2;
   auto tile = [&]<std::size_t Rows, std::size_t Columns>(std::integral_constant<std::size_t, Rows>,
                                                          std::integral_constant<std::size_t, Columns>, std::size_t i,

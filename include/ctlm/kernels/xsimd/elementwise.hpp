@@ -71,7 +71,7 @@ std::remove_const_t<First> sum(simd<A>, std::size_t n, F f, First* first, T*... 
   using real = std::remove_const_t<First>;
   using V = simd_batch<real, A>;
   constexpr std::size_t w = lanes<real, A>;
-  V even(real(0)), odd(real(0));  // two chains hide the latency of the addition
+  V even(real(0)), odd(real(0));  // two sums side by side: neither waits for the other's additions
   std::size_t i = 0;
   for (; i + 2 * w <= n; i += 2 * w) {
     even += apply_lanes_sum(f, lane_vector<First, A>(first + i), lane_vector<T, A>(p + i)...);

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 // ctlm: matrix product over xsimd batches (the scheme of Goto and van de Geijn 2008).
 //
-// A strip of b is packed in panels (depth x panel_width) for the second cache level, then one group of rows of a after
-// the other; its tiles stay in the first level while the panels pass by, and a tile of c in registers while the depth
-// does. Products of few rows are not worth packing: they are dotted, or read b where it lies.
+// c = a b is computed in pieces that fit the caches, in this order:
+//   b is cut into strips. A strip is copied ("packed") to the workspace as panels, each panel_width columns wide, one
+//   after the other; it stays in the second cache while all rows of a are multiplied with it.
+//   The rows of a are taken in groups, which are packed too, and a group is cut into tiles of `rows` rows.
+//   A tile of a stays in the first cache while it is multiplied with one panel after the other.
+//   Tile times panel is a tile of c, whose sums stay in registers until they have been added over the whole depth.
+// Packing costs about as much as multiplying a few rows. So products of few rows are dotted (dot.hpp), and those of one
+// tile of rows read b where it is.
 #pragma once
 
 #include "../portable/gemm.hpp"
@@ -13,25 +18,31 @@
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The sizes of the pieces that a product is computed in.
 template <class T, class A>
 struct gemm_shape {
   static constexpr std::size_t vectors = 2;                                // registers across a tile of c
   static constexpr std::size_t rows = vector_registers<A> == 32 ? 12 : 6;  // rows of a tile of c
   static constexpr std::size_t panel_width = vectors * lanes<T, A>;
-  static constexpr std::size_t max_depth = 1024 / sizeof(T);  // a tile of a then leaves the first cache room for more
-  static constexpr std::size_t max_columns = 768;             // of a strip, which then fills a third of the second
-  static constexpr std::size_t group_rows = 4 * rows;         // rows of a packed at a time
-  static constexpr std::size_t few_rows = 12;
+  /// Rows of a strip at most: so a row of a tile of a takes 1 KiB, and most of the first cache is left to a panel.
+  static constexpr std::size_t max_depth = 1024 / sizeof(T);
+  /// Columns of a strip at most: 768 of 1 KiB fill about a third of the second cache.
+  static constexpr std::size_t max_columns = 768;
+  static constexpr std::size_t group_rows = 4 * rows;  ///< rows of a that are packed at a time
+  static constexpr std::size_t few_rows = 12;          ///< so few rows are dotted, if a lies in rows and b in columns
 
-  /// Depth is cut evenly, whatever the rows, so that no sum depends on how c is shared out. Packed rows lie so that
-  /// they fall into different cache sets.
+  /// Rows of the strips of b in a product that sums over k: equal parts of k. They follow from k alone, so that no sum
+  /// depends on how c is shared out among threads.
   static constexpr std::size_t depth(std::size_t k) { return round_up(even(k, max_depth), 8); }
+  /// Distance between packed rows of a: a cache line more than their length, so that they fall into different cache
+  /// sets.
   static constexpr std::size_t stride(std::size_t depth) { return depth + 64 / sizeof(T); }
-  /// Where there are few rows, packing a again costs little, and a narrower strip takes less workspace.
+  /// Columns of a strip, for m rows of a. Few rows of a are quickly packed again for each strip, and a narrower strip
+  /// takes less workspace.
   static constexpr std::size_t columns(std::size_t m, std::size_t n) {
     return round_up(even(n, smaller(max_columns, round_up(3 * m, panel_width))), panel_width);
   }
-  /// The largest of as many equal parts as it takes.
+  /// The size of the parts if n is cut into as few equal parts of at most `most` as possible.
   static constexpr std::size_t even(std::size_t n, std::size_t most) {
     return ceil_div(n, larger(1, ceil_div(n, most)));
   }
@@ -46,12 +57,14 @@ constexpr std::size_t gemm_workspace(simd<A>, std::size_t rows, std::size_t colu
   using shape = gemm_shape<T, A>;
   const std::size_t deep = smaller(round_up(depth, 8), shape::max_depth);
   const std::size_t strip = smaller(smaller(columns, 3 * rows), shape::max_columns);
-  const std::size_t group = smaller(round_up(rows, shape::rows), shape::group_rows) + 4;  // the last tile may stick out
+  // The last tile is filled up to a multiple of 4 rows.
+  const std::size_t group = smaller(round_up(rows, shape::rows), shape::group_rows) + 4;
   return round_up(strip, shape::panel_width) * deep + group * shape::stride(deep);
 }
 
-/// A tile of c: Rows x panel_width sums in registers, over `depth` steps. Only its first `rows` rows and `width`
-/// columns are there.
+/// A tile of c, Rows x panel_width: all its sums stay in registers. For every p below depth, two registers of b are
+/// loaded (row p of the panel), and each number in column p of a's tile is multiplied with both and added to its row's
+/// sums. In the end only the first `rows` rows and `width` columns are written to c.
 template <std::size_t Rows, class T, class A, std::size_t... R>
 CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided<T> a, strided<T> b, T* c,
                            std::size_t ldc, std::size_t rows, std::size_t width, bool accumulate) {
@@ -65,8 +78,8 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
   const V zero(T(0));
   V left[Rows] = {(static_cast<void>(R), zero)...};
   V right[Rows] = {(static_cast<void>(R), zero)...};
-  const T*
-      base[ceil_div(Rows, 3)];  // rows in threes: their addresses are a base, and it with the stride once and twice
+  // Of every third row. The two rows after it are one and two strides away, which a load can add to an address.
+  const T* base[ceil_div(Rows, 3)];
   for (std::size_t i = 0; i < ceil_div(Rows, 3); ++i) base[i] = a.data + 3 * i * a.row;
   const T* panel = b.data;
   for (std::size_t p = 0; p < depth; ++p, panel += b.row) {
@@ -100,13 +113,15 @@ CTLM_INLINE void gemm_tile(std::index_sequence<R...>, std::size_t depth, strided
   (put(R), ...);
 }
 
-/// Numbers that will be packed next. Asked for a part at a time while others are computed with, they are at hand then.
+/// Numbers that will be packed next, and are not in a cache yet. While other numbers are computed with, fetch() asks
+/// the processor for a part of them and does not wait. When they are packed, most of them have arrived.
 template <class S>
 struct upcoming {
   strided<S> x{};
   std::size_t rows = 0, columns = 0;
 
-  /// Parts [first, last) of `parts`. Always inline: GCC drops calls of functions that do nothing but this.
+  /// Asks for parts [first, last) of `parts` equal parts. Always inline: GCC removes calls of functions that do nothing
+  /// but prefetch.
   CTLM_INLINE void fetch(std::size_t first, std::size_t last, std::size_t parts) const {
     const bool by_rows = x.col == 1;
     const std::size_t step = by_rows ? x.row : x.col, count = by_rows ? rows : columns, run = by_rows ? columns : rows;
@@ -115,8 +130,8 @@ struct upcoming {
   }
 };
 
-/// A strip of b, one panel after the other, each of them depth x panel_width. While a stretch of one is packed, the
-/// same stretch of the next is fetched, so that neither memory nor the transposition waits for the other.
+/// Packs a strip of b: one panel after the other, [depth][panel_width] each. A panel is packed 32 rows at a time.
+/// Before that the same 32 rows of the next panel are asked for: they arrive while these are packed.
 template <class T, class A, class S>
 void pack_panels(simd<A> backend, strided<S> b, std::size_t depth, std::size_t columns, T* to) {
   constexpr std::size_t width = gemm_shape<T, A>::panel_width, stretch = 32;
@@ -128,14 +143,19 @@ void pack_panels(simd<A> backend, strided<S> b, std::size_t depth, std::size_t c
     }
 }
 
-/// A group of rows of a, as its tiles read it: along its rows if it came in rows, which are not even copied where they
-/// fall into different cache sets; otherwise, as no number need then change places, all rows of a tile for one step
-/// after the other. Numbers of 16 bits are widened as they are packed.
+/// A group of rows of a, laid out for gemm_tile, which reads a tile column by column. There are three ways:
+/// - a lies in rows that fall into different cache sets, and its last tile needs no rows of zeros: nothing is copied,
+/// and
+///   the tiles read a itself.
+/// - a lies in columns: each tile is packed column by column, [depth][rows]. Numbers that are neighbours in a stay
+///   neighbours, so that this only copies.
+/// - otherwise the rows are packed one after the other, gemm_shape::stride apart, and filled up with rows of zeros to a
+///   multiple of four. Numbers of 16 bits are widened on the way; if a lies in columns, they become rows.
 template <class T, class A>
 struct row_group {
   static constexpr std::size_t rows = gemm_shape<T, A>::rows;
   const T* data;
-  std::size_t row, col, tile;  // distances between numbers, and between tiles
+  std::size_t row, col, tile;  ///< distances between the rows of a tile, its columns, and tiles
 
   template <class S>
   row_group(simd<A> backend, strided<S> a, std::size_t m, std::size_t depth, T* to)
@@ -159,7 +179,8 @@ struct row_group {
   strided<T> from(std::size_t i) const { return {data + i / rows * tile + i % rows * row, row, col}; }
 
  private:
-  /// Some steps at a time, so that what is read of them stays in the first cache level.
+  /// Packs column by column (the second way), 16 columns of all tiles before the next 16: numbers of one column that
+  /// belong to different tiles may share a cache line, which is then still in the first cache.
   void pack_columns(strided<T> a, std::size_t m, std::size_t depth, T* to) const {
     constexpr std::size_t steps = 16;
     for (std::size_t first = 0; first < depth; first += steps)
@@ -175,7 +196,8 @@ struct row_group {
   }
 };
 
-/// A group of rows times the columns of a strip of b; column j's panel starts at panels.data + j * distance.
+/// Multiplies a group of rows with the columns of a strip of b, and writes or adds the products to c [m][n]. The panel
+/// of column j begins at panels.data + j * distance. With each tile of c, a part of `next` is fetched.
 template <class T, class A, class Next>
 void gemm_group(simd<A>, std::size_t m, std::size_t n, std::size_t depth, const row_group<T, A>& a, strided<T> panels,
                 std::size_t distance, T* c, std::size_t ldc, bool accumulate, const upcoming<Next>& next) {
@@ -207,12 +229,13 @@ void gemm(simd<A> backend, std::size_t m, std::size_t n, std::size_t k, strided<
     return dot_products(backend, m, n, k, a.data, a.row, b.data, b.col, c, ldc, accumulate);
   const std::size_t max_depth = shape::depth(k), max_columns = shape::columns(m, n);
   constexpr bool same = std::same_as<Right, T>;
-  const bool in_place = same && m <= shape::rows && b.col == 1;  // a panel that is read once needs no packing
+  // With one tile of rows each panel is read once: packing would not pay.
+  const bool in_place = same && m <= shape::rows && b.col == 1;
   T* const rows_packed = workspace + max_depth * max_columns;
   for (std::size_t j = 0; j < n; j += max_columns)
     for (std::size_t p = 0; p < k; p += max_depth) {
       const std::size_t depth = smaller(max_depth, k - p), columns = smaller(max_columns, n - j);
-      const std::size_t there = in_place ? columns / width * width : 0;  // columns read where they lie
+      const std::size_t there = in_place ? columns / width * width : 0;  // columns that are read where they are
       const bool add = accumulate || p > 0;
       pack_panels(backend, b.from(p, j + there), depth, columns - there, workspace);
       for (std::size_t i = 0; i < m; i += group) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: operands of a matrix product, laid out as its tiles read them.
+// ctlm: copies the operands of a matrix product to where its tiles read them from, transposed where they must be.
 #pragma once
 
 #include "../../tensor/strided.hpp"
@@ -8,7 +8,7 @@
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Four numbers of every fourth row, starting with from's.
+/// A register filled from every fourth row, four numbers of each: number 4 i + j of it is from[4 i * stride + j].
 template <std::size_t Lanes, class S>
 CTLM_INLINE stored_vector<S, Lanes> load_fours(const S* from, std::size_t stride) {
   if constexpr (Lanes == 4) {
@@ -21,9 +21,9 @@ CTLM_INLINE stored_vector<S, Lanes> load_fours(const S* from, std::size_t stride
                                            std::make_index_sequence<Lanes>{});
   }
 }
-/// to[j][i] = from[i][j] for a square of a register's width, four columns of `from` at a time. Rows are brought
-/// together in fours as they are loaded; what then has to change places stays within groups of four lanes, which is
-/// what the processor does best.
+/// to[j][i] = from[i][j] for a square as wide as a register, four columns of `from` at a time. Each load brings four
+/// numbers of every fourth row into one register. After that, numbers only change places within groups of four lanes,
+/// which is faster than to move them farther.
 template <class T, class A, class S>
 CTLM_INLINE void transpose_square(const S* from, std::size_t from_stride, T* to, std::size_t to_stride) {
   constexpr std::size_t n = lanes<T, A>;
@@ -41,7 +41,8 @@ CTLM_INLINE void transpose_square(const S* from, std::size_t from_stride, T* to,
   }
 }
 
-/// to[rows][to_stride] = from[rows][columns], whichever way that lies in memory.
+/// to[i][j] = from(i, j) for all rows and columns, whether `from` lies in rows or in columns. Rows of `to` are
+/// to_stride numbers apart.
 template <class T, class A, class S>
 void pack(simd<A>, strided<S> from, std::size_t rows, std::size_t columns, T* CTLM_RESTRICT to, std::size_t to_stride) {
   constexpr std::size_t w = lanes<T, A>;
@@ -50,7 +51,8 @@ void pack(simd<A>, strided<S> from, std::size_t rows, std::size_t columns, T* CT
       const S* source = from.data + i * from.row;
       T* target = to + i * to_stride;
       std::size_t j = 0;
-      for (; j + 2 * w <= columns; j += 2 * w) {  // by twos: one by one, GCC sees a memmove, and calls it for each row
+      // Two registers at a time: GCC would make a call of memmove for each row of a loop over one.
+      for (; j + 2 * w <= columns; j += 2 * w) {
         const auto even = load_as<T, A>(source + j);
         const auto odd = load_as<T, A>(source + j + w);
         even.store_unaligned(target + j);

@@ -26,7 +26,7 @@ CTLM_INLINE V mixed(const V& a, const V& b, std::index_sequence<I...>) {
   return __builtin_shufflevector(a, b, (choice[I % 4] / 4 * lanes + I / 4 * 4 + choice[I % 4] % 4)...);
 }
 
-/// Halves added until four lanes are left.
+/// Adds the upper half of a register to its lower half until four lanes are left.
 template <class T, std::size_t Lanes, std::size_t... I>
 CTLM_INLINE plain_vector<T, 4> folded(const plain_vector<T, Lanes>& v, std::index_sequence<I...>) {
   if constexpr (Lanes == 4) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: registers of the numbers that arithmetic uses, from memory where they may be stored in 16 bits.
+// ctlm: loads a register of numbers that arithmetic can use from memory, where they may be stored in 16 bits.
 #pragma once
 
 #include "../../format/float16.hpp"
@@ -8,7 +8,7 @@
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// As many stored numbers: their bits, where they are none to the processor.
+/// `Lanes` numbers as they are stored: those of 16 bits as integers with their bits, as no arithmetic is done on them.
 template <class S, std::size_t Lanes>
 using stored_vector = plain_vector<std::conditional_t<sizeof(S) == 2, std::uint16_t, S>, Lanes>;
 
@@ -18,7 +18,8 @@ CTLM_INLINE plain_vector<float, Lanes> widened_bfloat(portable, const Bits& v) {
   return std::bit_cast<plain_vector<float, Lanes>>(__builtin_convertvector(v, plain_vector<std::uint32_t, Lanes>)
                                                    << 16);
 }
-/// The exponent is made the wider number's by a product, which also makes subnormal numbers normal.
+/// Shifts the bits to where single precision has them, then multiplies by 2^112, which corrects the exponent, and that
+/// of subnormal numbers too.
 template <std::size_t Lanes, class Bits>
 CTLM_INLINE plain_vector<float, Lanes> widened_half(portable, const Bits& v) {
   using numbers = plain_vector<float, Lanes>;

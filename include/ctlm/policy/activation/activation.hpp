@@ -11,6 +11,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// A::value(x) is the activation and A::derivative(x) its slope, for a scalar or a SIMD batch x. With A::gated, a
+/// feed-forward layer computes value(gate) * up instead of value(up). A::name identifies the activation in files.
 template <class A>
 concept activation_function = requires(double x) {
   { A::name } -> std::convertible_to<const char*>;
@@ -34,8 +36,9 @@ constexpr V logistic(const V& x) {
 /// felt: with e = exp(-|x|) and r = 1 / (1 + e), s is r or e r, and its slope e r r, without a difference.
 template <class V>
 struct logistic_slope {
-  V value, slope;
+  V value, slope;  ///< the logistic function at x, and its derivative there
 
+  /// Computes both.
   constexpr explicit logistic_slope(const V& x) : value(x), slope(x) {
     using math::exp, math::max, math::select;
     const V e = exp(-max(x, -x));

@@ -28,7 +28,7 @@ struct gelu {
   }
 };
 
-/// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+/// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): the approximation of GELU that GPT-2 uses.
 struct gelu_tanh {
   static constexpr const char* name = "gelu_tanh";
   static constexpr bool gated = false;
@@ -51,9 +51,11 @@ struct gelu_tanh {
   }
 };
 
+/// gelu(gate) * up (Shazeer 2020).
 struct geglu : gated_form<gelu> {
   static constexpr const char* name = "geglu";
 };
+/// gelu_tanh(gate) * up.
 struct geglu_tanh : gated_form<gelu_tanh> {
   static constexpr const char* name = "geglu_tanh";
 };

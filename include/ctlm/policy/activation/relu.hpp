@@ -6,6 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// max(x, 0); its derivative at 0 is 0.
 struct relu {
   static constexpr const char* name = "relu";
   static constexpr bool gated = false;

@@ -6,6 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// 1 / (1 + e^-x).
 struct sigmoid_activation {
   static constexpr const char* name = "sigmoid";
   static constexpr bool gated = false;

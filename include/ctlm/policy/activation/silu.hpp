@@ -12,7 +12,7 @@ struct swish {
   static_assert(Denominator != 0, "ctlm: swish<Numerator, Denominator>: the denominator of beta is zero");
   static constexpr const char* name = "swish";
   static constexpr bool gated = false;
-  static constexpr double beta = static_cast<double>(Numerator) / Denominator;
+  static constexpr double beta = static_cast<double>(Numerator) / Denominator;  ///< the factor of x inside the sigmoid
   template <class V>
   static constexpr V value(const V& x) {
     return x * logistic(constant<V>(beta) * x);
@@ -24,9 +24,11 @@ struct swish {
   }
 };
 
+/// x * sigmoid(x) (Elfwing et al. 2017): Swish with beta 1.
 struct silu : swish<1> {
   static constexpr const char* name = "silu";
 };
+/// silu(gate) * up (Shazeer 2020): what Llama uses.
 struct swiglu : gated_form<silu> {
   static constexpr const char* name = "swiglu";
 };

@@ -6,6 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The hyperbolic tangent of x.
 struct tanh_activation {
   static constexpr const char* name = "tanh";
   static constexpr bool gated = false;

@@ -6,6 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The loss of a row is -log softmax(logits)[target], in nats; 0 where the target is ignore_token.
 struct cross_entropy_loss {
   static constexpr const char* name = "cross entropy";
 

@@ -8,14 +8,16 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// A norm has forward, which returns what the backward pass needs to know of a row; repeat, the same from that; and the
+/// gradients of one row: of its input, backward_input, and of gain and bias, backward_weight. Rows have n numbers.
 struct layer_norm {
-  static constexpr bool has_bias = true;
+  static constexpr bool has_bias = true;  ///< there may be a bias
 
   /// What the backward pass needs to know of a row.
   template <class T>
   struct statistics {
-    T mean;
-    T inverse;  // 1 / standard deviation
+    T mean;     ///< the row's mean
+    T inverse;  ///< 1 / standard deviation
   };
 
   template <class Backend, class T>

@@ -11,7 +11,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// vanish.
 template <class T>
 inline constexpr T less_than_overflow = math::exp2i<T>(-(math::ieee<T>::max_exponent * 5 / 8));
-/// Numbers whose cubes lose digits.
+/// A norm whose 1 / rms is below this is that of a row so large that the cube of 1 / rms loses digits.
 template <class T>
 inline constexpr T cubes_vanish = math::exp2i<T>(-(math::ieee<T>::max_exponent / 2 - 3));
 
@@ -24,8 +24,8 @@ CTLM_NOINLINE constexpr T large_mean(Backend backend, std::size_t n, const T* x)
          T(n) / less;
 }
 
-/// 1 / sqrt(mean of (x - middle)^2); NaN for a row with a NaN or an infinity. What a norm adds to the squares is as
-/// nothing beside them.
+/// 1 / sqrt(mean of (x - middle)^2); NaN for a row with a NaN or an infinity. The norm's epsilon is left out: squares
+/// that overflow are so much larger that adding it would change no bit.
 template <class Backend, class T>
 CTLM_NOINLINE constexpr T inverse_deviation(Backend backend, std::size_t n, const T* x, T middle) {
   if (!math::all_finite(n, x)) return std::numeric_limits<T>::quiet_NaN();

@@ -7,13 +7,14 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The members are those of layer_norm; biases are nullptr.
 struct rms_norm {
-  static constexpr bool has_bias = false;
+  static constexpr bool has_bias = false;  ///< there is a gain alone
 
   /// What the backward pass needs to know of a row.
   template <class T>
   struct statistics {
-    T inverse;  // 1 / rms
+    T inverse;  ///< 1 / rms
   };
 
   template <class Backend, class T>

@@ -6,16 +6,19 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// AdamW. With g the gradient: m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, then
+/// w = w (1 - lr weight_decay) - lr m' / (sqrt(v') + eps), where m' and v' are m and v corrected for their start at 0.
+/// State: 2 numbers for each weight.
 struct adamw {
   static constexpr const char* name = "adamw";
   static constexpr std::size_t moments = 2;
 
   struct options {
-    float lr = 1e-3f;
-    float beta1 = 0.9f;
-    float beta2 = 0.999f;
-    float eps = 1e-8f;
-    float weight_decay = 0.01f;  // of matrices
+    float lr = 1e-3f;            ///< the learning rate that the schedule is given; at least 0
+    float beta1 = 0.9f;          ///< how much of the mean of gradients stays at each step; at least 0, less than 1
+    float beta2 = 0.999f;        ///< how much of the mean of squares stays at each step; at least 0, less than 1
+    float eps = 1e-8f;           ///< added to the root of the mean square; above 0
+    float weight_decay = 0.01f;  ///< at each step, matrices lose lr * weight_decay of themselves; at least 0
   };
 
   static constexpr failure problem_of(const options& o) {
@@ -26,6 +29,7 @@ struct adamw {
                          not_negative(static_cast<double>(o.weight_decay), "optimizer.weight_decay"));
   }
 
+  /// One update of n weights w from their gradients g; moment[0] holds their m, moment[1] their v.
   template <class Backend, class T>
   static constexpr void apply(Backend backend, std::size_t n, T* w, const T* g, T** moment, const options& o,
                               const update& u) {

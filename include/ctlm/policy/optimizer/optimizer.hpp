@@ -8,12 +8,12 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// The circumstances of one update.
+/// What an optimizer is told of one update, beside its options.
 struct update {
-  double lr;              // of this step
-  std::size_t step;       // 1 for the first
-  double gradient_scale;  // gradients are multiplied by it first: clipping
-  bool decay;             // matrices decay, vectors do not
+  double lr;              ///< the learning rate of this step, as the schedule has it
+  std::size_t step;       ///< the step's number; the first is 1
+  double gradient_scale;  ///< gradients are multiplied by it first: less than 1 where they are clipped
+  bool decay;             ///< whether these weights decay: matrices do, gains and biases do not
 };
 
 /// O::options holds run-time hyper-parameters, lr among them; O::moments is how many numbers of state each weight has;
@@ -29,6 +29,7 @@ concept optimizer_policy = requires(float* w, const float* g, float** m, const t
   O::apply(portable{}, std::size_t{}, w, g, m, o, u);
 };
 
+/// Slot of a trainer: how gradients become steps (default adamw).
 template <optimizer_policy O>
 using optimizer = slot<slot_kind::optimizer, O>;
 

@@ -9,19 +9,21 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Whatever the options are, the choice has a meaning or is an error in words:
-///   temperature   0, less, or so small that the logits divided by it overflow: greedy. NaN and infinity: an error.
-///   top_p         0 or less: greedy. NaN: an error.
-///   logits        none at all, a NaN among them, all -infinity: an error. Some -infinity: never chosen. +infinity:
-///                 chosen, the first of several.
+/// How the next token is chosen, and the choice. Whatever the options are, the choice has a meaning or is an error in
+/// words:
+/// - `temperature` 0, less, or so small that the logits divided by it overflow: greedy. NaN and infinity: an error.
+/// - `top_p` 0 or less: greedy. NaN: an error.
+/// - Logits: none at all, a NaN among them, all -infinity: an error. Some -infinity: never chosen. +infinity: chosen,
+/// the
+///   first of several.
 struct sampler {
-  static constexpr token no_stop = -1;
+  static constexpr token no_stop = -1;  ///< no token: generation ends at no stop token
 
-  float temperature = 0.0f;  // 0: greedy
-  std::size_t top_k = 0;     // keep the k most likely tokens (and any that tie with the k-th); 0, or more than all: all
-  float top_p = 1.0f;        // keep the fewest tokens whose probabilities reach p, and one at least; 1 or more: all
-  std::uint64_t seed = 0;    // advances with every draw
-  token stop = no_stop;      // generation ends when this token is chosen
+  float temperature = 0.0f;  ///< logits are divided by it: below 1 likely tokens become likelier; 0: greedy
+  std::size_t top_k = 0;     ///< only the k most likely tokens, and any that tie with the k-th; 0: all
+  float top_p = 1.0f;        ///< only the fewest tokens whose probabilities reach p, at least one; 1 or more: all
+  std::uint64_t seed = 0;    ///< of the draws: equal seeds draw equal tokens; every draw changes it
+  token stop = no_stop;      ///< generation ends when this token is chosen, which is not handed on
 
   /// The chosen token. The logits become probabilities, unless the choice is greedy. Throws ctlm::error, or calls
   /// ctlm::fatal, for what is an error above.

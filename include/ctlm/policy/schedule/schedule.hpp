@@ -15,9 +15,11 @@ concept schedule_policy = requires(const typename S::options& o) {
   { S::rate(o, 1e-3, std::size_t{0}) } -> std::same_as<double>;
 };
 
+/// Slot of a trainer: the learning rate of each step (default constant_rate).
 template <schedule_policy S>
 using schedule = slot<slot_kind::schedule, S>;
 
+/// The optimizer's lr at every step. No options.
 struct constant_rate {
   struct options {};
   static constexpr double rate(const options&, double lr, std::size_t) { return lr; }

@@ -6,11 +6,13 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The rate rises to the optimizer's lr in equal parts during `warmup` steps, then falls along half a cosine, and is
+/// min_lr from step `total` on.
 struct warmup_cosine {
   struct options {
-    std::size_t warmup = 0;  // steps
-    std::size_t total = 1;   // steps, warm-up included, after which the rate stays at its minimum
-    float min_lr = 0.0f;
+    std::size_t warmup = 0;  ///< steps until the rate is lr; at most total
+    std::size_t total = 1;   ///< steps until the rate is min_lr, those of the warm-up included; at least 1
+    float min_lr = 0.0f;     ///< the rate at the end; at least 0
   };
   static constexpr failure problem_of(const options& o) {
     if (o.total == 0) return {errc::invalid_argument, "ctlm: schedule.total must be at least 1 step, not 0"};

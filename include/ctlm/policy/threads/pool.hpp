@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// ctlm: an executor with up to N threads. Waiting threads spin for a moment, then yield, then sleep. Never allocates
-// after it is made; results are the same whatever the number of threads.
+// ctlm: an executor with up to N threads. A waiting thread first looks again and again, then lets others have the
+// processor in between, then sleeps. Never allocates after it is made; results are the same whatever the number of
+// threads.
 //
 // What threads may share: a pool. Sessions and trainers of several threads may use one pool, each thread its own
 // session or trainer (of which only one thread at a time may use one). Their runs take turns, in the order in which
-// they came. Pools nest in one order, as mutexes do: two threads that hold one pool each and want the other's wait for
-// ever.
+// they came. A task of one pool may run another pool, but always in the same order: as with mutexes, two threads wait
+// for ever if each is in a task of one pool and wants the other's.
 #pragma once
 
 #include "../../core/executor.hpp"
@@ -29,6 +30,7 @@ class pool {
   static_assert(N > 0, "ctlm: pool<N> counts the thread that calls run(), so N is at least 1");
 
  public:
+  /// The most workers there can be: the scratch of sessions and trainers has room for so many.
   static constexpr std::size_t max_workers = N;
 
   /// At most N workers, the calling thread among them; by default as many as the machine has cores. If the system does
@@ -45,6 +47,7 @@ class pool {
     for (std::size_t w = 1; w < workers_; ++w) threads_[w].join();
   }
 
+  /// Workers that there are, the thread that calls run() among them.
   std::size_t workers() const { return workers_; }
 
   /// Runs f(task, worker) for every task in [0, tasks) and returns when all are done. Any thread may call it, a task
@@ -124,8 +127,8 @@ class pool {
       busy_.wait(left, std::memory_order_acquire);
   }
 
-  /// Between this run and the task that asks for it there may be tasks of other pools, which share this worker's
-  /// number: they take turns.
+  /// A run that a task of this pool asks for. If tasks of other pools lie between (this pool's task runs another pool,
+  /// whose tasks run this one), several threads may ask at once under the same worker's number: they take turns.
   template <class F>
   static void run_nested(std::size_t tasks, F& f, place& mine) {
     if (&mine == place::here) {
@@ -141,8 +144,9 @@ class pool {
   /// The first task of a worker's share.
   std::size_t share(std::size_t worker) const { return threads_detail::first_of_share(worker, tasks_, workers_); }
 
-  /// First the worker's own share, then what others have left of theirs. Rows that a worker made in one call are mostly
-  /// its own in the next, too, and still in its cache.
+  /// Takes the tasks of the worker's own share, then those that others have left of theirs. Shares are cut in the same
+  /// way in every call: the rows that a worker wrote in one call are mostly those that it reads in the next, and still
+  /// in its cache.
   void take_tasks(std::size_t worker) {
     for (std::size_t i = 0; i < workers_; ++i) {
       const std::size_t w = (worker + i) % workers_, end = share(w + 1);

@@ -13,8 +13,8 @@
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Twice the code that means zero, as the arithmetic sees it: without VNNI codes of 8 bits are signed, and what is
-/// stored as 128 is zero already.
+/// Twice the code that means zero, as add_products() sees codes. Without VNNI it makes codes of 8 bits signed, so that
+/// the stored 128 is 0 there already.
 template <class F>
 inline constexpr int twice_seen_zero = twice_stored_zero<F> - (F::bits == 8 && !CTLM_AVX512VNNI ? 256 : 0);
 
@@ -53,8 +53,10 @@ CTLM_INLINE void wide_tile(const std::uint8_t* codes, const std::int8_t* x, std:
   }
 }
 
-/// What the stored zero of the weights makes of a group whose activations have this sum. A sum of 16 bits is multiplied
-/// where it is broadcast; larger groups' are multiplied before.
+/// What a group's sums start with: -zero * (sum of the activations' codes), where `zero` is the code that means zero
+/// (for int2, whose zero lies between two codes, the lower one; the missing half is subtracted in the end). The
+/// products that are added are code * activation; with this start, the result is (code - zero) * activation. Sums of up
+/// to 256 activations fit 16 bits: they are multiplied in the register, which is faster.
 template <class F>
 CTLM_INLINE __m512i wide_start(const std::int32_t& sum) {
   constexpr int factor = -(twice_seen_zero<F> / 2);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: 16-bit numbers widened by the one or two instructions that are there for it; GCC makes four of the general
-// code.
+// ctlm: widens 16-bit numbers with the one or two instructions that these processors have for it, where GCC turns the
+// general code into four.
 #pragma once
 
 #include "../widen.hpp"
