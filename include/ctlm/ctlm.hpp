@@ -49,8 +49,16 @@
 #include "policy/schedule/warmup_cosine.hpp"
 #include "policy/slots.hpp"
 
+#include "spec/gemma.hpp"
+#include "spec/gemma2.hpp"
+#include "spec/gemma3.hpp"
 #include "spec/gpt2.hpp"
 #include "spec/llama.hpp"
+#include "spec/mistral.hpp"
+#include "spec/phi3.hpp"
+#include "spec/qwen2.hpp"
+#include "spec/qwen3.hpp"
+#include "spec/smollm3.hpp"
 
 #include "model/causal_lm.hpp"
 #include "model/fingerprint.hpp"

@@ -9,6 +9,14 @@ namespace ctlm { inline namespace CTLM_ABI {
 // Specs and recipes.
 struct gpt2_config;
 struct llama_config;
+struct mistral_config;
+struct qwen2_config;
+struct qwen3_config;
+struct smollm3_config;
+struct phi3_config;
+struct gemma_config;
+struct gemma2_config;
+struct gemma3_config;
 struct train_config;
 struct decoder_shape;
 

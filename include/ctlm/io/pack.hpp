@@ -43,10 +43,16 @@ std::string spelling_of() {
   return text;
 }
 
+template <class T>
+concept has_fields = requires(const T& t) {
+  t.for_each_field([](const char*, auto) {});
+};
+
 /// A value as C++ spells it: read back, it is the same to the bit. It must be finite.
 template <class T>
 std::string literal(T value) {
   if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
+  if constexpr (std::is_same_v<T, rope_kind>) return "ctlm::rope_kind(" + std::to_string(static_cast<int>(value)) + ")";
   std::ostringstream text;
   text.exceptions(std::ios::badbit);   // otherwise a stream swallows std::bad_alloc
   text.imbue(std::locale::classic());  // neither commas nor groups of digits
@@ -64,7 +70,11 @@ template <class Config>
 std::string fields_of(const Config& config) {
   std::string text;
   config.for_each_field([&](const char* name, auto value) {
-    const std::string spelt = literal(value);
+    std::string spelt;
+    if constexpr (has_fields<decltype(value)>)
+      spelt = "{" + fields_of(value) + "}";
+    else
+      spelt = literal(value);
     for (const char* part : {"\n      .", name, " = ", spelt.c_str(), ","}) text += part;
   });
   return text;
@@ -75,6 +85,8 @@ template <class Config>
 result<void> check_fields(const Config& config) {
   failure f;
   config.for_each_field([&](const char* name, auto value) {
+    if constexpr (has_fields<decltype(value)>)
+      if (const auto inner = check_fields(value); !inner) f = inner.error();
     if constexpr (std::is_floating_point_v<decltype(value)>)
       if (!(value - value == 0))
         f = {errc::invalid_argument, "ctlm: config.{name} is not a finite number and cannot be written", 0, 0, 0, name};

@@ -36,8 +36,23 @@ struct attention_workspace {
   }
 };
 
-/// Rows of queries of one head. Row r sees the first `visible + r * growth` keys.
-template <class T>
+/// What a model does with scores besides scaling them. Those that do nothing cost nothing: `capped` and `windowed` are
+/// known to the compiler.
+template <bool Capped, bool Windowed>
+struct score_rules {
+  static constexpr bool capped = Capped, windowed = Windowed;
+  float cap = 0;           ///< scores s become cap * tanh(s / cap)
+  std::size_t window = 0;  ///< positions that a row sees at most, its own among them
+};
+template <>
+struct score_rules<false, false> {
+  static constexpr bool capped = false, windowed = false;
+};
+using plain_scores = score_rules<false, false>;
+
+/// Rows of queries of one head. Row r sees the first `visible + r * growth` keys, or the last ones of them that lie in
+/// the window.
+template <class T, class Rules = plain_scores>
 struct query_rows {
   strided<T> q;
   std::size_t rows = 0;
@@ -45,12 +60,24 @@ struct query_rows {
   std::size_t growth = 1;
   std::size_t dropout_base = 0;    // element number of row 0, key 0 in the dropout mask
   std::size_t dropout_stride = 0;  // from one row to the next
+  [[no_unique_address]] Rules rules{};
 
+  /// The first key that row r sees.
+  constexpr std::size_t from(std::size_t r) const {
+    if constexpr (Rules::windowed) return sees(r) > rules.window ? sees(r) - rules.window : 0;
+    return 0;
+  }
   constexpr std::size_t sees(std::size_t r) const { return visible + r * growth; }
   constexpr std::size_t most() const { return sees(rows - 1); }
   /// Row r alone.
   constexpr query_rows only(std::size_t r) const {
-    return {{q.data + r * q.row, q.row, q.col}, 1, sees(r), growth, dropout_base + r * dropout_stride, dropout_stride};
+    return {{q.data + r * q.row, q.row, q.col},
+            1,
+            sees(r),
+            growth,
+            dropout_base + r * dropout_stride,
+            dropout_stride,
+            rules};
   }
 };
 
@@ -61,12 +88,36 @@ struct key_value_tile {
   strided<T> values;
 };
 
+/// Keys [hidden, hidden + seen) of a tile are those that a row sees.
+struct visible_keys {
+  std::size_t hidden = 0;
+  std::size_t seen = 0;
+};
+
 /// Keys that row r sees within [first, first + count).
-template <class T>
-constexpr std::size_t visible_in_tile(const query_rows<T>& queries, std::size_t r, std::size_t first,
-                                      std::size_t count) {
-  const std::size_t seen = queries.sees(r);
-  return seen <= first ? 0 : smaller(seen - first, count);
+template <class T, class Rules>
+constexpr visible_keys visible_in_tile(const query_rows<T, Rules>& queries, std::size_t r, std::size_t first,
+                                       std::size_t count) {
+  const std::size_t end = queries.sees(r), begin = queries.from(r);
+  const std::size_t before = end <= first ? 0 : smaller(end - first, count);
+  const std::size_t hidden = begin <= first ? 0 : smaller(begin - first, before);
+  return {hidden, before - hidden};
+}
+
+/// Scores become what the rules make of them, divided by `scale`, which the softmax multiplies with.
+template <class Backend, class T, class Rules>
+constexpr void apply_rules(Backend backend, const Rules& rules, std::size_t n, T scale, T* scores) {
+  if constexpr (Rules::capped) {
+    if (rules.cap == 0) return;
+    const T inward = scale / static_cast<T>(rules.cap), outward = static_cast<T>(rules.cap) / scale;
+    elementwise(
+        backend, n,
+        [=](auto& s) {
+          using math::tanh;
+          s = tanh(s * inward) * outward;
+        },
+        scores);
+  }
 }
 
 template <class T>
@@ -76,9 +127,12 @@ constexpr void clear(std::size_t n, T* x) {
 
 /// Takes in one row of a tile of scores, which become exponentials e^(score * scale - peak), `peak` being the highest
 /// so far. If this tile raised the peak, the sum of exponentials and the output so far are first made smaller to match.
+/// What the row does not see becomes 0.
 template <class Backend, class T>
-constexpr void absorb_row(Backend backend, std::size_t seen, std::size_t count, std::size_t head_dim, T scale,
-                          T* scores, T& peak, T& total, T* out) {
+constexpr void absorb_row(Backend backend, const visible_keys& keys, std::size_t count, std::size_t head_dim, T scale,
+                          T* row, T& peak, T& total, T* out) {
+  const std::size_t seen = keys.seen;
+  T* const scores = row + keys.hidden;
   if (seen > 0) {
     const T highest = math::max(peak, maximum(backend, seen, static_cast<const T*>(scores)) * scale);
     const T shrink = math::exp(peak - highest);
@@ -95,13 +149,14 @@ constexpr void absorb_row(Backend backend, std::size_t seen, std::size_t count, 
           backend, head_dim, [=](auto& o) { o *= shrink; }, out);
     peak = highest;
   }
-  clear(count - seen, scores + seen);
+  clear(keys.hidden, row);
+  clear(count - keys.hidden - seen, scores + seen);
 }
 
 /// Divides a finished row of output by its sum of exponentials. False if the row holds a NaN or an infinity that may
 /// have come from a key or value that this row does not see.
-template <class Backend, class T>
-constexpr bool finish_row(Backend backend, const query_rows<T>& queries, std::size_t head_dim, T total, T* out) {
+template <class Backend, class T, class Rules>
+constexpr bool finish_row(Backend backend, const query_rows<T, Rules>& queries, std::size_t head_dim, T total, T* out) {
   const T inverse = T(1) / total;
   if (queries.growth == 0 || queries.rows == 1) {  // all rows see all keys
     elementwise(
@@ -120,25 +175,28 @@ constexpr bool finish_row(Backend backend, const query_rows<T>& queries, std::si
 
 /// What attend() does, but a NaN in a tile reaches all rows of the tile. Returns false if finish_row() was false for a
 /// row; ws.total of such rows is 0.
-template <class Backend, class T, class Tiles>
-CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, T scale, const query_rows<T>& queries,
-                                         const Tiles& tiles, T* out, std::size_t out_stride, T* log_sum,
-                                         const dropout_mask& dropout, attention_workspace<T>& ws) {
+template <class Backend, class T, class Rules, class Tiles>
+CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, T scale,
+                                         const query_rows<T, Rules>& queries, const Tiles& tiles, T* out,
+                                         std::size_t out_stride, T* log_sum, const dropout_mask& dropout,
+                                         attention_workspace<T>& ws) {
   for (std::size_t r = 0; r < queries.rows; ++r) {
     ws.peak[r] = -std::numeric_limits<T>::infinity();
     ws.total[r] = T(0);
     clear(head_dim, out + r * out_stride);
   }
-  for (std::size_t first = 0; first < queries.most(); first += key_tile) {
+  for (std::size_t first = queries.from(0); first < queries.most(); first += key_tile) {
     const std::size_t count = smaller(key_tile, queries.most() - first);
     const auto [keys, values] = tiles(first, count);
     gemm(backend, queries.rows, count, head_dim, queries.q, keys.transposed(), ws.scores, count, false, ws.panel);
     for (std::size_t r = 0; r < queries.rows; ++r) {
-      const std::size_t seen = visible_in_tile(queries, r, first, count);
+      const visible_keys seen = visible_in_tile(queries, r, first, count);
       T* row = ws.scores + r * count;
+      apply_rules(backend, queries.rules, seen.seen, scale, row + seen.hidden);
       absorb_row(backend, seen, count, head_dim, scale, row, ws.peak[r], ws.total[r], out + r * out_stride);
       if (dropout.active())
-        apply_dropout(dropout, seen, row, queries.dropout_base + r * queries.dropout_stride + first);
+        apply_dropout(dropout, seen.seen, row + seen.hidden,
+                      queries.dropout_base + r * queries.dropout_stride + first + seen.hidden);
     }
     gemm(backend, queries.rows, head_dim, count, row_major<T>(ws.scores, count), values, out, out_stride, true,
          ws.panel);
@@ -158,9 +216,9 @@ CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, 
 /// `log_sum`, if given, receives log(sum of exponentials) of each row, which is all that the backward pass needs.
 /// A row with a NaN among the keys and values it sees becomes NaN. Rows of the same tile that do not see it became NaN
 /// too, since zero times NaN is NaN: those are computed again, each on its own.
-template <class Backend, class T, class Tiles>
-constexpr void attend(Backend backend, std::size_t head_dim, T scale, const query_rows<T>& queries, const Tiles& tiles,
-                      T* out, std::size_t out_stride, T* log_sum, const dropout_mask& dropout,
+template <class Backend, class T, class Rules, class Tiles>
+constexpr void attend(Backend backend, std::size_t head_dim, T scale, const query_rows<T, Rules>& queries,
+                      const Tiles& tiles, T* out, std::size_t out_stride, T* log_sum, const dropout_mask& dropout,
                       attention_workspace<T>& ws) {
   if (attend_once(backend, head_dim, scale, queries, tiles, out, out_stride, log_sum, dropout, ws)) return;
   for (std::size_t r = 0; r < queries.rows; ++r)

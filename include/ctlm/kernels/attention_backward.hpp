@@ -6,39 +6,65 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Scores p become probabilities, and d, the gradients of those, become the scores' own.
+template <class Backend, class T, class Rules>
+constexpr void softmax_backward(Backend backend, const Rules& rules, std::size_t n, T scale, T shift, T mean, T* p,
+                                T* d) {
+  if constexpr (Rules::capped) {
+    if (rules.cap != 0) {
+      const T inward = scale / static_cast<T>(rules.cap);
+      elementwise(
+          backend, n,
+          [=](auto& probability, auto& gradient) {
+            using math::exp;
+            const auto along = probability * inward;  // tanh of the score before its cap
+            probability = exp(probability * scale - shift);
+            gradient = probability * (gradient - mean) * scale *
+                       (constant<std::remove_cvref_t<decltype(along)>>(1) - along * along);
+          },
+          p, d);
+      return;
+    }
+  }
+  elementwise(
+      backend, n,
+      [=](auto& probability, auto& gradient) {
+        using math::exp;
+        probability = exp(probability * scale - shift);
+        gradient = probability * (gradient - mean) * scale;
+      },
+      p, d);
+}
+
 /// Gradients of one tile of scores: scores become probabilities P (after dropout), ws.gradients become dS.
-template <class Backend, class T>
-constexpr void attention_backward_tile(Backend backend, const head_shape& s, const query_rows<T>& queries,
-                                       std::size_t first, std::size_t count, const T* log_sum, const T* delta,
-                                       const dropout_mask& dropout, attention_workspace<T>& ws) {
+template <class Backend, class T, class Rules>
+constexpr void attention_backward_tile(Backend backend, const ruled_heads<Rules>& s,
+                                       const query_rows<T, Rules>& queries, std::size_t first, std::size_t count,
+                                       const T* log_sum, const T* delta, const dropout_mask& dropout,
+                                       attention_workspace<T>& ws) {
   const T scale = s.template scale<T>();
   for (std::size_t r = 0; r < queries.rows; ++r) {
-    const std::size_t seen = visible_in_tile(queries, r, first, count);
-    T* p = ws.scores + r * count;
-    T* d = ws.gradients + r * count;
-    const std::size_t element = queries.dropout_base + r * queries.dropout_stride + first;
+    const auto [hidden, seen] = visible_in_tile(queries, r, first, count);
+    T* const p = ws.scores + r * count + hidden;
+    T* const d = ws.gradients + r * count + hidden;
+    const std::size_t element = queries.dropout_base + r * queries.dropout_stride + first + hidden;
     if (dropout.active()) apply_dropout(dropout, seen, d, element);
-    const T shift = log_sum[r], mean = delta[r];
-    elementwise(
-        backend, seen,
-        [=](auto& probability, auto& gradient) {
-          using math::exp;
-          probability = exp(probability * scale - shift);
-          gradient = probability * (gradient - mean) * scale;
-        },
-        p, d);
+    apply_rules(backend, queries.rules, seen, scale, p);
+    softmax_backward(backend, queries.rules, seen, scale, log_sum[r], delta[r], p, d);
     if (dropout.active()) apply_dropout(dropout, seen, p, element);
-    clear(count - seen, p + seen);
-    clear(count - seen, d + seen);
+    for (T* const row : {ws.scores + r * count, ws.gradients + r * count}) {
+      clear(hidden, row);
+      clear(count - hidden - seen, row + hidden + seen);
+    }
   }
 }
 
 /// dqkv = gradients of queries, keys and values, given those of the output (every element is written).
 /// One task owns the keys and values of one head of one sequence, and the queries that share it.
-template <class Backend, executor E, class T>
-constexpr void attention_backward(Backend backend, E& exec, const head_shape& s, const batch_rows& batch, const T* qkv,
-                                  const T* out, const T* dout, const T* log_sum, T* dqkv, const dropout_mask& dropout,
-                                  attention_workspace<T>* workers) {
+template <class Backend, executor E, class Rules, class T>
+constexpr void attention_backward(Backend backend, E& exec, const ruled_heads<Rules>& s, const batch_rows& batch,
+                                  const T* qkv, const T* out, const T* dout, const T* log_sum, T* dqkv,
+                                  const dropout_mask& dropout, attention_workspace<T>* workers) {
   const std::size_t stride = s.qkv_dim(), q_dim = s.q_dim();
   exec.run(batch.sequences * s.kv_heads, [&](std::size_t task, std::size_t worker) {
     attention_workspace<T>& ws = workers[worker];
@@ -55,6 +81,7 @@ constexpr void attention_backward(Backend backend, E& exec, const head_shape& s,
         for (std::size_t i = j / query_tile * query_tile; i < batch.length; i += query_tile) {
           const std::size_t rows = smaller(query_tile, batch.length - i);
           const auto queries = attention_detail::queries_of(s, batch, batch.run(b), qkv, h, i, rows);
+          if (queries.from(0) >= j + keys) break;  // their window, and that of later rows, begins behind these keys
           const T* o = out + (row0 + i) * q_dim + h * s.head_dim;
           const T* go = dout + (row0 + i) * q_dim + h * s.head_dim;
           const std::size_t count = smaller(keys, queries.most() - j);
@@ -76,7 +103,7 @@ constexpr void attention_backward(Backend backend, E& exec, const head_shape& s,
           gemm(backend, count, s.head_dim, rows, p.transposed(), row_major(go, q_dim), dv, stride, started, ws.panel);
           gemm(backend, count, s.head_dim, rows, ds.transposed(), queries.q, dk, stride, started, ws.panel);
           gemm(backend, rows, s.head_dim, count, ds, row_major(k, stride), dqkv + (row0 + i) * stride + h * s.head_dim,
-               stride, j > 0, ws.panel);
+               stride, j / key_tile > queries.from(0) / key_tile, ws.panel);
           started = true;
         }
       }

@@ -17,6 +17,15 @@ constexpr void embed(Backend backend, E& exec, F, std::size_t rows, const token*
   });
 }
 
+/// x *= factor.
+template <class Backend, executor E, class T>
+constexpr void scale_rows(Backend backend, E& exec, std::size_t n, T factor, T* x) {
+  parallel_for(exec, n, 16384, [&](std::size_t first, std::size_t count, std::size_t) {
+    elementwise(
+        backend, count, [=](auto& v) { v = v * factor; }, x + first);
+  });
+}
+
 /// dtable[tokens[r]] += dx[r]. Columns are shared out, since rows may repeat.
 template <class Backend, executor E, class T>
 constexpr void embed_backward(Backend backend, E& exec, std::size_t rows, std::size_t n, const token* tokens,

@@ -4,42 +4,26 @@
 #pragma once
 
 #include "block_state.hpp"
+#include "head_norms.hpp"
 #include "projection.hpp"
+#include "rotary.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// The heads of model M, as attention's kernels take them.
 template <class M>
-inline constexpr head_shape heads_of{M::shape.heads, M::shape.kv_heads, M::shape.head_dim};
+inline constexpr head_shape heads_of{M::shape.heads, M::shape.kv_heads, M::shape.head_dim, M::shape.query_scale};
 
-/// Cosines and sines of the rotary angles, [period][head_dim / 2]; row r has those of row r % period. Without rotary
-/// positions there are none.
-template <class T>
-struct rotary_angles {
-  T* cosine = nullptr;     ///< [period][head_dim / 2]; nullptr without rotary positions
-  T* sine = nullptr;       ///< [period][head_dim / 2]
-  std::size_t period = 1;  ///< rows after which the positions repeat: of a batch, its sequence
-
-  /// Asks an arena for the angles of `period` rows; for none where the model has no rotary positions.
-  template <class A>
-  static constexpr rotary_angles place(A& a, const decoder_shape& shape, std::size_t period) {
-    if (shape.position != position_kind::rope) return {};
-    const std::size_t numbers = period * shape.head_dim / 2;
-    T* const cosine = a.template allocate<T>(numbers);
-    return {cosine, a.template allocate<T>(numbers), period};
+/// The same of one layer, with what becomes of its scores.
+template <class M>
+constexpr auto heads_of_layer([[maybe_unused]] std::size_t layer) {
+  constexpr decoder_shape s = M::shape;
+  if constexpr (s.attention_cap > 0 || s.window > 0) {
+    using rules = score_rules<(s.attention_cap > 0), (s.window > 0)>;
+    return ruled_heads<rules>{s.heads, s.kv_heads, s.head_dim, s.query_scale, {s.attention_cap, s.window_of(layer)}};
+  } else {
+    return heads_of<M>;
   }
-  /// Computes the angles of `rows` positions, `first` being the first.
-  constexpr void fill(const decoder_shape& shape, std::size_t first, std::size_t rows) const {
-    if (shape.position == position_kind::rope) rope_angles(rows, shape.head_dim, first, shape.rope_theta, cosine, sine);
-  }
-};
-
-/// Turns queries and keys of all rows by their positions, or back (direction -1).
-template <class M, class Context, class T>
-constexpr void rotate(Context& c, std::size_t rows, const rotary_angles<T>& angles, T* qkv, T direction) {
-  if constexpr (M::shape.position == position_kind::rope)
-    rope(c.backend, *c.exec, rows, angles.period, M::shape.heads + M::shape.kv_heads, M::shape.head_dim, qkv,
-         M::shape.qkv_dim(), static_cast<const T*>(angles.cosine), static_cast<const T*>(angles.sine), direction);
 }
 
 /// mid = x + what attention adds, with dropout on it. `attend(qkv, attended)` rotates the rows' queries and keys and
@@ -53,7 +37,8 @@ CTLM_NOINLINE constexpr void attention_part_forward(Context& c, const W& w, std:
                s.norm1);
   project<M, id::qkv_weight, id::qkv_bias>(c, w, layer, rows, s.normed, nullptr, s.qkv);
   attend(s.qkv, s.attended);
-  project_residual<M, id::out_weight, id::out_bias>(c, w, layer, rows, s.attended, s.x, s.mid, dropout, s.normed);
+  project_residual<M, id::out_weight, id::out_bias>(c, w, layer, rows, s.attended, s.x, s.mid, dropout, s.normed,
+                                                    residual_norm<M, id::after1_weight>(w, layer, s.branch1, s.after1));
 }
 
 /// dx holds the gradient of `mid` and becomes that of x; those of the weights go to g. `attend_backward(dattended,
@@ -66,7 +51,9 @@ CTLM_NOINLINE constexpr void attention_part_backward(Context& c, const W& w, con
   using id = tensor_id;
   constexpr typename M::norm norm;
   constexpr std::size_t d = M::shape.d_model;
-  const T* const dbranch = through_dropout(c, dropout, rows * d, static_cast<const T*>(dx), b.normed);
+  const T* const dadded = through_dropout(c, dropout, rows * d, static_cast<const T*>(dx), b.normed);
+  const T* const dbranch =
+      through_residual_norm<M, id::after1_weight>(c, w, g, layer, rows, s.branch1, s.after1, dadded, b.dnormed);
   project_backward<M, id::out_weight, id::out_bias>(c, w, g, layer, rows, dbranch, static_cast<const T*>(s.attended),
                                                     b.dattended, accumulate);
   attend_backward(static_cast<const T*>(b.dattended), b.dqkv);

@@ -20,6 +20,11 @@ struct block_state {
   T* out = nullptr;             ///< [rows][d_model] the block's output
   Statistics* norm1 = nullptr;  ///< [rows] of the first norm, or nullptr where no backward pass follows
   Statistics* norm2 = nullptr;  ///< [rows] of the second norm, or nullptr
+  // Of models with post_norms alone: what attention, and the feed-forward layer, add before their norm.
+  T* branch1 = nullptr;          ///< [rows][d_model]
+  T* branch2 = nullptr;          ///< [rows][d_model]
+  Statistics* after1 = nullptr;  ///< [rows], or nullptr
+  Statistics* after2 = nullptr;  ///< [rows], or nullptr
 };
 
 /// Scratch of the backward pass of a block, shared by all layers.

@@ -16,14 +16,18 @@ enum class tensor_id : std::uint8_t {
   norm1_bias,          ///< [d_model]; of layer_norm with biases
   qkv_weight,          ///< [qkv_dim][d_model] projection to queries, keys and values
   qkv_bias,            ///< [qkv_dim]; with biases
+  q_norm_weight,       ///< [head_dim] gains of the norm of every head of queries, before they rotate
+  k_norm_weight,       ///< [head_dim] the same of keys
   out_weight,          ///< [d_model][q_dim] projection of what attention makes
   out_bias,            ///< [d_model]; with biases
+  after1_weight,       ///< [d_model] gains of the norm of what attention adds
   norm2_weight,        ///< [d_model] gains of the norm before the feed-forward layer
   norm2_bias,          ///< [d_model]; of layer_norm with biases
   up_weight,           ///< [up_dim][d_model] first projection of the feed-forward layer; gated: the gate's rows first
   up_bias,             ///< [up_dim]; with biases
   down_weight,         ///< [d_model][d_ff] second projection of the feed-forward layer
   down_bias,           ///< [d_model]; with biases
+  after2_weight,       ///< [d_model] gains of the norm of what the feed-forward layer adds
   norm_weight,         ///< [d_model] gains of the norm after the last block
   norm_bias,           ///< [d_model]; of layer_norm with biases
   head_weight,         ///< [vocab][d_model] projection to logits; where it is not tied to the token embedding
@@ -63,6 +67,9 @@ namespace rule {
 constexpr bool always(const decoder_shape&) { return true; }
 constexpr bool biased(const decoder_shape& s) { return s.bias; }
 constexpr bool biased_norm(const decoder_shape& s) { return s.bias && s.norm == norm_kind::layer; }
+constexpr bool biased_qkv(const decoder_shape& s) { return s.bias || s.qkv_bias; }
+constexpr bool normed_heads(const decoder_shape& s) { return s.qk_norm; }
+constexpr bool normed_after(const decoder_shape& s) { return s.post_norms; }
 constexpr bool learned_positions(const decoder_shape& s) { return s.position == position_kind::learned; }
 constexpr bool own_head(const decoder_shape& s) { return !s.tie_embeddings; }
 
@@ -70,6 +77,7 @@ constexpr std::size_t one(const decoder_shape&) { return 1; }
 constexpr std::size_t vocab(const decoder_shape& s) { return s.vocab; }
 constexpr std::size_t context(const decoder_shape& s) { return s.context; }
 constexpr std::size_t width(const decoder_shape& s) { return s.d_model; }
+constexpr std::size_t head_dim(const decoder_shape& s) { return s.head_dim; }
 constexpr std::size_t q_dim(const decoder_shape& s) { return s.q_dim(); }
 constexpr std::size_t qkv_dim(const decoder_shape& s) { return s.qkv_dim(); }
 constexpr std::size_t up_dim(const decoder_shape& s) { return s.up_dim(); }
@@ -89,10 +97,17 @@ inline constexpr tensor_rule declared_tensors[] = {
      rule::width},
     {"qkv.weight", tensor_id::qkv_weight, tensor_role::projection, tensor_scope::layer, rule::always, rule::qkv_dim,
      rule::width},
-    {"qkv.bias", tensor_id::qkv_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::qkv_dim},
+    {"qkv.bias", tensor_id::qkv_bias, tensor_role::bias, tensor_scope::layer, rule::biased_qkv, rule::one,
+     rule::qkv_dim},
+    {"q_norm.weight", tensor_id::q_norm_weight, tensor_role::gain, tensor_scope::layer, rule::normed_heads, rule::one,
+     rule::head_dim},
+    {"k_norm.weight", tensor_id::k_norm_weight, tensor_role::gain, tensor_scope::layer, rule::normed_heads, rule::one,
+     rule::head_dim},
     {"out.weight", tensor_id::out_weight, tensor_role::into_residual, tensor_scope::layer, rule::always, rule::width,
      rule::q_dim},
     {"out.bias", tensor_id::out_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::width},
+    {"after1.weight", tensor_id::after1_weight, tensor_role::gain, tensor_scope::layer, rule::normed_after, rule::one,
+     rule::width},
     {"norm2.weight", tensor_id::norm2_weight, tensor_role::gain, tensor_scope::layer, rule::always, rule::one,
      rule::width},
     {"norm2.bias", tensor_id::norm2_bias, tensor_role::bias, tensor_scope::layer, rule::biased_norm, rule::one,
@@ -103,6 +118,8 @@ inline constexpr tensor_rule declared_tensors[] = {
     {"down.weight", tensor_id::down_weight, tensor_role::into_residual, tensor_scope::layer, rule::always, rule::width,
      rule::d_ff},
     {"down.bias", tensor_id::down_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::width},
+    {"after2.weight", tensor_id::after2_weight, tensor_role::gain, tensor_scope::layer, rule::normed_after, rule::one,
+     rule::width},
     {"norm.weight", tensor_id::norm_weight, tensor_role::gain, tensor_scope::model, rule::always, rule::one,
      rule::width},
     {"norm.bias", tensor_id::norm_bias, tensor_role::bias, tensor_scope::model, rule::biased_norm, rule::one,

@@ -23,8 +23,9 @@ CTLM_NOINLINE constexpr void feed_forward_part_forward(Context& c, const W& w, s
                                                        const S& s, const Dropout& dropout) {
   feed_forward_until_activation<M>(c, w, layer, rows, s);
   activation_forward(typename M::activation_policy{}, c.backend, *c.exec, rows, M::shape.d_ff, s.up, s.activated);
-  project_residual<M, tensor_id::down_weight, tensor_id::down_bias>(c, w, layer, rows, s.activated, s.mid, s.out,
-                                                                    dropout, s.normed);
+  project_residual<M, tensor_id::down_weight, tensor_id::down_bias>(
+      c, w, layer, rows, s.activated, s.mid, s.out, dropout, s.normed,
+      residual_norm<M, tensor_id::after2_weight>(w, layer, s.branch2, s.after2));
 }
 
 /// dx holds the gradient of `out` and becomes that of `mid`; those of the weights go to g. The pre-activations in s.up
@@ -37,7 +38,9 @@ CTLM_NOINLINE constexpr void feed_forward_part_backward(Context& c, const W& w, 
   constexpr typename M::norm norm;
   constexpr typename M::activation_policy activation;
   constexpr std::size_t d = M::shape.d_model, d_ff = M::shape.d_ff;
-  const T* const dbranch = through_dropout(c, dropout, rows * d, static_cast<const T*>(dx), b.normed);
+  const T* const dadded = through_dropout(c, dropout, rows * d, static_cast<const T*>(dx), b.normed);
+  const T* const dbranch =
+      through_residual_norm<M, id::after2_weight>(c, w, g, layer, rows, s.branch2, s.after2, dadded, b.dnormed);
   activation_forward(activation, c.backend, *c.exec, rows, d_ff, static_cast<const T*>(s.up), b.activated);
   // The gradient of the activated numbers takes their place once the weights' has been computed from them.
   project_backward<M, id::down_weight, id::down_bias>(c, w, g, layer, rows, dbranch, static_cast<const T*>(b.activated),

@@ -3,7 +3,7 @@
 // to the linear layers that its view chooses, and to nobody here.
 #pragma once
 
-#include "../kernels/ops.hpp"
+#include "residual_norm.hpp"
 #include "weights.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -30,20 +30,35 @@ constexpr void project(Context& c, const W& w, std::size_t layer, std::size_t ro
   linear_layer<M>(c, w.template matrix_of<weight>(layer), w.vector_of(bias, layer), rows, x, residual, y);
 }
 
-/// y = residual + the projection of x, with dropout on the projection.
-template <class M, tensor_id weight, tensor_id bias, class Context, class W, class Dropout>
+/// y = residual + branch, with dropout on the branch.
+template <class M, class Context, class Dropout>
+constexpr void add_branch(Context& c, std::size_t rows, const typename M::real* residual, typename M::real* branch,
+                          typename M::real* y, const Dropout& dropout) {
+  using T = typename M::real;
+  parallel_for(*c.exec, rows * M::shape.d_model, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
+    if constexpr (!std::same_as<Dropout, no_dropout>)
+      if (dropout.active()) apply_dropout(dropout, n, branch + first, first);
+    auto add = [](auto& to, const auto& from, const auto& added) { to = from + added; };
+    elementwise(c.backend, n, add, y + first, residual + first, static_cast<const T*>(branch) + first);
+  });
+}
+
+/// y = residual + after(the projection of x), with dropout on what is added. `after` is the residual_norm of a model
+/// with post_norms; of others it does nothing.
+template <class M, tensor_id weight, tensor_id bias, class Context, class W, class Dropout, class After>
 constexpr void project_residual(Context& c, const W& w, std::size_t layer, std::size_t rows, const typename M::real* x,
                                 const typename M::real* residual, typename M::real* y, const Dropout& dropout,
-                                typename M::real* scratch) {
-  using T = typename M::real;
-  if (!dropout.active()) return project<M, weight, bias>(c, w, layer, rows, x, residual, y);
-  if constexpr (!std::same_as<Dropout, no_dropout>) {
-    project<M, weight, bias>(c, w, layer, rows, x, nullptr, scratch);
-    parallel_for(*c.exec, rows * M::shape.d_model, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
-      apply_dropout(dropout, n, scratch + first, first);
-      auto add = [](auto& to, const auto& from, const auto& dropped) { to = from + dropped; };
-      elementwise(c.backend, n, add, y + first, residual + first, static_cast<const T*>(scratch) + first);
-    });
+                                typename M::real* scratch, const After& after) {
+  if constexpr (After::present) {
+    project<M, weight, bias>(c, w, layer, rows, x, nullptr, after.branch);
+    after.apply(c, rows, scratch);
+    add_branch<M>(c, rows, residual, scratch, y, dropout);
+  } else {
+    if (!dropout.active()) return project<M, weight, bias>(c, w, layer, rows, x, residual, y);
+    if constexpr (!std::same_as<Dropout, no_dropout>) {
+      project<M, weight, bias>(c, w, layer, rows, x, nullptr, scratch);
+      add_branch<M>(c, rows, residual, scratch, y, dropout);
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "arguments.hpp"
 #include "block.hpp"
+#include "embedding_scale.hpp"
 #include "kernel_context.hpp"
 #include "kv_cache.hpp"
 #include "vocabulary.hpp"
@@ -178,26 +179,24 @@ class basic_session {
     using weight_format = stored<typename M::weight_format>;
     embed(c_.backend, *c_.exec, weight_format{}, rows, tokens.data(),
           weights_.common().matrix_of(tensor_id::token_embedding), x_);
+    scale_embeddings<M>(c_, rows, x_);
     if constexpr (rotary) {
-      angles_.fill(shape, position_, rows);
+      angles_.template fill<M>(position_, rows);
     } else {
       add_positions(c_.backend, *c_.exec, weight_format{}, rows, rows, position_,
                     weights_.common().matrix_of(tensor_id::position_embedding), x_, normed_);
     }
     block_state<real, typename M::norm::template statistics<real>> s;
     s.x = s.mid = s.out = x_;
-    s.normed = normed_;
+    s.normed = s.branch1 = s.branch2 = normed_;
     s.qkv = qkv_;
     s.attended = attended_;
     s.up = up_;
     s.activated = activated_;
     for (std::size_t layer = 0; layer < shape.layers; ++layer) {
-      block_forward<M>(
-          c_, weights_.layer(layer), layer, rows, s,
-          [&](real* qkv, real* out) {
-            attend(layer, {rows, position_}, qkv, out);
-          },
-          no_dropout{}, no_dropout{});
+      const auto& w = weights_.layer(layer);
+      auto attend_rows = [&](real* qkv, real* out) { attend(w, layer, {rows, position_}, qkv, out); };
+      block_forward<M>(c_, w, layer, rows, s, attend_rows, no_dropout{}, no_dropout{});
       weights_.done(layer);
       if (release_cache_) cache_.for_each_part(layer, release_cache_);
     }
@@ -206,11 +205,14 @@ class basic_session {
   }
 
   /// Queries and keys turn by their positions, keys and values go to the cache, and the rows attend to it.
-  constexpr void attend(std::size_t layer, const session_rows& rows, real* qkv, real* out) {
-    rotate<M>(c_, rows.rows, angles_, qkv, real(1));
+  template <class W>
+  constexpr void attend([[maybe_unused]] const W& w, std::size_t layer, const session_rows& rows, real* qkv,
+                        real* out) {
+    normalise_heads<M>(c_, w, layer, rows.rows, qkv);
+    rotate<M>(c_, layer, rows.rows, angles_, qkv, real(1));
     const cached_keys<cache_type, typename M::backend_policy> keys{&cache_, layer, tile_scratch_};
     keys.store(rows, heads_of<M>, qkv);
-    attention_forward(c_.backend, *c_.exec, heads_of<M>, rows, static_cast<const real*>(qkv), keys, out,
+    attention_forward(c_.backend, *c_.exec, heads_of_layer<M>(layer), rows, static_cast<const real*>(qkv), keys, out,
                       static_cast<real*>(nullptr), dropout_mask{}, c_.attention);
   }
 
@@ -221,6 +223,8 @@ class basic_session {
                   weights_.common().vector_of(tensor_id::norm_bias), normed_, shape.norm_eps);
     linear(c_.backend, *c_.exec, 1, static_cast<const real*>(normed_), weights_.common().head(), linear_terms<real>{},
            logits_, c_.linear);
+    if constexpr (shape.logit_cap > 0)
+      cap_logits(c_.backend, *c_.exec, shape.vocab, static_cast<real>(shape.logit_cap), logits_);
   }
 
   weight_source<M> weights_{};

@@ -17,6 +17,15 @@ enum class position_kind : std::uint8_t {
   rope      ///< queries and keys are rotated by angles that grow with the position (Su et al. 2021): Llama
 };
 
+/// How rotary angles are changed so that a model reads longer texts than it was trained on.
+enum class rope_kind : std::uint8_t {
+  plain,    ///< not at all
+  linear,   ///< all frequencies divided by the factor (Chen et al. 2023, "position interpolation")
+  dynamic,  ///< beyond the original context the base grows with the position (NTK-aware scaling)
+  llama3,   ///< low frequencies divided, high ones kept, those between blended (Llama 3.1)
+  yarn      ///< the same by the number of turns, and scores made larger (Peng et al. 2023, "YaRN")
+};
+
 /// The shape of a decoder-only transformer: what every spec comes down to, checked by check_decoder. Counts are of
 /// numbers where nothing else is said.
 struct decoder_shape {
@@ -35,6 +44,28 @@ struct decoder_shape {
   position_kind position = position_kind::learned;  ///< which positions
   float norm_eps = 1e-5f;                           ///< added to the mean of squares before the root; above 0
   double rope_theta = 10000.0;                      ///< base of the rotary angles; of position_kind::rope alone
+
+  // Of some architectures only. A layer's number counts from 0.
+  bool qkv_bias = false;            ///< queries, keys and values have biases, even where `bias` is false: Qwen2
+  bool qk_norm = false;             ///< queries and keys are normalised, head by head, before they turn: Qwen3, Gemma 3
+  bool post_norms = false;          ///< what a part of a block adds is normalised as well: Gemma 2
+  bool scaled_embeddings = false;   ///< embeddings are multiplied by sqrt(d_model): Gemma
+  double query_scale = 0;           ///< factor of the scores; 0: 1 / sqrt(head_dim)
+  float attention_cap = 0;          ///< scores s become cap * tanh(s / cap): Gemma 2; 0: they stay
+  float logit_cap = 0;              ///< the same of logits; 0: they stay
+  std::size_t window = 0;           ///< positions that a row sees, its own among them: Mistral; 0: all before it
+  std::size_t full_every = 0;       ///< of models with a window: layers n - 1, 2n - 1, ... have none; 0: all have it
+  std::size_t unrotated_every = 0;  ///< layers n - 1, 2n - 1, ... do not rotate: SmolLM3; 0: all rotate
+  std::size_t rotary_dim = 0;       ///< numbers at the beginning of a head that rotate: Phi-4; 0: all
+  double local_theta = 0;           ///< rope_theta, without scaling, of layers with a window: Gemma 3; 0: rope_theta
+  rope_kind rope_scaling = rope_kind::plain;  ///< how rotary angles are changed for longer texts
+  double rope_factor = 1;                     ///< how much longer texts become
+  double rope_low = 1;                        ///< llama3: turns within the original context, below which to divide
+  double rope_high = 4;                       ///< llama3: turns above which to keep
+  double rope_fast = 32;                      ///< yarn: turns within the original context, above which to keep
+  double rope_slow = 1;                       ///< yarn: turns below which to divide
+  double rope_attention = 0;                  ///< yarn: factor of cosines and sines; 0: 0.1 ln(rope_factor) + 1
+  std::size_t rope_context = 0;               ///< the context before it was made longer
 
   /// f(name, pointer to member) for every field. New ones come last, with a default that means "as before": what is
   /// left at its default takes no part in a fingerprint, so that files written before they existed stay valid.
@@ -55,7 +86,22 @@ struct decoder_shape {
     f("position", &decoder_shape::position);
     f("norm_eps", &decoder_shape::norm_eps);
     f("rope_theta", &decoder_shape::rope_theta);
+    for_each_later_field(f);
   }
+
+  /// Positions that a row of this layer sees at most, its own among them.
+  constexpr std::size_t window_of(std::size_t layer) const {
+    const bool full = window == 0 || (full_every > 0 && (layer + 1) % full_every == 0);
+    return full ? context : smaller(window, context);
+  }
+  /// Whether a layer's angles are those of local_theta.
+  constexpr bool is_local(std::size_t layer) const { return local_theta > 0 && window_of(layer) < context; }
+  /// Whether queries and keys of this layer rotate.
+  constexpr bool rotates(std::size_t layer) const {
+    return position == position_kind::rope && (unrotated_every == 0 || (layer + 1) % unrotated_every != 0);
+  }
+  /// Numbers of a head that rotate.
+  constexpr std::size_t rotated() const { return rotary_dim == 0 ? head_dim : rotary_dim; }
 
   /// Numbers in a row of queries.
   constexpr std::size_t q_dim() const { return heads * head_dim; }
@@ -67,6 +113,31 @@ struct decoder_shape {
   constexpr std::size_t up_dim() const { return gated ? 2 * d_ff : d_ff; }
   /// The longest row that a projection of the model writes, the head's among them: what sizes a session's scratch.
   constexpr std::size_t most_outputs() const { return larger(larger(vocab, d_model), larger(qkv_dim(), up_dim())); }
+
+ private:
+  template <class F>
+  static constexpr void for_each_later_field(F& f) {
+    f("qkv_bias", &decoder_shape::qkv_bias);
+    f("qk_norm", &decoder_shape::qk_norm);
+    f("post_norms", &decoder_shape::post_norms);
+    f("scaled_embeddings", &decoder_shape::scaled_embeddings);
+    f("query_scale", &decoder_shape::query_scale);
+    f("attention_cap", &decoder_shape::attention_cap);
+    f("logit_cap", &decoder_shape::logit_cap);
+    f("window", &decoder_shape::window);
+    f("full_every", &decoder_shape::full_every);
+    f("unrotated_every", &decoder_shape::unrotated_every);
+    f("rotary_dim", &decoder_shape::rotary_dim);
+    f("local_theta", &decoder_shape::local_theta);
+    f("rope_scaling", &decoder_shape::rope_scaling);
+    f("rope_factor", &decoder_shape::rope_factor);
+    f("rope_low", &decoder_shape::rope_low);
+    f("rope_high", &decoder_shape::rope_high);
+    f("rope_fast", &decoder_shape::rope_fast);
+    f("rope_slow", &decoder_shape::rope_slow);
+    f("rope_attention", &decoder_shape::rope_attention);
+    f("rope_context", &decoder_shape::rope_context);
+  }
 };
 
 /// Numbers per head: what the config says, or d_model / heads; 0 if that is no whole number.
@@ -100,6 +171,10 @@ struct check_decoder<Tag, Shape> {
   static_assert(s.position != position_kind::rope || s.head_dim % 2 == 0,
                 "ctlm: rotary positions need an even head size (config.head_dim, or config.d_model / config.heads)");
   static_assert(s.norm_eps > 0, "ctlm: config.norm_eps must be positive");
+  static_assert(s.rotary_dim % 2 == 0 && s.rotary_dim <= s.head_dim,
+                "ctlm: config.rotary_dim must be even and no larger than a head");
+  static_assert(s.rope_scaling == rope_kind::plain || (s.rope_factor >= 1 && s.rope_context > 0),
+                "ctlm: a config with rope scaling needs a factor of at least 1 and the original context");
   static constexpr bool ok = true;
 };
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../policy/activation/silu.hpp"
-#include "decoder.hpp"
+#include "rope_scaling.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -22,6 +22,7 @@ struct llama_config {
   bool bias = false;            ///< projections have biases; norms have none
   float norm_eps = 1e-5f;       ///< added to the mean of squares before the root
   double rope_theta = 10000.0;  ///< base of the rotary angles (Su et al. 2021, "RoFormer")
+  rope_scaling scaling{};       ///< of the rotary angles, for longer texts (Llama 3.1)
 
   /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "llama_config";
@@ -40,6 +41,7 @@ struct llama_config {
     f("bias", bias);
     f("norm_eps", norm_eps);
     f("rope_theta", rope_theta);
+    f("scaling", scaling);
   }
 
   /// The activation of a model without a slot activation<>.
@@ -47,21 +49,21 @@ struct llama_config {
 
   /// The shape with all defaults filled in; `gated` is that of the activation.
   constexpr decoder_shape shape(bool gated) const {
-    return {.vocab = vocab,
-            .d_model = d_model,
-            .layers = layers,
-            .heads = heads,
-            .kv_heads = kv_heads == 0 ? heads : kv_heads,
-            .head_dim = head_size(head_dim, d_model, heads),
-            .d_ff = d_ff,
-            .context = context,
-            .bias = bias,
-            .tie_embeddings = tie_embeddings,
-            .gated = gated,
-            .norm = norm_kind::rms,
-            .position = position_kind::rope,
-            .norm_eps = norm_eps,
-            .rope_theta = rope_theta};
+    return scaling.applied_to({.vocab = vocab,
+                               .d_model = d_model,
+                               .layers = layers,
+                               .heads = heads,
+                               .kv_heads = kv_heads == 0 ? heads : kv_heads,
+                               .head_dim = head_size(head_dim, d_model, heads),
+                               .d_ff = d_ff,
+                               .context = context,
+                               .bias = bias,
+                               .tie_embeddings = tie_embeddings,
+                               .gated = gated,
+                               .norm = norm_kind::rms,
+                               .position = position_kind::rope,
+                               .norm_eps = norm_eps,
+                               .rope_theta = rope_theta});
   }
 };
 

@@ -36,6 +36,9 @@ struct activation_memory {
   real* activated = nullptr;  ///< [rows][d_ff] after the activation, and then its gradient
   real* dattended = nullptr;  ///< [rows][q_dim] gradient of what attention made
   real* dqkv = nullptr;       ///< [rows][qkv_dim] gradient of queries, keys and values
+  // Of models that normalise heads, beside dqkv.
+  real* turned = nullptr;                 ///< [rows][qkv_dim] queries and keys normalised and rotated
+  statistics* head_statistics = nullptr;  ///< [rows][heads + kv_heads] of those norms
 
   /// Asks an arena for all buffers; the head is lent head_numbers numbers.
   template <class A>
@@ -54,6 +57,10 @@ struct activation_memory {
         [&](auto& attention) {
           dattended = attention.template allocate<real>(rows * shape.q_dim());
           dqkv = attention.template allocate<real>(rows * shape.qkv_dim());
+          if constexpr (shape.qk_norm) {
+            turned = attention.template allocate<real>(rows * shape.qkv_dim());
+            head_statistics = attention.template allocate<statistics>(rows * (shape.heads + shape.kv_heads));
+          }
         });
   }
 
@@ -75,15 +82,22 @@ struct activation_memory {
     log_sums[layer] = a.template allocate<real>(rows * shape.heads);
     s.norm1 = a.template allocate<statistics>(rows);
     s.norm2 = a.template allocate<statistics>(rows);
+    if constexpr (shape.post_norms) {
+      s.after1 = a.template allocate<statistics>(rows);
+      s.after2 = a.template allocate<statistics>(rows);
+      s.branch2 = a.template allocate<real>(rows * d);
+    }
     if (layer > 0 && layer < recomputed) {  // one set of activations for all of them
       s.qkv = layers[0].qkv;
       s.attended = layers[0].attended;
       s.mid = layers[0].mid;
+      s.branch1 = layers[0].branch1;
       s.up = layers[0].up;
     } else {
       s.qkv = a.template allocate<real>(rows * shape.qkv_dim());
       s.attended = a.template allocate<real>(rows * shape.q_dim());
       s.mid = a.template allocate<real>(rows * d);
+      if constexpr (shape.post_norms) s.branch1 = a.template allocate<real>(rows * d);
       s.up = a.template allocate<real>(rows * shape.up_dim());
     }
   }

@@ -27,6 +27,7 @@ struct backward_pass {
                   g.vector_of(tensor_id::norm_bias), a.last_statistics);
     for (std::size_t l = shape.layers; l-- > 0;) through_layer(c, w, g, a, l, drop, accumulate);
     if (const dropout_mask mask = drop.embedding(); mask.active()) apply_dropout(mask, Batch::rows * d, a.dx, 0);
+    scale_embeddings<M>(c, Batch::rows, a.dx);
     embed_backward(c.backend, *c.exec, Batch::rows, d, tokens, static_cast<const real*>(a.dx),
                    g.matrix_of(tensor_id::token_embedding).data);
     if constexpr (shape.position == position_kind::learned)
@@ -41,10 +42,10 @@ struct backward_pass {
     if constexpr (recomputed > 1)
       if (layer + 1 < recomputed) forward_type{}.repeat(c, w, a, layer, drop);  // the last one's are still there
     const auto& s = a.layers[layer];
-    const auto attention = forward_type::attention(c, a, layer, drop);
+    const auto attention = forward_type::attention(c, w, a, layer, drop);
     block_backward<M>(
         c, w, g, layer, Batch::rows, s, a.scratch(), a.dx,
-        [&](const real* dattended, real* dqkv) { attention.backward(s.qkv, s.attended, dattended, dqkv); },
+        [&](const real* dattended, real* dqkv) { attention.backward(g, s.qkv, s.attended, dattended, dqkv); },
         drop.residual1(layer), drop.residual2(layer), accumulate);
   }
 };

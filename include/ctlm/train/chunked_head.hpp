@@ -2,6 +2,7 @@
 // ctlm: head and loss over the rows of a micro-batch, some rows at a time: logits of all rows never exist at once.
 #pragma once
 
+#include "../model/embedding_scale.hpp"
 #include "../model/vocabulary.hpp"
 #include "../policy/head/head.hpp"
 #include "../policy/loss/cross_entropy_loss.hpp"
@@ -44,10 +45,12 @@ class chunked_head {
   static constexpr std::size_t d = M::shape.d_model;
   static constexpr std::size_t outputs = Head::template outputs<M>;
   static constexpr std::size_t chunk = smaller(Batch::rows, 256);  // rows of logits alive at once
+  // Capped logits are kept beside their gradients, which need them.
+  static constexpr bool capped = M::shape.logit_cap > 0 && std::same_as<Head, vocabulary_head>;
 
  public:
   /// Numbers that the caller lends as `out`.
-  static constexpr std::size_t out_numbers = chunk * outputs;
+  static constexpr std::size_t out_numbers = chunk * outputs * (capped ? 2 : 1);
 
   /// Asks an arena for a loss for each row.
   template <class A>
@@ -60,6 +63,7 @@ class chunked_head {
   static constexpr values<real> logits(Context& c, const W& w, values<const real> rows, std::size_t first,
                                        std::size_t n, values<real> out) {
     Head::forward(c, w, n, rows.from(first * d), out);
+    if constexpr (capped) cap_logits(c.backend, *c.exec, n * outputs, static_cast<real>(M::shape.logit_cap), out.data);
     return out;
   }
 
@@ -80,14 +84,22 @@ class chunked_head {
                             real scale, values<real> out, gradients<real> drows, bool accumulate) {
     for (std::size_t first = 0; first < Batch::rows; first += chunk) {
       const std::size_t n = smaller(chunk, Batch::rows - first);
-      const gradients<const real> dout =
-          targets.loss(c, first, n, outputs, logits(c, w, rows, first, n, out), scale, losses_ + first);
-      Head::backward(c, w, g, n, rows.from(first * d), dout, drows.from(first * d), accumulate || first > 0);
+      const values<real> chunk_logits = logits(c, w, rows, first, n, out);
+      if constexpr (capped) keep(n * outputs, out.data);
+      const gradients<real> dout = targets.loss(c, first, n, outputs, chunk_logits, scale, losses_ + first);
+      if constexpr (capped)
+        cap_logits_backward(c.backend, *c.exec, n * outputs, static_cast<real>(M::shape.logit_cap),
+                            static_cast<const real*>(out.data) + chunk * outputs, dout.data);
+      Head::backward(c, w, g, n, rows.from(first * d), gradients<const real>{dout.data}, drows.from(first * d),
+                     accumulate || first > 0);
     }
     return total();
   }
 
  private:
+  static constexpr void keep(std::size_t n, real* logits) {
+    for (std::size_t i = 0; i < n; ++i) logits[chunk * outputs + i] = logits[i];
+  }
   constexpr double total() const {
     double sum = 0;
     for (std::size_t r = 0; r < Batch::rows; ++r) sum += static_cast<double>(losses_[r]);

@@ -2,6 +2,7 @@
 // ctlm: the forward pass of training: a micro-batch of tokens to its final rows.
 #pragma once
 
+#include "../model/embedding_scale.hpp"
 #include "../model/kernel_context.hpp"
 #include "../tensor/meaning.hpp"
 #include "activations.hpp"
@@ -10,25 +11,52 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Attention of a training batch: every row sees itself and the earlier rows of its own sequence.
-template <class M, class Batch, class Context, class T>
+template <class M, class Batch, class Context, class W, class Activations>
 struct batch_attention {
-  Context& c;                      ///< how to compute, who computes, scratch
-  const rotary_angles<T>& angles;  ///< of the positions of a sequence
-  T* log_sum;                      ///< [batch][heads][sequence] kept for the backward pass
-  dropout_mask mask;               ///< of attention's probabilities
+  using T = typename M::real;
+  Context& c;                                                       ///< how to compute, who computes, scratch
+  const W& w;                                                       ///< the weights
+  Activations& a;                                                   ///< the micro-batch's
+  std::size_t layer;                                                ///< which
+  dropout_mask mask;                                                ///< of attention's probabilities
   static constexpr batch_rows rows{Batch::batch, Batch::sequence};  ///< which rows are one sequence
 
-  /// Rotates queries and keys of qkv [rows][qkv_dim] in place, then attends, to attended [rows][q_dim].
+  /// Rotates queries and keys of qkv [rows][qkv_dim], then attends, to attended [rows][q_dim].
   constexpr void operator()(T* qkv, T* attended) const {
-    rotate<M>(c, Batch::rows, angles, qkv, T(1));
-    attention_forward(c.backend, *c.exec, heads_of<M>, rows, static_cast<const T*>(qkv),
-                      batch_keys<T>{qkv, heads_of<M>, Batch::sequence}, attended, log_sum, mask, c.attention);
+    if constexpr (!M::shape.qk_norm) rotate<M>(c, layer, Batch::rows, a.angles, qkv, T(1));
+    const T* const turned = turned_rows(qkv);
+    const auto heads = heads_of_layer<M>(layer);
+    attention_forward(c.backend, *c.exec, heads, rows, turned,
+                      batch_keys<T, std::remove_cv_t<decltype(heads)>>{turned, heads, Batch::sequence}, attended,
+                      a.log_sums[layer], mask, c.attention);
   }
-  /// The gradients of qkv before its rotation, to dqkv, from those of what attention made, dattended.
-  constexpr void backward(const T* qkv, const T* attended, const T* dattended, T* dqkv) const {
-    attention_backward(c.backend, *c.exec, heads_of<M>, rows, qkv, attended, dattended, static_cast<const T*>(log_sum),
-                       dqkv, mask, c.attention);
-    rotate<M>(c, Batch::rows, angles, dqkv, T(-1));
+  /// The gradients of what the projection wrote to qkv, to dqkv, from those of what attention made, dattended.
+  template <class G>
+  constexpr void backward([[maybe_unused]] const G& g, const T* qkv, const T* attended, const T* dattended,
+                          T* dqkv) const {
+    attention_backward(c.backend, *c.exec, heads_of_layer<M>(layer), rows, turned_rows(qkv), attended, dattended,
+                       static_cast<const T*>(a.log_sums[layer]), dqkv, mask, c.attention);
+    rotate<M>(c, layer, Batch::rows, a.angles, dqkv, T(-1));
+    if constexpr (M::shape.qk_norm)
+      normalise_heads_backward<M>(c, w, g, layer, Batch::rows, qkv, dqkv, a.head_statistics, a.turned);
+  }
+
+ private:
+  /// What attention reads: qkv itself, which has been rotated, or, of a model that normalises heads, a copy that is
+  /// normalised and rotated here, since the backward pass needs qkv as it was.
+  constexpr const T* turned_rows(const T* qkv) const {
+    if constexpr (!M::shape.qk_norm) {
+      return qkv;
+    } else {
+      T* const turned = a.turned;
+      parallel_for(*c.exec, Batch::rows * M::shape.qkv_dim(), 16384,
+                   [&](std::size_t first, std::size_t n, std::size_t) {
+                     for (std::size_t i = first; i < first + n; ++i) turned[i] = qkv[i];
+                   });
+      normalise_heads<M>(c, w, layer, Batch::rows, turned);
+      rotate<M>(c, layer, Batch::rows, a.angles, turned, T(1));
+      return turned;
+    }
   }
 };
 
@@ -45,13 +73,14 @@ struct forward_pass {
                                                         const dropout_masks& drop) const {
     real* const x = a.layers[0].x;
     embed(c.backend, *c.exec, Format{}, Batch::rows, tokens, w.matrix_of(tensor_id::token_embedding), x);
+    scale_embeddings<M>(c, Batch::rows, x);
     if constexpr (shape.position == position_kind::learned)
       add_positions(c.backend, *c.exec, Format{}, Batch::rows, Batch::sequence, 0,
                     w.matrix_of(tensor_id::position_embedding), x, a.normed);
     if (const dropout_mask mask = drop.embedding(); mask.active())
       apply_dropout(mask, Batch::rows * shape.d_model, x, 0);
     for (std::size_t l = 0; l < shape.layers; ++l)
-      block_forward<M>(c, w, l, Batch::rows, a.of_layer(l), attention(c, a, l, drop), drop.residual1(l),
+      block_forward<M>(c, w, l, Batch::rows, a.of_layer(l), attention(c, w, a, l, drop), drop.residual1(l),
                        drop.residual2(l));
     norm_forward(typename M::norm{}, c.backend, *c.exec, Batch::rows, shape.d_model, static_cast<const real*>(a.last),
                  w.vector_of(tensor_id::norm_weight), w.vector_of(tensor_id::norm_bias), a.final_rows, shape.norm_eps,
@@ -62,15 +91,16 @@ struct forward_pass {
   /// Computes a layer's activations again from its input, as far as the backward pass needs them: all but its output.
   template <class Context, class W, class Activations>
   constexpr void repeat(Context& c, const W& w, Activations& a, std::size_t layer, const dropout_masks& drop) const {
-    block_until_activation<M>(c, w, layer, Batch::rows, a.of_layer(layer), attention(c, a, layer, drop),
+    block_until_activation<M>(c, w, layer, Batch::rows, a.of_layer(layer), attention(c, w, a, layer, drop),
                               drop.residual1(layer));
   }
 
   /// Attention of one layer over the micro-batch.
-  template <class Context, class Activations>
-  static constexpr batch_attention<M, Batch, Context, real> attention(Context& c, Activations& a, std::size_t layer,
-                                                                      const dropout_masks& drop) {
-    return {c, a.angles, a.log_sums[layer], drop.attention(layer)};
+  template <class Context, class W, class Activations>
+  static constexpr batch_attention<M, Batch, Context, W, Activations> attention(Context& c, const W& w, Activations& a,
+                                                                                std::size_t layer,
+                                                                                const dropout_masks& drop) {
+    return {c, w, a, layer, drop.attention(layer)};
   }
 };
 

@@ -155,7 +155,7 @@ struct learning {
   constexpr void begin() {
     context.exec = exec.get();
     initialise(weights, settings.seed);
-    activations.angles.fill(M::shape, 0, Batch::sequence);
+    activations.angles.template fill<M>(0, Batch::sequence);
   }
   /// Dropout of a micro-batch: another one in each step.
   constexpr dropout_masks masks(std::size_t micro) const {

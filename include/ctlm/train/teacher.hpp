@@ -23,19 +23,21 @@ struct reading_memory {
   real* normed = nullptr;                     ///< [rows][d_model] the normalised input of a projection
   real* final_rows = nullptr;                 ///< [rows][d_model] `last`, normalised. The same memory as `normed`
   real* head_out = nullptr;                   ///< [256][outputs] logits, or fewer rows where the micro-batch has fewer
+  real* turned = nullptr;                     ///< [rows][qkv_dim] of models that normalise heads
 
   /// Asks an arena for all buffers; the head is lent head_numbers numbers.
   template <class A>
   constexpr void place(A& a, std::size_t head_numbers) {
     auto& s = layers[0];
     s.x = s.mid = s.out = last = a.template allocate<real>(rows * d);
-    s.normed = normed = final_rows = a.template allocate<real>(rows * d);
+    s.normed = s.branch1 = s.branch2 = normed = final_rows = a.template allocate<real>(rows * d);
     angles = rotary_angles<real>::place(a, M::shape, Batch::sequence);
     overlay(
         a, [&](auto& head) { head_out = head.template allocate<real>(head_numbers); },
         [&](auto& attention) {
           s.qkv = attention.template allocate<real>(rows * M::shape.qkv_dim());
           s.attended = attention.template allocate<real>(rows * M::shape.q_dim());
+          if constexpr (M::shape.qk_norm) turned = attention.template allocate<real>(rows * M::shape.qkv_dim());
         },
         [&](auto& feed_forward) {
           s.up = feed_forward.template allocate<real>(rows * M::shape.up_dim());
@@ -116,7 +118,7 @@ class teacher {
     require_room<bytes_needed()>(a, "teacher");
     place(a);
     c_.exec = exec_.get();
-    activations_.angles.fill(shape, 0, sequence);
+    activations_.angles.template fill<M>(0, sequence);
   }
   template <class A>
   constexpr void place(A& a) {

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// ctlm: SmolLM3 (Bakouch et al. 2025): Llama in which some layers do not rotate.
+#pragma once
+
+#include "../policy/activation/silu.hpp"
+#include "decoder.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// The config of a Smollm3 model. Layers count from 0.
+struct smollm3_config {
+  std::size_t vocab;                ///< tokens in the vocabulary
+  std::size_t d_model;              ///< numbers in a row of the residual stream
+  std::size_t layers;               ///< transformer blocks
+  std::size_t heads;                ///< heads of queries
+  std::size_t kv_heads = 0;         ///< heads of keys and values; 0: as many as heads
+  std::size_t head_dim = 0;         ///< numbers in a head; 0: d_model / heads
+  std::size_t d_ff;                 ///< inner numbers of the feed-forward layer
+  std::size_t context;              ///< the longest sequence, in tokens
+  bool tie_embeddings = true;       ///< the head is the token embedding
+  float norm_eps = 1e-6f;           ///< added to the mean of squares before the root
+  double rope_theta = 2000000.0;    ///< base of the rotary angles
+  std::size_t unrotated_every = 4;  ///< layers n - 1, 2n - 1, ... do not rotate; 0: all do
+
+  static constexpr const char* name = "smollm3_config";
+  /// f(name, value) for every field, in order.
+  template <class F>
+  constexpr void for_each_field(F&& f) const {
+    f("vocab", vocab);
+    f("d_model", d_model);
+    f("layers", layers);
+    f("heads", heads);
+    f("kv_heads", kv_heads);
+    f("head_dim", head_dim);
+    f("d_ff", d_ff);
+    f("context", context);
+    f("tie_embeddings", tie_embeddings);
+    f("norm_eps", norm_eps);
+    f("rope_theta", rope_theta);
+    f("unrotated_every", unrotated_every);
+  }
+
+  using default_activation = swiglu;
+
+  /// What the config comes down to.
+  constexpr decoder_shape shape(bool gated) const {
+    return {.vocab = vocab,
+            .d_model = d_model,
+            .layers = layers,
+            .heads = heads,
+            .kv_heads = kv_heads == 0 ? heads : kv_heads,
+            .head_dim = head_size(head_dim, d_model, heads),
+            .d_ff = d_ff,
+            .context = context,
+            .tie_embeddings = tie_embeddings,
+            .gated = gated,
+            .norm = norm_kind::rms,
+            .position = position_kind::rope,
+            .norm_eps = norm_eps,
+            .rope_theta = rope_theta,
+            .unrotated_every = unrotated_every};
+  }
+};
+
+}}  // namespace ctlm

@@ -1,0 +1,106 @@
+// Each architecture: gradients against central differences, and the same logits however the rows are cut.
+#include "catch.hpp"
+
+#include "architectures.hpp"
+#include "model_gradients.hpp"
+
+using namespace architectures;
+using namespace models;
+
+namespace {
+
+constexpr double fine = 1e-4;  // norms of heads of six numbers are strongly curved
+
+struct long_recipe {
+  static constexpr train_config config{.batch = 2, .sequence = 24};
+};
+struct whole_context {
+  static constexpr train_config config{.batch = 1};
+};
+template <class Tag, class... Slots>
+using long_trainer = trainer<causal_lm<Tag, weights<f64>>, long_recipe, Slots...>;
+
+/// Logits after each of 64 tokens, which enter in chunks.
+template <class Tag, std::size_t Chunk>
+std::vector<double> logits_by_chunks() {
+  using M = causal_lm<Tag, weights<f64>, prompt_chunk<Chunk>>;
+  running<M> r;
+  randomise<M>(r.weights, 0.3);
+  std::vector<double> all;
+  r.session.score(random_tokens(64, M::shape.vocab, 4),
+                  [&](std::size_t, span<double> logits) { all.insert(all.end(), logits.begin(), logits.end()); });
+  return all;
+}
+
+/// The same from the forward pass of training.
+template <class Tag>
+std::vector<double> logits_of_training() {
+  using T = trainer<causal_lm<Tag, weights<f64>>, whole_context>;
+  heap_arena memory(T::train_bytes);
+  T t(memory, {});
+  t.start_from([](const auto& weights) { randomise<typename T::model>(weights, 0.3); });
+  t.read(random_tokens(64, T::shape.vocab, 4));
+  const double* logits = t.logits(0, 64);
+  return {logits, logits + 64 * T::shape.vocab};
+}
+
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double w = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < smaller(a.size(), b.size()); ++i) w = worse(w, std::fabs(a[i] - b[i]));
+  return w;
+}
+
+template <class M>
+double worst_logit(const std::vector<double>& exact) {
+  running<M> r;
+  randomise<M>(r.weights, 0.3);
+  double w = 0;
+  r.session.score(random_tokens(64, M::shape.vocab, 4), [&](std::size_t i, span<float> logits) {
+    for (std::size_t v = 0; v < logits.size(); ++v)
+      w = worse(w, std::fabs(static_cast<double>(logits[v]) - exact[i * logits.size() + v]));
+  });
+  return w;
+}
+
+}  // namespace
+
+#define CTLM_ARCHITECTURES                                                                                       \
+  tiny_llama3, scaled_llama<rope_kind::linear>, scaled_llama<rope_kind::yarn>, scaled_llama<rope_kind::dynamic>, \
+      tiny_mistral, tiny_qwen2, tiny_qwen3, tiny_smollm3, tiny_phi3, tiny_gemma, tiny_gemma2, tiny_gemma3
+
+TEMPLATE_TEST_CASE("each architecture's gradients equal central differences", "[model][gradient]", CTLM_ARCHITECTURES) {
+  check_all_tensors<long_trainer<TestType>>(0.0f, fine);
+}
+
+TEMPLATE_TEST_CASE("gradients through dropout and recomputation, of what not every model has", "[model][gradient]",
+                   tiny_gemma2, tiny_gemma3) {
+  check_all_tensors<long_trainer<TestType>>(0.25f, fine);
+  check_all_tensors<long_trainer<TestType, recompute<2>>>(0.0f, fine);
+}
+
+TEMPLATE_TEST_CASE("each architecture's logits do not depend on how rows are cut", "[model]", CTLM_ARCHITECTURES) {
+  const auto exact = logits_by_chunks<TestType, 64>();
+  CHECK(largest_difference(exact, logits_by_chunks<TestType, 1>()) < 1e-12);
+  CHECK(largest_difference(exact, logits_by_chunks<TestType, 7>()) < 1e-12);
+  CHECK(largest_difference(exact, logits_of_training<TestType>()) < 1e-12);
+}
+
+TEMPLATE_TEST_CASE("each architecture runs in single precision, and in few bits", "[model]", CTLM_ARCHITECTURES) {
+  const auto exact = logits_by_chunks<TestType, 64>();
+  CHECK(worst_logit<causal_lm<TestType>>(exact) < 2e-4);
+  CHECK(worst_logit<causal_lm<TestType, backend<portable>>>(exact) < 2e-4);
+  CHECK(worst_logit<causal_lm<TestType, weights<int8<>>, kv_cache<int8<>>, compute<decoded>>>(exact) < 1.5);
+}
+
+TEST_CASE("what shapes say of layers", "[model]") {
+  constexpr decoder_shape g = tiny_gemma3::config.shape(true), m = tiny_mistral::config.shape(true);
+  CHECK(g.window_of(0) == 5);
+  CHECK(g.window_of(2) == 64);
+  CHECK(g.is_local(1));
+  CHECK_FALSE(g.is_local(2));
+  CHECK(m.window_of(1) == 5);
+  constexpr decoder_shape s = tiny_smollm3::config.shape(true);
+  CHECK(s.rotates(0));
+  CHECK_FALSE(s.rotates(1));
+  CHECK(s.rotates(2));
+}
