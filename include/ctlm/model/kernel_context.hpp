@@ -24,7 +24,7 @@ template <class E>
 struct executor_slot {
   constexpr executor_slot() = default;
   /// Remembers the executor, which must outlive the slot.
-  constexpr explicit executor_slot(E& e) : exec(&e) {}
+  constexpr executor_slot(E& e) : exec(&e) {}
   /// The executor.
   constexpr E* get() { return exec; }
   E* exec = nullptr;  ///< the user's; get() hands it out
@@ -33,7 +33,7 @@ template <class E>
 requires std::is_empty_v<E>
 struct executor_slot<E> {
   constexpr executor_slot() = default;
-  constexpr explicit executor_slot(E&) {}
+  constexpr executor_slot(E&) {}
   constexpr E* get() { return &own; }
   E own{};
 };

@@ -4,6 +4,7 @@
 // NaN.
 #pragma once
 
+#include "norm.hpp"
 #include "overflow.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -11,6 +12,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// A norm has forward, which returns what the backward pass needs to know of a row; repeat, the same from that; and the
 /// gradients of one row: of its input, backward_input, and of gain and bias, backward_weight. Rows have n numbers.
 struct layer_norm {
+  static constexpr const char* name = "layer_norm";
   static constexpr bool has_bias = true;  ///< there may be a bias
 
   /// What the backward pass needs to know of a row.
@@ -86,5 +88,6 @@ struct layer_norm {
           backend, n, [](auto& out, const auto& d) { out += d; }, dbias, dy);
   }
 };
+static_assert(norm_policy<layer_norm>);
 
 }}  // namespace ctlm

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what a trainer consists of: weights, gradients, the optimizer's state, activations and scratch, and the order
+// in which the passes of a step use them.
+#pragma once
+
+#include "../model/initialise.hpp"
+#include "backward_pass.hpp"
+#include "chunked_head.hpp"
+#include "options.hpp"
+#include "quantisation_aware.hpp"
+#include "slots.hpp"
+#include "weight_update.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// The state of a training run. Batch is a batch_shape, Slots a trainer_slots.
+template <class M, class Batch, class Slots>
+struct learning {
+  using real = typename M::real;
+  using optimizer = typename Slots::optimizer;
+  using schedule = typename Slots::schedule;
+  using executor_type = typename M::executor_policy;
+  using in_use_type = weights_in_use<M, typename Slots::target_format, optimizer>;
+  using used_format = typename in_use_type::format;
+  using head_pass = chunked_head<M, Batch, typename Slots::head>;
+  using options = trainer_options<optimizer, schedule>;
+
+  [[no_unique_address]] executor_slot<executor_type> exec{};
+  options settings{};
+  std::uint64_t step = 0;  // steps done
+  bool usable = true;      // false: the state is half of one run and half of another
+  kernel_context<M, used_format> context{};
+  typename M::weights weights{};
+  typename M::weights gradients{};
+  in_use_type in_use{};  // the weights as the passes see them: themselves, or as they will be stored
+  weight_update<M, optimizer> update{};
+  activation_memory<M, Batch, Slots::recomputed> activations{};
+  head_pass head{};
+  values<const real> rows_read{};  // what a student asks about
+
+  /// The layout of a trainer's memory. The optimizer's state may lie in an arena of its own.
+  template <class A, class S>
+  constexpr void place(A& a, S& state_arena) {
+    constexpr std::size_t workers = executor_type::max_workers;
+    constexpr std::size_t widest = larger(Batch::rows, M::shape.most_outputs());
+    weights.place(a);
+    gradients.place(a);
+    in_use.place(a);
+    update.place(a, state_arena);
+    head.place(a);
+    context.linear = decltype(context.linear)::place(a, widest, widest, widest, workers);
+    for (auto& ws : context.attention)
+      ws = attention_workspace<real>::place(a, context.backend, query_tile, M::shape.head_dim, true);
+    activations.place(a, head_pass::out_numbers);
+  }
+
+  static constexpr std::size_t bytes_needed() {
+    return measure([](auto& a) { learning().place(a, a); });
+  }
+  static constexpr std::size_t state_bytes = weight_update<M, optimizer>::state_bytes;
+
+  template <class A>
+  constexpr void start(A& a) {
+    require_options(settings);
+    require_room<bytes_needed()>(a, "trainer");
+    place(a, a);
+    begin();
+  }
+  template <class A, class S>
+  constexpr void start(A& a, S& state_arena) {
+    require_options(settings);
+    require_room<bytes_needed() - state_bytes>(a, "trainer without its optimizer's state");
+    require_room<state_bytes>(state_arena, "state of the optimizer");
+    update.release_to(release_hook::of(state_arena));
+    place(a, state_arena);
+    begin();
+  }
+  constexpr void require_untrained() const {
+    check(step == 0, failure{errc::invalid_argument, "ctlm: start_from comes before the first step, not after {had}", 0,
+                             0, static_cast<std::size_t>(step)});
+  }
+
+  /// What the passes read follows what the last update wrote.
+  constexpr void refresh() {
+    check(usable, errc::invalid_argument,
+          "ctlm: this trainer is half loaded from a checkpoint that could not be read to its end: load one first");
+    in_use.refresh(weights, static_cast<std::size_t>(step), *context.exec);
+  }
+  constexpr void begin_gradients() {
+    refresh();
+    update.clear(context, gradients);
+  }
+  constexpr const auto& used() const { return in_use.of(weights); }
+
+  constexpr values<const real> forward(span<const token> inputs, const dropout_masks& drop) {
+    return forward_pass<M, Batch, used_format>{}(context, used(), activations, inputs.data(), drop);
+  }
+
+  /// The sum of losses over a micro-batch, without dropout.
+  template <class Targets>
+  constexpr double loss(span<const token> inputs, const Targets& targets) {
+    const values<const real> rows = forward(inputs, {});
+    return head.loss(context, used(), rows, targets, {activations.head_out});
+  }
+
+  /// A teacher's side: takes a micro-batch, and then yields logits [n][vocab] of some of its rows.
+  constexpr void read(span<const token> inputs) {
+    refresh();
+    rows_read = forward(inputs, {});
+  }
+  constexpr real* logits(std::size_t first, std::size_t n) {
+    return head.logits(context, used(), rows_read, first, n, {activations.head_out}).data;
+  }
+
+  /// Adds the gradients of micro-batch `micro` of (sum of losses) / counted; returns the sum of losses. The first
+  /// micro-batch of a step overwrites what the gradients held.
+  template <class Targets>
+  constexpr double learn_from(span<const token> inputs, const Targets& targets, std::size_t counted,
+                              std::size_t micro) {
+    const dropout_masks drop = masks(micro);
+    const ctlm::gradients<real> dfinal{activations.dfinal_rows};
+    const values<const real> rows = forward(inputs, drop);
+    const real scale = real(1) / static_cast<real>(larger(1, counted));
+    const double loss =
+        head.gradient(context, used(), gradients, rows, targets, scale, {activations.head_out}, dfinal, micro > 0);
+    backward_pass<M, Batch, used_format, Slots::recomputed>{}(context, used(), gradients, activations, dfinal,
+                                                              inputs.data(), drop, micro > 0);
+    return loss;
+  }
+
+  /// One step: the micro-batches' gradients, then the update. targets_of(tokens, i) are those of micro-batch i.
+  template <class TargetsOf>
+  constexpr step_result learn(span<const token> inputs, std::size_t counted, TargetsOf&& targets_of) {
+    begin_gradients();
+    double total = 0;
+    for (std::size_t i = 0; i < Batch::accumulate; ++i) {
+      const auto tokens = inputs.subspan(i * Batch::rows, Batch::rows);
+      total += learn_from(tokens, targets_of(tokens, i), counted, i);
+    }
+    const step_result r = update_weights(total / static_cast<double>(larger(1, counted)));
+    ++step;
+    return r;
+  }
+
+  /// f(name, data, bytes) for everything that a bit-exact resume needs.
+  template <class F>
+  void for_each_state(F&& f) {
+    f("weights", static_cast<void*>(weights.bytes().data()), weights.bytes().size());
+    update.for_each_state(f);
+    in_use.for_each_state(f);
+    f("step", static_cast<void*>(&step), sizeof(step));
+  }
+
+ private:
+  constexpr void begin() {
+    context.exec = exec.get();
+    initialise(weights, settings.seed);
+    activations.angles.fill(M::shape, 0, Batch::sequence);
+  }
+  /// Dropout of a micro-batch: another one in each step.
+  constexpr dropout_masks masks(std::size_t micro) const {
+    return {mix(mix(settings.seed, 0xD50), step * Batch::accumulate + micro), static_cast<double>(settings.dropout),
+            M::shape.layers};
+  }
+
+  /// The end of a step, unless its numbers are not finite.
+  constexpr step_result update_weights(double loss) {
+    const auto number = static_cast<std::size_t>(step);
+    const double norm = update.norm(context, gradients);
+    const double lr = schedule::rate(settings.schedule, static_cast<double>(settings.optimizer.lr), number);
+    check(math::isfinite(lr), errc::invalid_argument,
+          "ctlm: the schedule's learning rate of step {where} is not a finite number", number);
+    const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), number,
+                        !math::isfinite(loss) || !math::isfinite(norm)};
+    if (r.skipped) return r;
+    const double limit = static_cast<double>(settings.clip_norm);
+    const ctlm::update u{lr, number + 1, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0, false};
+    in_use.learn(weights, gradients, settings.optimizer, u, *context.exec);
+    update.apply(context, weights, gradients, settings.optimizer, u);
+    return r;
+  }
+};
+
+}}  // namespace ctlm

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what a training run is told before it begins, and what each of its steps says.
+#pragma once
+
+#include "../policy/optimizer/optimizer.hpp"
+#include "../policy/options.hpp"
+#include "../policy/schedule/schedule.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// What trainer::step() returns.
+struct step_result {
+  float loss = 0;           ///< mean over the step's tokens, before the update
+  float gradient_norm = 0;  ///< Euclidean, before clipping
+  float lr = 0;             ///< the schedule's learning rate of this step
+  std::size_t step = 0;     ///< number of this step, the first being 0
+  /// The loss or the gradient norm was not finite: weights and optimizer state are what they were before. The step
+  /// counts all the same, so that data, schedule and dropout go on.
+  bool skipped = false;
+};
+
+/// Hyper-parameters, all with defaults: `trainer::options`. A misspelt one is named by the compiler if the options have
+/// a name: `trainer::options o{.optimizer = {.lr = 1e-3f}};` and not a list in braces among a constructor's arguments.
+template <class Optimizer, class Schedule>
+struct trainer_options {
+  std::uint64_t seed = 1337;                ///< of the first weights and of dropout
+  typename Optimizer::options optimizer{};  ///< learning rate and what else the optimizer takes
+  typename Schedule::options schedule{};    ///< how the learning rate changes from step to step
+  float clip_norm = 1.0f;                   ///< gradients of a larger norm are scaled down to it; 0: no clipping
+  float dropout = 0.0f;                     ///< of embeddings, attention and both residual branches
+};
+
+/// Refuses numbers that a step could not compute with, in words.
+template <class Optimizer, class Schedule>
+constexpr void require_options(const trainer_options<Optimizer, Schedule>& o) {
+  const failure problem =
+      first_problem(below_one(static_cast<double>(o.dropout), "dropout"),
+                    option_problem(o.clip_norm >= 0, "ctlm: {name} must be a number of at least 0", "clip_norm"),
+                    options_problem<Optimizer>(o.optimizer), options_problem<Schedule>(o.schedule));
+  check(problem.code == errc::ok, problem);
+}
+
+}}  // namespace ctlm

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the slots of a trainer, each with its default.
+#pragma once
+
+#include "../policy/head/head.hpp"
+#include "../policy/loss/cross_entropy_loss.hpp"
+#include "../policy/optimizer/adamw.hpp"
+#include "../policy/schedule/schedule.hpp"
+#include "../policy/slots.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// The policies of a trainer, found in its slots or by default.
+template <class M, class... Slots>
+struct trainer_slots {
+  static_assert(
+      native_format<typename M::weight_format> || quantised_format<typename M::weight_format>,
+      "ctlm: wrong weight format: a trainer needs weights<f32> (or f64): to train for storage in 16 bits, use "
+      "trained_for<bf16> or trained_for<f16>");
+  static_assert(native_format<typename M::weight_format>,
+                "ctlm: wrong weight format: a trainer needs weights<f32> (or f64); train first, then quantise");
+  static_assert(check_slots<slot_kind::optimizer, slot_kind::head, Slots...>::ok);
+
+  using optimizer = slot_or<slot_kind::optimizer, adamw, Slots...>;
+  using schedule = slot_or<slot_kind::schedule, constant_rate, Slots...>;
+  using loss = slot_or<slot_kind::loss, cross_entropy_loss, Slots...>;
+  using head = slot_or<slot_kind::head, vocabulary_head, Slots...>;
+  using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
+  static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;
+  static_assert(recomputed <= M::shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
+};
+
+}}  // namespace ctlm

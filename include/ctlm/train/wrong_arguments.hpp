@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// ctlm: constructors of a trainer that exist to say in words why their arguments do not fit.
+#pragma once
+
+#include "../model/arguments.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// A trainer inherits these: none of them compiles, and each says why.
+template <class M, class Options>
+class wrong_trainer_arguments {
+ public:
+  template <arena A>
+  requires(!arguments::may_lack_executor<M>) constexpr wrong_trainer_arguments(A&, const Options&) {
+    arguments::no_executor<A>();
+  }
+  template <arena A, arena S>
+  requires(!arguments::may_lack_executor<M>) constexpr wrong_trainer_arguments(A&, S&, const Options&) {
+    arguments::no_executor<A>();
+  }
+  template <arena A, class X>
+  requires(!arguments::is_executor_of<M, X>) constexpr wrong_trainer_arguments(A&, const Options&, X&) {
+    arguments::other_executor<X>();
+  }
+  template <arena A, arena S, class X>
+  requires(!arguments::is_executor_of<M, X>) constexpr wrong_trainer_arguments(A&, S&, const Options&, X&) {
+    arguments::other_executor<X>();
+  }
+  template <class A, class X>
+  requires(!(arena<A> && arena<X>)) constexpr wrong_trainer_arguments(A&, X&, const Options&) {
+    arguments::not_a_trainers<A>();
+  }
+  template <class A, class X>
+  requires(!(arena<A> && std::is_convertible_v<X&, const Options&>)) constexpr wrong_trainer_arguments(A&, X&) {
+    arguments::not_a_trainers<A>();
+  }
+  template <class A, class... X>
+  constexpr wrong_trainer_arguments(const Options&, A&, X&...) {
+    arguments::not_a_trainers<A>();
+  }
+
+ protected:
+  constexpr wrong_trainer_arguments() = default;
+};
+
+}}  // namespace ctlm
