@@ -38,7 +38,7 @@ MODIFIERS = {"inline", "static", "constexpr", "consteval", "constinit", "explici
 TRAITS = {"type", "value", "ok", "kind", "readable", "begin", "end", "size"}
 CONCEPTS = {
     "policy/activation": {"name", "gated", "value", "derivative"},
-    "policy/norm": {"statistics", "forward", "repeat", "backward_input", "backward_weight"},
+    "policy/norm": {"name", "statistics", "forward", "repeat", "backward_input", "backward_weight"},
     "policy/optimizer": {"name", "moments", "options", "problem_of", "apply"},
     "policy/schedule": {"options", "problem_of", "rate"},
     "policy/loss": {"name", "apply"},
