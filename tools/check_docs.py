@@ -38,7 +38,7 @@ MODIFIERS = {"inline", "static", "constexpr", "consteval", "constinit", "explici
 TRAITS = {"type", "value", "ok", "kind", "readable", "begin", "end", "size"}
 CONCEPTS = {
     "policy/activation": {"name", "gated", "value", "derivative"},
-    "policy/norm": {"statistics", "forward", "repeat", "backward_input", "backward_weight"},
+    "policy/norm": {"name", "statistics", "forward", "repeat", "backward_input", "backward_weight"},
     "policy/optimizer": {"name", "moments", "options", "problem_of", "apply"},
     "policy/schedule": {"options", "problem_of", "rate"},
     "policy/loss": {"name", "apply"},
@@ -73,6 +73,7 @@ class File:
         self.path = path
         self.tokens, self.above, self.beside = read(path)
         self.at = 0
+        self.first = 0  # where the declaration that is looked at begins
         self.missing = []
         self.count = 0
 
@@ -80,6 +81,8 @@ class File:
 
     def text(self, i=None):
         i = self.at if i is None else i
+        if i > len(self.tokens) + 8:
+            sys.exit(f"{self.path}:{self.tokens[self.first].line}: this declaration is not understood")
         return self.tokens[i].text if i < len(self.tokens) else ""
 
     def skip_pair(self, i):
@@ -144,7 +147,7 @@ class File:
         self.close(scope)
 
     def declaration(self, scope):
-        first = self.at
+        first = self.first = self.at
         t = self.text()
         if t in ("public", "private", "protected") and self.text(self.at + 1) == ":":
             scope.public = t == "public" and scope.visible

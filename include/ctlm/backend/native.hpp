@@ -10,6 +10,7 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 #if CTLM_XSIMD
+/// The best backend of this translation unit.
 using native = native_simd;
 #else
 using native = portable;

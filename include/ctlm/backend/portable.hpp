@@ -6,6 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Plain C++ loops: slower, complete, constexpr, and the same session_bytes on every machine.
 struct portable {
   static constexpr const char* name = "portable";
 };

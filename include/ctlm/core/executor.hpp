@@ -17,6 +17,7 @@ concept executor = requires(E& e) {
   e.run(std::size_t{1}, [](std::size_t, std::size_t) {});
 };
 
+/// The executor without threads: the calling thread does every task. Takes no memory.
 struct serial {
   static constexpr std::size_t max_workers = 1;
   constexpr std::size_t workers() const { return 1; }

@@ -9,12 +9,15 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Identifies a description made of names and numbers (FNV-1a, 64 bits).
 class fingerprint {
  public:
+  /// Adds a zero-terminated text.
   constexpr void text(const char* s) {
     for (; *s != '\0'; ++s) byte(static_cast<unsigned char>(*s));
   }
+  /// Adds a number.
   constexpr void number(std::uint64_t n) {
     for (int i = 0; i < 8; ++i) byte((n >> (8 * i)) & 0xFF);
   }
+  /// The fingerprint of what was added so far.
   constexpr std::uint64_t value() const { return state_; }
 
  private:
@@ -26,6 +29,7 @@ class fingerprint {
 /// result.
 class checksum {
  public:
+  /// Adds n bytes. Eight at a time are one word: the same bytes cut into other pieces may give another checksum.
   void add(const void* data, std::size_t n) {
     const auto* p = static_cast<const unsigned char*>(data);
     for (; n >= 8; n -= 8, p += 8) {
@@ -35,6 +39,7 @@ class checksum {
     }
     for (; n > 0; --n, ++p) mix_in(*p);
   }
+  /// The checksum of what was added so far.
   constexpr std::uint64_t value() const { return state_; }
 
  private:

@@ -13,35 +13,36 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Kinds of failures. docs/errors.md says of each what to do about it.
 enum class errc : std::uint8_t {
-  ok,
-  invalid_argument,
-  out_of_memory,
-  truncated,
-  corrupt,
-  wrong_model,
-  not_found,
-  io_error,
-  disk_full,
-  unsupported,
-  context_full,
+  ok,                ///< no failure
+  invalid_argument,  ///< a call was made with what it cannot use
+  out_of_memory,     ///< an arena is too small, or the system has no memory
+  truncated,         ///< a file ends too early
+  corrupt,           ///< a file is damaged, or of another kind
+  wrong_model,       ///< a file belongs to another model, recipe or vocabulary
+  not_found,         ///< there is no such file or folder
+  io_error,          ///< the system could not read or write; `where` is its error number
+  disk_full,         ///< no room on the disk, or the limit of file sizes is reached
+  unsupported,       ///< a file of another version, or something that this system does not have
+  context_full,      ///< more tokens than the context has room for
 };
 
 /// What went wrong. `what` is static text, in which explain() replaces {needed}, {had}, {where}, {name} and {token}
 /// (had, as a token) by the numbers and the name beside it. Nothing is allocated, so that a microcontroller can make
 /// one.
 struct failure {
-  errc code = errc::ok;
-  const char* what = "";
-  std::size_t where = 0;       // a byte offset, a tensor's number, a position; 0 if it has none
-  std::size_t needed = 0;      // what the call asked for: bytes, tokens, a limit
-  std::size_t had = 0;         // what it found
-  const char* name = nullptr;  // of a field, a tensor or a section; must outlive the failure
+  errc code = errc::ok;        ///< which kind
+  const char* what = "";       ///< words with places for the numbers
+  std::size_t where = 0;       ///< a byte offset, a tensor's number, a position; 0 if it has none
+  std::size_t needed = 0;      ///< what the call asked for: bytes, tokens, a limit
+  std::size_t had = 0;         ///< what it found
+  const char* name = nullptr;  ///< of a field, a tensor or a section; must outlive the failure
 };
 
 /// A failure as a sentence: `explain(f).text`, zero-terminated and cut off if it is longer than the buffer.
 struct explanation {
-  char text[256] = {};
+  char text[256] = {};  ///< the sentence
   constexpr operator const char*() const { return text; }
 };
 
@@ -109,7 +110,9 @@ class error : public std::exception {
   explicit error(const failure& f) noexcept : failure_(f), words_(explain(f)) {}
   /// The sentence that explain() makes.
   const char* what() const noexcept override { return words_; }
+  /// Which kind of failure.
   errc code() const noexcept { return failure_.code; }
+  /// The failure's `where`.
   std::size_t where() const noexcept { return failure_.where; }
   /// The failure itself, with its numbers.
   const failure& reason() const noexcept { return failure_; }
@@ -151,7 +154,8 @@ constexpr void check(bool holds, const failure& f) {
   if (!holds) raise(f);
 }
 
-/// A value or a failure. T must be default constructible.
+/// A value or a failure. True if it is a value: *r and r-> are the value then, and r.error() is the failure otherwise.
+/// T must be default constructible.
 template <class T = void>
 class [[nodiscard]] result {
  public:
@@ -159,11 +163,13 @@ class [[nodiscard]] result {
   constexpr result(failure f) : failure_(f) {}
 
   constexpr explicit operator bool() const noexcept { return failure_.code == errc::ok; }
+  /// The failure; its code is errc::ok if there is none.
   constexpr const failure& error() const noexcept { return failure_; }
   constexpr T& operator*() noexcept { return value_; }
   constexpr const T& operator*() const noexcept { return value_; }
   constexpr T* operator->() noexcept { return &value_; }
   constexpr const T* operator->() const noexcept { return &value_; }
+  /// The value. If there is none, raises the failure: throws ctlm::error, or calls ctlm::fatal.
   constexpr T& value() & {
     if (!*this) raise(failure_);
     return value_;

@@ -24,6 +24,7 @@ constexpr std::uint64_t mix(std::uint64_t stream, std::uint64_t n) {
 struct rng {
   std::uint64_t state = 0;
 
+  /// The next 64 random bits.
   constexpr std::uint64_t next() {
     const std::uint64_t r = mix(state);
     state += 0x9E3779B97F4A7C15u;

@@ -8,6 +8,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// A view of `size` elements that belong to somebody else, of type T or const T. Made from a pointer and a size, an
+/// array, or whatever has data() and size().
 template <class T>
 class span {
  public:
@@ -31,8 +33,11 @@ class span {
   constexpr T* begin() const { return data_; }
   constexpr T* end() const { return data_ + size_; }
   constexpr T& back() const { return data_[size_ - 1]; }
+  /// The first n elements.
   constexpr span first(std::size_t n) const { return {data_, n}; }
+  /// n elements from `offset` on.
   constexpr span subspan(std::size_t offset, std::size_t n) const { return {data_ + offset, n}; }
+  /// All elements from `offset` on.
   constexpr span subspan(std::size_t offset) const { return {data_ + offset, size_ - offset}; }
 
  private:

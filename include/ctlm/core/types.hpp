@@ -26,6 +26,7 @@ requires requires { typename V::value_type; }
 struct scalar_of<V> {
   using type = typename V::value_type;
 };
+/// The scalar behind V: V itself, or the number type of a SIMD batch.
 template <class V>
 using scalar_t = typename scalar_of<V>::type;
 
@@ -35,9 +36,13 @@ constexpr V constant(double x) {
   return V(static_cast<scalar_t<V>>(x));
 }
 
+/// a / b, rounded up.
 constexpr std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+/// The least multiple of b that is not below a.
 constexpr std::size_t round_up(std::size_t a, std::size_t b) { return ceil_div(a, b) * b; }
+/// The smaller of two sizes.
 constexpr std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
+/// The larger of two sizes.
 constexpr std::size_t larger(std::size_t a, std::size_t b) { return a < b ? b : a; }
 
 }}  // namespace ctlm

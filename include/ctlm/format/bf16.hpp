@@ -7,6 +7,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// bfloat16: 8 bits of precision, the range of single precision. Arithmetic is in single precision.
 struct bf16 : plain<bf16, bfloat, float> {
   static constexpr const char* name = "bf16";
   static constexpr bfloat from(float x) { return bfloat::from(x); }

@@ -12,6 +12,7 @@ struct decoded {};
 /// Activations are quantised to int8, group by group, as they come; products are integers. Integer weights only.
 struct dynamic_int8 {};
 
+/// decoded or dynamic_int8.
 template <class C>
 concept compute_policy = std::same_as<C, decoded> || std::same_as<C, dynamic_int8>;
 

@@ -7,6 +7,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// IEEE half precision: 11 bits of precision, numbers up to 65504. Arithmetic is in single precision.
 struct f16 : plain<f16, half, float> {
   static constexpr const char* name = "f16";
   static constexpr half from(float x) { return half::from(x); }

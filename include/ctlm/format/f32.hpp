@@ -6,6 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// IEEE single precision: the format of training, and the default of weights.
 struct f32 : plain<f32, float, float> {
   static constexpr const char* name = "f32";
   static constexpr float from(float x) { return x; }

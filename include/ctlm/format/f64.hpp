@@ -6,6 +6,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// IEEE double precision: for models that are checked against finite differences.
 struct f64 : plain<f64, double, double> {
   static constexpr const char* name = "f64";
   static constexpr double from(double x) { return x; }

@@ -52,6 +52,7 @@ struct half {
   constexpr operator float() const { return half_to_float(bits); }
   static constexpr half from(float x) { return {float_to_half(x)}; }
 };
+/// A number stored as bfloat16; it widens to single precision as `half` does.
 struct bfloat {
   std::uint16_t bits;
   constexpr operator float() const { return bfloat_to_float(bits); }

@@ -6,6 +6,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// 2-bit integers: four levels, the symmetric ones being -1.5, -0.5, 0.5 and 1.5 times the scale. Group is how many
+/// numbers of a row share a scale (per_channel: the whole row), Range whether there is a minimum beside it.
 template <std::size_t Group = 32, range Range = symmetric>
 struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
   static constexpr const char* name = "int2";

@@ -6,6 +6,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// 4-bit integers: 16 levels. Group is how many numbers of a row share a scale (per_channel: the whole row), Range
+/// whether there is a minimum beside it.
 template <std::size_t Group = 32, range Range = symmetric>
 struct int4 : quantised<int4<Group, Range>, std::uint8_t, 4, Group, Range> {
   static constexpr const char* name = "int4";

@@ -6,6 +6,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// 8-bit integers. Group is how many numbers of a row share a scale (per_channel: the whole row), Range whether there
+/// is a minimum beside it. Symmetric: -127 ... 127 times the scale.
 template <std::size_t Group = per_channel, range Range = symmetric>
 struct int8 : quantised<int8<Group, Range>, std::int8_t, 8, Group, Range> {
   static constexpr const char* name = "int8";

@@ -13,9 +13,11 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Rows of a stripe, and consecutive numbers of a row that lie side by side.
 inline constexpr std::size_t stripe_rows = 16;
 inline constexpr std::size_t quad = 4;
 
+/// The layout described above, for the integer format F.
 template <class F>
 struct interleaved : coded_rows<F, interleaved<F>> {
   using numbers = F;  // the format proper: which codes there are, how they are grouped
@@ -121,6 +123,7 @@ template <class F>
 struct stored_weights<interleaved<F>> {
   using type = interleaved<F>;
 };
+/// How the weights of format F are stored: interleaved for integers, F itself for others.
 template <class F>
 using stored = typename stored_weights<F>::type;
 

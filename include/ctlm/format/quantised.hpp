@@ -31,8 +31,14 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Group size: one scale for a whole row.
 inline constexpr std::size_t per_channel = 0;
 
-enum class range : std::uint8_t { symmetric, asymmetric };
+/// Whether a group of integers has a minimum beside its scale.
+enum class range : std::uint8_t {
+  symmetric,  ///< a scale alone
+  asymmetric  ///< a scale and a minimum
+};
+/// A scale alone: weights are scale * (code - zero).
 inline constexpr range symmetric = range::symmetric;
+/// A scale and a minimum: weights are scale * code + minimum.
 inline constexpr range asymmetric = range::asymmetric;
 
 /// Numbers in a chunk of packed codes.

@@ -101,6 +101,7 @@ class measuring_arena {
   }
   constexpr std::size_t mark() const { return used_; }
   constexpr void rewind(std::size_t m) { used_ = m; }
+  /// The most bytes that were in use at one time.
   constexpr std::size_t bytes() const { return peak_; }
 
  private:

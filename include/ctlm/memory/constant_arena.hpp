@@ -8,7 +8,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Lets a whole model run inside a static_assert, where the compiler proves the absence of undefined behaviour.
+/// An arena for constant evaluation: with it a whole model can run inside a static_assert, where the compiler proves
+/// the absence of undefined behaviour. Nothing is given back before it is destroyed.
 class constant_arena {
  public:
   constexpr constant_arena() = default;

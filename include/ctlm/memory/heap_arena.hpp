@@ -11,6 +11,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// An arena of memory that it takes from the heap when it is made, and gives back when it is destroyed.
 class heap_arena {
  public:
   /// Asks the system for zeroed memory. It gives a page only when the page is first touched: what is never touched
@@ -32,13 +33,18 @@ class heap_arena {
   heap_arena& operator=(heap_arena&&) = delete;
   ~heap_arena() { std::free(memory_); }
 
+  /// n zeroed elements, or nullptr if so many are not left.
   template <class T>
   T* allocate(std::size_t n) {
     return use_.take<T>(base_, size_, n);
   }
+  /// Bytes in use: where rewind() may go back to.
   std::size_t mark() const { return use_.bytes(); }
+  /// Gives back everything allocated since mark() returned m.
   void rewind(std::size_t m) { use_.rewind(size_, m); }
+  /// Bytes that are left.
   std::size_t remaining() const { return size_ - use_.bytes(); }
+  /// Bytes in use.
   std::size_t used() const { return use_.bytes(); }
 
  private:

@@ -7,8 +7,9 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// The bytes must outlive everything placed in them and start at a multiple of memory_alignment. Throws ctlm::error, or
-/// calls ctlm::fatal, if they do not, or if there is only a null pointer to them.
+/// An arena of memory that somebody else owns. The bytes must outlive everything placed in them and start at a multiple
+/// of memory_alignment. Throws ctlm::error, or calls ctlm::fatal, if they do not, or if there is only a null pointer to
+/// them.
 class span_arena {
  public:
   explicit span_arena(span<std::byte> bytes) : base_(bytes.data()), size_(bytes.size()), use_(bytes.size()) {
@@ -22,13 +23,18 @@ class span_arena {
                                             0, memory_alignment, address % memory_alignment});
   }
 
+  /// n zeroed elements, or nullptr if so many are not left.
   template <class T>
   T* allocate(std::size_t n) {
     return use_.take<T>(base_, size_, n);
   }
+  /// Bytes in use: where rewind() may go back to.
   std::size_t mark() const { return use_.bytes(); }
+  /// Gives back everything allocated since mark() returned m.
   void rewind(std::size_t m) { use_.rewind(size_, m); }
+  /// Bytes that are left.
   std::size_t remaining() const { return size_ - use_.bytes(); }
+  /// Bytes in use.
   std::size_t used() const { return use_.bytes(); }
 
  private:

@@ -21,6 +21,7 @@ template <class T>
 struct gradients {
   T* data = nullptr;
   constexpr operator gradients<const T>() const requires(!std::is_const_v<T>) { return {data}; }
+  /// From element n on.
   constexpr gradients from(std::size_t n) const { return {data + n}; }
 };
 

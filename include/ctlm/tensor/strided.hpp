@@ -13,7 +13,9 @@ struct strided {
   std::size_t row;
   std::size_t col;
 
+  /// The same numbers with rows and columns exchanged; nothing is moved.
   constexpr strided transposed() const { return {data, col, row}; }
+  /// The part that begins at row i and column j.
   constexpr strided from(std::size_t i, std::size_t j) const { return {data + i * row + j * col, row, col}; }
 };
 

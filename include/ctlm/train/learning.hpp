@@ -13,30 +13,33 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// The state of a training run. Batch is a batch_shape, Slots a trainer_slots.
+/// The state of a training run, and the order in which a step uses it. Batch is a batch_shape, Slots a trainer_slots. A
+/// trainer is this with refusals in words around it.
 template <class M, class Batch, class Slots>
 struct learning {
-  using real = typename M::real;
-  using optimizer = typename Slots::optimizer;
-  using schedule = typename Slots::schedule;
-  using executor_type = typename M::executor_policy;
-  using in_use_type = weights_in_use<M, typename Slots::target_format, optimizer>;
-  using used_format = typename in_use_type::format;
-  using head_pass = chunked_head<M, Batch, typename Slots::head>;
-  using options = trainer_options<optimizer, schedule>;
+  using real = typename M::real;                      ///< numbers of arithmetic
+  using optimizer = typename Slots::optimizer;        ///< slot optimizer<>
+  using schedule = typename Slots::schedule;          ///< slot schedule<>
+  using executor_type = typename M::executor_policy;  ///< the model's executor
 
-  [[no_unique_address]] executor_slot<executor_type> exec{};
-  options settings{};
-  std::uint64_t step = 0;  // steps done
-  bool usable = true;      // false: the state is half of one run and half of another
-  kernel_context<M, used_format> context{};
-  typename M::weights weights{};
-  typename M::weights gradients{};
-  in_use_type in_use{};  // the weights as the passes see them: themselves, or as they will be stored
-  weight_update<M, optimizer> update{};
-  activation_memory<M, Batch, Slots::recomputed> activations{};
-  head_pass head{};
-  values<const real> rows_read{};  // what a student asks about
+  /// The weights as the passes see them.
+  using in_use_type = weights_in_use<M, typename Slots::target_format, optimizer>;
+  using used_format = typename in_use_type::format;                ///< and how they are stored
+  using head_pass = chunked_head<M, Batch, typename Slots::head>;  ///< head and loss, some rows at a time
+  using options = trainer_options<optimizer, schedule>;            ///< the run's hyper-parameters
+
+  [[no_unique_address]] executor_slot<executor_type> exec{};  ///< who runs the kernels
+  options settings{};                                         ///< what the run was told
+  std::uint64_t step = 0;                                     ///< steps done, those that were skipped among them
+  bool usable = true;                        ///< false: the state is half of one run and half of another
+  kernel_context<M, used_format> context{};  ///< which kernels, and their scratch
+  typename M::weights weights{};             ///< the weights that are trained, in full precision
+  typename M::weights gradients{};           ///< of the last step or micro-batch
+  in_use_type in_use{};  ///< the weights as the passes see them: the trained ones, or rounded as they will be stored
+  weight_update<M, optimizer> update{};                          ///< the optimizer and its state
+  activation_memory<M, Batch, Slots::recomputed> activations{};  ///< what the passes write
+  head_pass head{};                                              ///< the losses of the rows
+  values<const real> rows_read{};  ///< final rows of what read() took: logits() are computed from them
 
   /// The layout of a trainer's memory. The optimizer's state may lie in an arena of its own.
   template <class A, class S>
@@ -54,11 +57,15 @@ struct learning {
     activations.place(a, head_pass::out_numbers);
   }
 
+  /// Exact bytes of a trainer's memory, the optimizer's state among them.
   static constexpr std::size_t bytes_needed() {
     return measure([](auto& a) { learning().place(a, a); });
   }
+  /// Bytes of the optimizer's state.
   static constexpr std::size_t state_bytes = weight_update<M, optimizer>::state_bytes;
 
+  /// Checks the options and the room in the arenas, places everything, and draws the first weights. Raises
+  /// errc::invalid_argument or out_of_memory.
   template <class A>
   constexpr void start(A& a) {
     require_options(settings);
@@ -75,23 +82,28 @@ struct learning {
     place(a, state_arena);
     begin();
   }
+  /// Raises errc::invalid_argument if a step has been done.
   constexpr void require_untrained() const {
     check(step == 0, failure{errc::invalid_argument, "ctlm: start_from comes before the first step, not after {had}", 0,
                              0, static_cast<std::size_t>(step)});
   }
 
-  /// What the passes read follows what the last update wrote.
+  /// Makes the weights that the passes see from the trained ones, which the last update changed. Raises
+  /// errc::invalid_argument if the state is not usable.
   constexpr void refresh() {
     check(usable, errc::invalid_argument,
           "ctlm: this trainer is half loaded from a checkpoint that could not be read to its end: load one first");
     in_use.refresh(weights, static_cast<std::size_t>(step), *context.exec);
   }
+  /// What comes before the first micro-batch of a step: refresh(), and zeros for the gradients that are only added to.
   constexpr void begin_gradients() {
     refresh();
     update.clear(context, gradients);
   }
+  /// The weights as the passes see them.
   constexpr const auto& used() const { return in_use.of(weights); }
 
+  /// The forward pass of a micro-batch: its final rows, [rows][d_model].
   constexpr values<const real> forward(span<const token> inputs, const dropout_masks& drop) {
     return forward_pass<M, Batch, used_format>{}(context, used(), activations, inputs.data(), drop);
   }
@@ -103,17 +115,18 @@ struct learning {
     return head.loss(context, used(), rows, targets, {activations.head_out});
   }
 
-  /// A teacher's side: takes a micro-batch, and then yields logits [n][vocab] of some of its rows.
+  /// Takes a micro-batch as a teacher does: logits() yields the logits of its rows.
   constexpr void read(span<const token> inputs) {
     refresh();
     rows_read = forward(inputs, {});
   }
+  /// Logits [n][vocab] of rows [first, first + n) of what was read, n being at most 256; the caller may overwrite them.
   constexpr real* logits(std::size_t first, std::size_t n) {
     return head.logits(context, used(), rows_read, first, n, {activations.head_out}).data;
   }
 
-  /// Adds the gradients of micro-batch `micro` of (sum of losses) / counted; returns the sum of losses. The first
-  /// micro-batch of a step overwrites what the gradients held.
+  /// Adds the gradients of micro-batch number `micro` of a step, of (sum of losses) / counted, and returns the sum of
+  /// losses. The first micro-batch overwrites what the gradients of matrices held.
   template <class Targets>
   constexpr double learn_from(span<const token> inputs, const Targets& targets, std::size_t counted,
                               std::size_t micro) {

@@ -14,6 +14,7 @@ struct step_result {
   float gradient_norm = 0;  ///< Euclidean, before clipping
   float lr = 0;             ///< the schedule's learning rate of this step
   std::size_t step = 0;     ///< number of this step, the first being 0
+
   /// The loss or the gradient norm was not finite: weights and optimizer state are what they were before. The step
   /// counts all the same, so that data, schedule and dropout go on.
   bool skipped = false;

@@ -21,11 +21,14 @@ struct trainer_slots {
                 "ctlm: wrong weight format: a trainer needs weights<f32> (or f64); train first, then quantise");
   static_assert(check_slots<slot_kind::optimizer, slot_kind::head, Slots...>::ok);
 
-  using optimizer = slot_or<slot_kind::optimizer, adamw, Slots...>;
-  using schedule = slot_or<slot_kind::schedule, constant_rate, Slots...>;
-  using loss = slot_or<slot_kind::loss, cross_entropy_loss, Slots...>;
-  using head = slot_or<slot_kind::head, vocabulary_head, Slots...>;
+  using optimizer = slot_or<slot_kind::optimizer, adamw, Slots...>;        ///< slot optimizer<>
+  using schedule = slot_or<slot_kind::schedule, constant_rate, Slots...>;  ///< slot schedule<>
+  using loss = slot_or<slot_kind::loss, cross_entropy_loss, Slots...>;     ///< slot loss<>
+  using head = slot_or<slot_kind::head, vocabulary_head, Slots...>;        ///< slot head<>
+
+  /// Slot trained_for<>: the format that the weights will be converted to.
   using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
+  /// Slot recompute<>: layers that keep only their input.
   static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;
   static_assert(recomputed <= M::shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
 };

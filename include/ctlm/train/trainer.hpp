@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: a trainer: weights, gradients, optimizer state and activations in one arena of train_bytes; a step allocates
-// nothing. What it consists of is learning.hpp; the passes are forward_pass, chunked_head, backward_pass,
-// weight_update.
+// ctlm: a trainer: all that it needs lies in one arena of train_bytes, and a step allocates nothing. learning.hpp says
+// what it consists of and how a step goes.
 #pragma once
 
 #include "learning.hpp"
@@ -21,25 +20,25 @@ class trainer
   using learning_type = learning<M, batch_type, slots>;
 
  public:
-  using model = M;
-  using real = typename M::real;
-  using executor_type = typename M::executor_policy;
-  using options = typename learning_type::options;
+  using model = M;                                    ///< the causal_lm
+  using real = typename M::real;                      ///< the type of weights, gradients and logits
+  using executor_type = typename M::executor_policy;  ///< what the constructor takes last, where it has state
+  using options = typename learning_type::options;    ///< hyper-parameters: see trainer_options
 
-  static constexpr decoder_shape shape = M::shape;
-  static constexpr train_config config = batch_type::config;
-  static constexpr std::size_t batch = batch_type::batch, sequence = batch_type::sequence;
-  static constexpr std::size_t accumulate = batch_type::accumulate;
-  static constexpr std::size_t batch_tokens = batch_type::rows;          // of a micro-batch
-  static constexpr std::size_t step_tokens = accumulate * batch_tokens;  // of a step
-  static constexpr std::size_t recomputed = slots::recomputed;
+  static constexpr decoder_shape shape = M::shape;                                          ///< the model's sizes
+  static constexpr train_config config = batch_type::config;                                ///< the recipe's
+  static constexpr std::size_t batch = batch_type::batch, sequence = batch_type::sequence;  ///< of a micro-batch
+  static constexpr std::size_t accumulate = batch_type::accumulate;                         ///< micro-batches in a step
+  static constexpr std::size_t batch_tokens = batch_type::rows;                             ///< tokens of a micro-batch
+  static constexpr std::size_t step_tokens = accumulate * batch_tokens;                     ///< tokens of a step
+  static constexpr std::size_t recomputed = slots::recomputed;  ///< layers that keep only their input
 
-  /// Exact bytes of the arena, and those of them that are the optimizer's.
-  static constexpr std::size_t train_bytes = learning_type::bytes_needed();
-  static constexpr std::size_t bytes_needed() { return train_bytes; }
-  static constexpr std::size_t state_bytes = learning_type::state_bytes;
+  static constexpr std::size_t train_bytes = learning_type::bytes_needed();  ///< exact bytes of the arena
+  static constexpr std::size_t bytes_needed() { return train_bytes; }        ///< the same, as other types have it
+  static constexpr std::size_t state_bytes = learning_type::state_bytes;     ///< those of the optimizer's state
 
-  /// Weights are drawn from `seed` (model/initialise.hpp).
+  /// The arena's memory must outlive the trainer. Draws the weights from `seed` (model/initialise.hpp). Raises
+  /// errc::invalid_argument for options that cannot be computed with, out_of_memory for an arena that is too small.
   template <arena A>
   requires std::is_empty_v<executor_type>
   constexpr trainer(A& a, const options& o) : learning_{.settings = o} { learning_.start(a); }
@@ -87,8 +86,7 @@ class trainer
   }
 
   /// One optimizer step towards what a teacher (train/teacher.hpp, or another trainer) of the same batch shape and
-  /// vocabulary predicts for the tokens: its whole distribution is the target, so that a few thousand tokens teach
-  /// much.
+  /// vocabulary predicts: its whole distribution is the target, so that a few thousand tokens teach much.
   template <class Teacher>
   constexpr step_result distil(span<const token> inputs, Teacher& teacher) {
     static_assert(
@@ -101,12 +99,12 @@ class trainer
       return teacher_targets<Teacher>{&teacher};
     });
   }
-  /// A teacher's side: takes a micro-batch, and then yields logits [n][vocab] of some of its rows, which the caller may
-  /// overwrite.
+  /// Takes a micro-batch as a teacher does, for another trainer's distil().
   constexpr void read(span<const token> inputs) {
     require_batch("ctlm: read needs batch * sequence tokens, {needed}, not {had}", inputs, batch_tokens, shape.vocab);
     learning_.read(inputs);
   }
+  /// Logits [n][vocab] of rows [first, first + n) of what was read, n being at most 256; the caller may overwrite them.
   constexpr real* logits(std::size_t first, std::size_t n) { return learning_.logits(first, n); }
 
   /// Gradients of the mean loss over one micro-batch, left in gradients(); returns the loss. No update.
@@ -138,14 +136,15 @@ class trainer
     learning_.refresh();
     return learning_.in_use.codes();
   }
-  constexpr const options& settings() const { return learning_.settings; }
+  constexpr const options& settings() const { return learning_.settings; }  ///< as the constructor took them
+
   /// Steps done, those that were skipped among them.
   constexpr std::size_t steps() const { return static_cast<std::size_t>(learning_.step); }
 
   /// False while its state is half of one run and half of another, because a checkpoint could not be read to its end
   /// (load_checkpoint, which sets this). Such a trainer raises a failure instead of computing.
   constexpr bool usable() const { return learning_.usable; }
-  constexpr void set_usable(bool usable) { learning_.usable = usable; }
+  constexpr void set_usable(bool usable) { learning_.usable = usable; }  ///< for load_checkpoint
 
   /// f(name, data, bytes) for everything that a bit-exact resume needs.
   template <class F>

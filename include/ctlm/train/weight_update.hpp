@@ -19,6 +19,7 @@ class weight_update {
   /// Bytes of the optimizer's state.
   static constexpr std::size_t state_bytes = Optimizer::moments * M::weight_bytes;
 
+  /// Asks state_arena for the optimizer's state and `a` for scratch.
   template <class A, class S>
   constexpr void place(A& a, S& state_arena) {
     for (std::size_t i = 0; i < Optimizer::moments; ++i) moments_[i].place(state_arena);

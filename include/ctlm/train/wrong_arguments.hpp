@@ -10,6 +10,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 template <class M, class Options>
 class wrong_trainer_arguments {
  public:
+  /// Each of these takes arguments that do not fit, and is an error at compile time that says why.
   template <arena A>
   requires(!arguments::may_lack_executor<M>) constexpr wrong_trainer_arguments(A&, const Options&) {
     arguments::no_executor<A>();

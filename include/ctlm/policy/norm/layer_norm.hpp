@@ -9,8 +9,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// A norm has forward, which returns what the backward pass needs to know of a row; repeat, the same from that; and the
-/// gradients of one row: of its input, backward_input, and of gain and bias, backward_weight. Rows have n numbers.
+/// y = (x - mean) / deviation * weight + bias, where mean and deviation are those of the row and epsilon is added to
+/// the variance: the norm of GPT-2.
 struct layer_norm {
   static constexpr const char* name = "layer_norm";
   static constexpr bool has_bias = true;  ///< there may be a bias

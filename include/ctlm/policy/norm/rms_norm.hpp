@@ -8,7 +8,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// The members are those of layer_norm; biases are nullptr.
+/// y = x / rms * weight, where epsilon is added to the mean of squares: the norm of Llama. There is no bias.
 struct rms_norm {
   static constexpr const char* name = "rms_norm";
   static constexpr bool has_bias = false;  ///< there is a gain alone
