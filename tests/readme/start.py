@@ -45,7 +45,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("cmake")
     p.add_argument("compiler")
-    p.add_argument("--steps", type=int, default=20, help="0: as many as the page says")
+    p.add_argument("--steps", type=int, default=60, help="0: as many as the page says")
     o = p.parse_args()
     train, tell = programs(o.steps)
     embed = re.findall(r"^```cmake\n(.*?)^```", PAGE, re.M | re.S)[-1]
