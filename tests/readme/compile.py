@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compiles every ```cpp block of README.md and docs/*.md, each on its own: portable, and those of README.md with xsimd too
-where a folder with xsimd is given. Names that are the user's come from prelude.hpp. From its first paragraph that begins with a statement on,
-a block is put into a function.
+"""Compiles every ```cpp block of README.md and of the pages below docs/, each on its own: portable, and those of README.md
+with xsimd too where a folder with xsimd is given. Names that are the user's come from prelude.hpp. From its first paragraph
+that begins with a statement on, a block is put into a function. A block under the line `<!-- continues -->` belongs to the
+block before it: the two are compiled as one. #define at the beginning of a block comes before everything else.
 
   compile.py COMPILER [XSIMD_INCLUDE]
 """
@@ -20,8 +21,9 @@ ROOT = HERE.parents[1]
 compiler = sys.argv[1]
 xsimd = sys.argv[2] if len(sys.argv) > 2 else ""
 
-DECLARATION = re.compile(r"#|//|struct |class |using |template|namespace |static|inline |constexpr |extern ")
-PACKED_MODEL = re.compile(r'#include "stories_int4.hpp".*')  # prelude.hpp stands for it
+DECLARATION = re.compile(r"#|//|struct |class |using |template|namespace |static|inline |constexpr |extern |int main\(")
+PACKED_MODEL = re.compile(r'#include "\w+_int4.hpp".*')  # prelude.hpp stands for it
+BLOCK = re.compile(r"^(<!-- continues -->\n)?```cpp\n(.*?)^```", re.M | re.S)
 
 VARIANTS = [("portable", [])]
 if xsimd:
@@ -31,11 +33,24 @@ if xsimd:
         VARIANTS.append(("xsimd, AVX-512", ["-march=icelake-server", *with_xsimd]))
 
 
+def blocks_of(page):
+    """(number of its first line, text) of each block, those that continue it at its end."""
+    text, blocks = page.read_text(), []
+    for found in BLOCK.finditer(text):
+        if found[1]:
+            blocks[-1] = (blocks[-1][0], f"{blocks[-1][1]}\n{found[2]}")
+        else:
+            blocks.append((text[: found.start()].count("\n") + 1, found[2]))
+    return blocks
+
+
 def program_of(block):
+    definitions = re.match(r"(#define .*\n)*", block)[0]
+    block = block[len(definitions):]
     paragraphs = re.split(r"\n\s*\n", PACKED_MODEL.sub("", block).strip("\n"))
     first = next((i for i, p in enumerate(paragraphs) if not DECLARATION.match(p)), len(paragraphs))
     outside, inside = "\n\n".join(paragraphs[:first]), "\n\n".join(paragraphs[first:])
-    return f'#include "{HERE}/prelude.hpp"\n{outside}\nvoid snippet() {{\n{inside}\n}}\n'
+    return f'{definitions}#include "{HERE}/prelude.hpp"\n{outside}\nvoid snippet() {{\n{inside}\n}}\n'
 
 
 def compile_block(job):
@@ -49,12 +64,10 @@ def compile_block(job):
 
 
 jobs = []
-for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-    text = page.read_text()
-    for block in re.finditer(r"^```cpp\n(.*?)^```", text, re.M | re.S):
-        where = f"{page.relative_to(ROOT)}:{text[: block.start()].count(chr(10)) + 1}"
-        variants = VARIANTS if page.name == "README.md" else VARIANTS[:1]
-        jobs += [(where, block[1], label, flags) for label, flags in variants]
+for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    variants = VARIANTS if page.name == "README.md" and page.parent == ROOT else VARIANTS[:1]
+    for line, block in blocks_of(page):
+        jobs += [(f"{page.relative_to(ROOT)}:{line}", block, label, flags) for label, flags in variants]
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     failures = [f for f in pool.map(compile_block, jobs) if f]
 print("\n".join(failures) if failures else f"{len(jobs)} compilations of snippets")

@@ -25,3 +25,4 @@ template <class... Slots>
 using lm = ctlm::causal_lm<tag, ctlm::weights<ctlm::int4<32>>, Slots...>;
 ctlm::span<const std::byte> image();
 }  // namespace stories_int4
+namespace my_gpt_int4 = stories_int4;
