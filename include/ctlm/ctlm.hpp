@@ -40,6 +40,7 @@
 #include "policy/loss/cross_entropy_loss.hpp"
 #include "policy/memory/memory.hpp"
 #include "policy/norm/layer_norm.hpp"
+#include "policy/norm/norm.hpp"
 #include "policy/norm/rms_norm.hpp"
 #include "policy/optimizer/adamw.hpp"
 #include "policy/optimizer/sgd.hpp"

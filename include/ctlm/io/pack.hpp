@@ -148,6 +148,8 @@ result<void> write_model_header(const char* path, const std::string& name) {
   using config_type = std::remove_cvref_t<decltype(M::tag::config)>;
   static_assert(std::same_as<typename M::activation_policy, typename config_type::default_activation>,
                 "ctlm: write_model_header knows the activation of the spec only");
+  static_assert(std::same_as<typename M::norm, typename M::default_norm>,
+                "ctlm: write_model_header knows the norm of the spec only");
   if (const auto r = check_name(name); !r) return r;
   if (const auto r = check_fields(M::tag::config); !r) return r;
   return or_out_of_memory("ctlm: there is not enough memory to write this header", [&] {

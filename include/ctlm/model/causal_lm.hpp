@@ -77,7 +77,9 @@ struct causal_lm {
                 "ctlm: kv_cache<> computes in other numbers than weights<>");
   static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format>,
                 "ctlm: compute<dynamic_int8> needs integer weights: int8, int4 or int2");
-  using norm = std::conditional_t<shape.norm == norm_kind::rms, rms_norm, layer_norm>;
+  /// What the spec normalises with, and what this model does.
+  using default_norm = std::conditional_t<shape.norm == norm_kind::rms, rms_norm, layer_norm>;
+  using norm = slot_or<slot_kind::norm, default_norm, Slots...>;
 
   /// Views of the weights, mutable and read-only. `weights w{arena}` places them in weight_bytes of memory.
   using weights = weight_views<shape_type, weight_format>;

@@ -20,14 +20,15 @@ constexpr std::uint64_t as_number(T value) {
     return static_cast<std::uint64_t>(value);
 }
 
-/// Activation and weight format. A parameter of the activation shows in its values; a number of few bits does not
-/// depend on who computes it.
+/// Activation, norm (if it is not the spec's, which the shape names) and weight format. A parameter of the activation
+/// shows in its values; a number of few bits does not depend on who computes it.
 template <class M>
 constexpr void add_policies(fingerprint& f) {
   using F = typename M::weight_format;
   constexpr int activated = math::round_to_int(M::activation_policy::value(1.0) * 65536);
   f.text(M::activation_policy::name);
   f.number(static_cast<std::uint64_t>(activated));
+  if constexpr (!std::same_as<typename M::norm, typename M::default_norm>) f.text(M::norm::name);
   f.text(F::name);
   if constexpr (quantised_format<F>) {
     f.number(F::group);
@@ -56,8 +57,8 @@ constexpr void add_shape(fingerprint& f, const decoder_shape& shape) {
 }  // namespace fingerprint_detail
 
 /// Of the weights of M, in checkpoints and flash images alike: every field of the shape that is not at its default,
-/// names and shapes of the tensors, activation, weight format, alignment. The context length takes part only where
-/// positions are learned: with rotary ones it changes nothing about the weights.
+/// names and shapes of the tensors, activation, norm, weight format, alignment. The context length takes part only
+/// where positions are learned: with rotary ones it changes nothing about the weights.
 template <class M>
 constexpr std::uint64_t weights_fingerprint() {
   fingerprint f;

@@ -4,6 +4,7 @@
 //   weights<F>      storage format of the matrices          default f32
 //   kv_cache<F>     storage format of keys and values       default: the numbers that weights compute in
 //   activation<A>   of the feed-forward layers              default: the spec's
+//   norm<N>         before each part of a block, and last    default: the spec's
 //   compute<C>      decoded or dynamic_int8                 default: dynamic_int8 for integer weights
 //   backend<B>      portable or native                      default native
 //   threads<E>      serial or pool<N>                       default serial
@@ -18,6 +19,7 @@
 #include "../format/f64.hpp"
 #include "activation/activation.hpp"
 #include "memory/memory.hpp"
+#include "norm/norm.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -25,6 +27,7 @@ enum class slot_kind : std::uint8_t {
   weights,
   kv_cache,
   activation,
+  norm,
   compute,
   backend,
   threads,
@@ -62,6 +65,8 @@ template <format F>
 using kv_cache = slot<slot_kind::kv_cache, F>;
 template <activation_function A>
 using activation = slot<slot_kind::activation, A>;
+template <norm_policy N>
+using norm = slot<slot_kind::norm, N>;
 template <compute_policy C>
 using compute = slot<slot_kind::compute, C>;
 template <std::derived_from<portable> A>
@@ -124,11 +129,12 @@ struct check_slots {
                 "ctlm: not a slot: write a policy inside its slot, such as weights<f32> or optimizer<adamw>");
   static_assert(
       (in_range<Slots>() && ...),
-      "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, compute, backend, threads, "
-      "memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, loss, head");
+      "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, norm, compute, backend, "
+      "threads, memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, loss, head");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
+  static_assert(once<slot_kind::norm>, "ctlm: duplicate slot: norm<> is given twice");
   static_assert(once<slot_kind::compute>, "ctlm: duplicate slot: compute<> is given twice");
   static_assert(once<slot_kind::backend>, "ctlm: duplicate slot: backend<> is given twice");
   static_assert(once<slot_kind::threads>, "ctlm: duplicate slot: threads<> is given twice");

@@ -4,11 +4,13 @@
 // NaN.
 #pragma once
 
+#include "norm.hpp"
 #include "overflow.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
 struct layer_norm {
+  static constexpr const char* name = "layer_norm";
   static constexpr bool has_bias = true;
 
   /// What the backward pass needs to know of a row.
@@ -84,5 +86,6 @@ struct layer_norm {
           backend, n, [](auto& out, const auto& d) { out += d; }, dbias, dy);
   }
 };
+static_assert(norm_policy<layer_norm>);
 
 }}  // namespace ctlm

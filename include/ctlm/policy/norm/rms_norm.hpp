@@ -3,11 +3,13 @@
 // are normalised, those whose squares overflow too; a row with a NaN or an infinity becomes NaN.
 #pragma once
 
+#include "norm.hpp"
 #include "overflow.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
 struct rms_norm {
+  static constexpr const char* name = "rms_norm";
   static constexpr bool has_bias = false;
 
   /// What the backward pass needs to know of a row.
@@ -78,5 +80,6 @@ struct rms_norm {
         backend, n, [=](auto& out, const auto& v, const auto& w) { out = v * inverse * w; }, y, x, weight);
   }
 };
+static_assert(norm_policy<rms_norm>);
 
 }}  // namespace ctlm
