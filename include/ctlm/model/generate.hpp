@@ -18,8 +18,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// An empty prompt goes on from where the session stands: an error if it has not taken a token yet (session.logits()),
 /// no tokens if its context is full. A prompt longer than the room that is left is an error, and nothing is taken.
 /// With a count of 0 the prompt is taken, and no token drawn.
-template <class Session, class F>
-constexpr std::size_t generate(Session& session, span<const token> prompt, sampler& how, std::size_t count,
+///
+/// `how` is a `sampler`, or another class that chooses tokens (sampler_policy).
+template <class Session, sampler_policy Sampler, class F>
+constexpr std::size_t generate(Session& session, span<const token> prompt, Sampler& how, std::size_t count,
                                F&& on_token) {
   constexpr std::size_t context = Session::shape.context;
   const typename Session::model::backend_policy backend{};

@@ -131,4 +131,14 @@ struct sampler {
   }
 };
 
+/// What may choose tokens for `generate`: how.choose(backend, logits) is the next token, or how.stop, at which
+/// generation ends. The logits may be overwritten; the object may remember what it chose. A rule of your own changes
+/// logits and hands them to a `sampler`: -infinity is never chosen.
+template <class S>
+concept sampler_policy = requires(S& how, span<float> logits) {
+  { how.choose(portable{}, logits) } -> std::same_as<token>;
+  { how.stop } -> std::convertible_to<token>;
+};
+static_assert(sampler_policy<sampler>);
+
 }}  // namespace ctlm
