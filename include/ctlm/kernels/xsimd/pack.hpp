@@ -60,8 +60,9 @@ void pack(simd<A>, strided<S> from, std::size_t rows, std::size_t columns, T* CT
     }
     return;
   }
-  const std::size_t whole_rows = from.row == 1 && w >= 4 ? rows / w * w : 0, whole_columns = columns / w * w;
-  if constexpr (w >= 4)
+  constexpr bool squares = w >= 4 && widens_in_registers<S, T>;
+  const std::size_t whole_rows = from.row == 1 && squares ? rows / w * w : 0, whole_columns = columns / w * w;
+  if constexpr (squares)
     for (std::size_t i = 0; i < whole_rows; i += w)
       for (std::size_t j = 0; j < whole_columns; j += w)
         transpose_square<T, A>(from.data + i + j * from.col, from.col, to + i * to_stride + j, to_stride);

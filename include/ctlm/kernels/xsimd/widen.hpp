@@ -29,6 +29,10 @@ CTLM_INLINE plain_vector<float, Lanes> widened_half(portable, const Bits& v) {
   return std::bit_cast<numbers>(std::bit_cast<bits>(magnitude) | beyond | (wide & 0x8000) << 16);
 }
 
+/// Numbers that registers widen. Those of formats from elsewhere are converted one by one.
+template <class S, class T>
+inline constexpr bool widens_in_registers = std::same_as<S, T> || std::same_as<S, bfloat> || std::same_as<S, half>;
+
 template <class T, class A, class S>
 CTLM_INLINE plain_vector<T, lanes<T, A>> widened(const stored_vector<S, lanes<T, A>>& v) {
   if constexpr (std::same_as<S, bfloat>)
@@ -44,6 +48,10 @@ template <class T, class A, class S>
 CTLM_INLINE simd_batch<T, A> load_as(const S* from) {
   if constexpr (std::same_as<S, T>) {
     return simd_batch<T, A>::load_unaligned(from);
+  } else if constexpr (!widens_in_registers<S, T>) {
+    alignas(64) T numbers[lanes<T, A>];
+    for (std::size_t i = 0; i < lanes<T, A>; ++i) numbers[i] = from[i];
+    return simd_batch<T, A>::load_aligned(numbers);
   } else {
     stored_vector<S, lanes<T, A>> v;
     __builtin_memcpy(&v, from, sizeof v);
