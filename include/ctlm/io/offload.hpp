@@ -185,6 +185,7 @@ class offloaded_weights {
   /// Reads the tensors of one layer, or those that belong to none, to `to`, and makes views of them.
   result<void> read_tensors(views& v, bool of_layer, std::size_t layer, std::byte* to) const {
     // Where everything would lie if the file were in memory, from address `page` on.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): nothing is there, and nothing is read
     const auto* const base = reinterpret_cast<const std::byte*>(offload_detail::page);
     binding_arena<const std::byte> file_arena(base, M::weight_bytes);
     views whole;
