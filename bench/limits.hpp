@@ -5,27 +5,89 @@
 
 #include <ctlm/ctlm.hpp>
 
+#include <atomic>
 #include <cstring>
+#include <utility>
 
 namespace bench {
 
-/// Bytes per second of reading memory that no cache holds, with each worker's stretch in four streams.
-template <class Pool>
-double read_rate(Pool& workers, const std::vector<std::uint64_t>& memory) {
-  const std::size_t n = memory.size() / 4 / workers.workers() / 8 * 8;
-  std::vector<std::uint64_t> sums(workers.workers() * 8);
+/// A register of Bytes bytes, or the nearest thing that the processor has.
+template <std::size_t Bytes>
+using wide __attribute__((vector_size(Bytes))) = std::uint64_t;
+
+/// A way of reading memory: the width of an access, stretches that are read side by side, and how far ahead cache lines
+/// are asked for (0: the processor alone looks ahead).
+template <std::size_t Width, std::size_t Streams, std::size_t Ahead>
+struct way_of_reading {
+  static constexpr std::size_t line = 64;  // bytes
+
+  /// The sum of `bytes` bytes from `data` on, a multiple of Streams lines. Reading may ask for lines behind the end.
+  static std::uint64_t sum(const std::byte* data, std::size_t bytes) {
+    using V = wide<Width>;
+    constexpr std::size_t accesses = line / Width;
+    const std::size_t stretch = bytes / Streams;
+    V sums[Streams * accesses]{};
+    for (std::size_t at = 0; at < stretch; at += line)
+      for (std::size_t s = 0; s < Streams; ++s) {
+        const std::byte* const from = data + s * stretch + at;
+        if (Ahead > 0) CTLM_PREFETCH_READ(from + Ahead);
+        for (std::size_t i = 0; i < accesses; ++i) {
+          V v;
+          std::memcpy(&v, from + i * Width, Width);
+          sums[s * accesses + i] += v;
+        }
+      }
+    std::uint64_t total = 0;
+    for (const V& v : sums)
+      for (std::size_t i = 0; i < Width / 8; ++i) total += v[i];
+    return total;
+  }
+};
+
+/// What read_rate reads: one gigabyte, in large pages where there are such, as the weights of models lie.
+class read_memory {
+ public:
+  static constexpr std::size_t size = std::size_t{1} << 30;
+
+  read_memory() { std::memset(data_, 1, size); }
+  const std::byte* data() const { return data_; }
+
+ private:
+  ctlm::heap_arena arena_{size + 64};
+  std::byte* data_ = arena_.allocate<std::byte>(size);
+};
+
+/// Reads all of it with all workers, each the next megabytes that nobody has begun.
+template <class Way, class Pool>
+candidate reading(Pool& workers, const read_memory& memory, std::atomic<std::uint64_t>& total) {
+  constexpr std::size_t piece = std::size_t{16} << 20;
   auto read = [&] {
-    workers.run(workers.workers(), [&](std::size_t task, std::size_t) {
-      const std::uint64_t* p = memory.data() + task * 4 * n;
-      std::uint64_t s[8]{};
-      for (std::size_t i = 0; i < n; i += 8)
-        for (std::size_t j = 0; j < 8; ++j) s[j] += p[i + j] + p[n + i + j] + p[2 * n + i + j] + p[3 * n + i + j];
-      std::memcpy(&sums[task * 8], s, sizeof s);
+    workers.run(read_memory::size / piece, [&](std::size_t task, std::size_t) {
+      total.fetch_add(Way::sum(memory.data() + task * piece, piece), std::memory_order_relaxed);  // the sum is used
     });
   };
-  const double rate = rates({{"", read, static_cast<double>(4 * n * 8 * workers.workers())}}, 0.3, 5)[0];
-  if (sums[0] == 42) std::printf(" ");  // the sums are used
-  return rate;
+  return {"", read, static_cast<double>(read_memory::size)};
+}
+
+/// Bytes per second of reading memory that no cache holds: of the fastest way among several, since a limit must not be
+/// less than what a kernel may reach.
+template <class Pool>
+double read_rate(Pool& workers, const read_memory& memory) {
+  std::atomic<std::uint64_t> total{0};
+  std::vector<candidate> ways;
+  auto add = [&]<std::size_t Width>(std::integral_constant<std::size_t, Width>) {
+    ways.push_back(reading<way_of_reading<Width, 1, 0>>(workers, memory, total));
+    ways.push_back(reading<way_of_reading<Width, 2, 0>>(workers, memory, total));
+    ways.push_back(reading<way_of_reading<Width, 4, 0>>(workers, memory, total));
+    ways.push_back(reading<way_of_reading<Width, 1, 1024>>(workers, memory, total));
+    ways.push_back(reading<way_of_reading<Width, 1, 4096>>(workers, memory, total));
+    ways.push_back(reading<way_of_reading<Width, 2, 4096>>(workers, memory, total));
+  };
+  add(std::integral_constant<std::size_t, 8>{});
+  add(std::integral_constant<std::size_t, 32>{});
+  add(std::integral_constant<std::size_t, 64>{});
+  const std::vector<double> rate = rates(ways, 0.05, 3);
+  return *std::max_element(rate.begin(), rate.end());
 }
 
 /// Single precision multiply-adds per second (two operations each), from registers.

@@ -212,7 +212,7 @@ int main(int argc, char** argv) {
   bench::report r(json);
   machine limits{};
   {
-    std::vector<std::uint64_t> memory((std::size_t(1) << 30) / 8, 1);
+    const bench::read_memory memory;
     r.title("this machine");
     for (std::size_t t = 0; t < 2; ++t) {
       workers& exec = t == 0 ? one : two;

@@ -197,6 +197,28 @@ TEST_CASE("the progress line says what a person wants to know", "[app]") {
         "{\"step\": 7, \"loss\": 2.000000, \"gradient_norm\": 0.500000, \"lr\": 0.00100000}\n");
 }
 
+TEST_CASE("a step that was skipped takes no part in the mean of the progress line", "[app]") {
+  std::FILE* out = std::tmpfile();
+  progress_monitor m(5, 100, out);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  m.step({nan, nan, 1e-3f, 0, true}, 1);  // there is no loss yet
+  m.step({2.0f, 0.5f, 1e-3f, 1}, 1);
+  m.step({nan, nan, 1e-3f, 2, true}, 1);
+  m.step({1e30f, nan, 1e-3f, 3, true}, 1);  // a finite loss whose gradients were not
+  m.step({4.0f, 0.5f, 1e-3f, 4}, 1);
+  std::rewind(out);
+  std::string text(4096, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), out));
+  std::fclose(out);
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1)
+    lines.push_back(text.substr(at, text.find('\n', at) - at));
+  REQUIRE(lines.size() == 5);
+  CHECK_THAT(lines[0], Catch::Contains("loss nan"));
+  for (std::size_t i : {1, 2, 3}) CHECK_THAT(lines[i], Catch::Contains("loss 2.0000"));
+  CHECK_THAT(lines[4], Catch::Contains("loss 2.1000"));
+}
+
 TEST_CASE("the loss curve is a picture with axes, whatever the numbers", "[app]") {
   loss_curve c;
   for (std::uint32_t s = 0; s < 50; ++s) c.training.push_back({s, 5.0f / static_cast<float>(s + 1)});

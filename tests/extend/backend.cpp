@@ -7,7 +7,6 @@ namespace {
 
 /// Products of one row, which decoding is made of, with sums in double precision. All else is the native backend's.
 struct wide_sums : ctlm::native {
-  static constexpr const char* name = "wide_sums";
   static inline std::size_t products = 0, others = 0;  // for the tests below
 };
 

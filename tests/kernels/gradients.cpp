@@ -87,7 +87,8 @@ TEST_CASE("rotary positions", "[kernels][gradient]") {
   auto x = random<double>(rows * n, 1);
   const auto dy = random<double>(rows * n, 2);
   auto turn = [&](std::vector<double> y, double direction) {
-    ctlm::rope(ctlm::native{}, exec, rows, rows, heads, head_dim, head_dim, y.data(), n, cosine.data(), sine.data(), direction);
+    ctlm::rope(ctlm::native{}, exec, rows, rows, heads, head_dim, head_dim, y.data(), n, cosine.data(), sine.data(),
+               direction);
     return y;
   };
   const auto expected = gradient(x, [&] { return project(turn(x, 1), dy); });

@@ -28,6 +28,8 @@ struct changed {
   static constexpr tensor_table tensors{shape};
   using weight_format = f32;
   using activation_policy = silu;
+  using norm = layer_norm;
+  using default_norm = layer_norm;
 };
 
 template <class Tag, class... Changes>

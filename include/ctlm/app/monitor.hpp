@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <string>
 
 #include <sys/ioctl.h>
@@ -23,11 +24,12 @@ class progress_monitor {
       : out_(out), terminal_(::isatty(::fileno(out)) != 0), total_(total_steps), tokens_per_step_(tokens_per_step) {}
 
   /// Once per step. Prints a few times a second on a terminal, and every `every`-th step elsewhere (0: the last alone).
+  /// The loss and the perplexity shown are a running mean, in which steps that were skipped take no part.
   void step(const step_result& r, std::size_t every = 50) {
     const double now = seconds();
     if (counted_ == 0) start_ = now;  // the first step is slower than the others: it does not count
     ++counted_;
-    smoothed_ = counted_ == 1 ? r.loss : 0.95f * smoothed_ + 0.05f * r.loss;
+    if (!r.skipped) average(r.loss);
     const bool last = r.step + 1 == total_;
     if (!last && (terminal_ ? now - printed_ < 0.2 : every == 0 || r.step % every != 0)) return;
     printed_ = now;
@@ -59,6 +61,11 @@ class progress_monitor {
     return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
   }
 
+  void average(float loss) {
+    smoothed_ = averaged_ ? 0.95f * smoothed_ + 0.05f * loss : loss;
+    averaged_ = true;
+  }
+
   /// Width of the terminal: a line that is rewritten in place must not be wider. Without a terminal, 1000.
   std::size_t columns() const {
     winsize size{};
@@ -88,7 +95,8 @@ class progress_monitor {
   std::size_t total_;
   std::size_t tokens_per_step_;
   std::size_t counted_ = 0;
-  float smoothed_ = 0;
+  float smoothed_ = std::numeric_limits<float>::quiet_NaN();  // of the steps so far that were not skipped
+  bool averaged_ = false;                                     // is there one?
   double start_ = 0;
   double printed_ = 0;
 };

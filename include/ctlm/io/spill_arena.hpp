@@ -54,9 +54,10 @@ class spill_arena {
   /// The pages that lie wholly in [p, p + bytes) leave this process's memory until they are touched again.
   void release(const void* p, std::size_t bytes) const {
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto first = (reinterpret_cast<std::uintptr_t>(p) + page - 1) / page * page;
-    const auto last = (reinterpret_cast<std::uintptr_t>(p) + bytes) / page * page;
-    if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+    const auto begin = reinterpret_cast<std::uintptr_t>(p), first = (begin + page - 1) / page * page;
+    const auto last = (begin + bytes) / page * page;
+    auto* const memory = static_cast<std::byte*>(const_cast<void*>(p));
+    if (first < last) ::madvise(memory + (first - begin), last - first, MADV_DONTNEED);
   }
 
  private:

@@ -62,9 +62,9 @@ class heap_arena {
 #if CTLM_LARGE_PAGES
     constexpr std::size_t page = 4096, worthwhile = std::size_t{4} << 20;
     if (size_ < worthwhile) return;
-    const auto first = round_up(reinterpret_cast<std::uintptr_t>(base_), page);
-    const auto end = (reinterpret_cast<std::uintptr_t>(base_) + size_) / page * page;
-    (void)::madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);  // advice, which a system may ignore
+    const auto begin = reinterpret_cast<std::uintptr_t>(base_), first = round_up(begin, page);
+    const auto end = (begin + size_) / page * page;
+    (void)::madvise(base_ + (first - begin), end - first, MADV_HUGEPAGE);  // advice, which a system may ignore
 #endif
   }
 
