@@ -30,8 +30,8 @@ class gguf_view {
   const gguf_metadata& metadata() const { return metadata_; }
   span<const stored_tensor> tensors() const { return tensors_; }
   /// The tensor of this name, or nullptr.
-  const stored_tensor* find(const char* name) const { return find(std::string_view(name)); }
-  const stored_tensor* find(span<const char> name) const { return find(gguf_detail::view_of(name)); }
+  const stored_tensor* find(const char* name) const { return called(name); }
+  const stored_tensor* find(span<const char> name) const { return called(gguf_detail::view_of(name)); }
 
  private:
   struct head {
@@ -157,7 +157,7 @@ class gguf_view {
                    remember(name)};
   }
 
-  const stored_tensor* find(std::string_view name) const {
+  const stored_tensor* called(std::string_view name) const {
     const std::size_t i = by_name_.find(name, names());
     return i < tensors_.size() ? &tensors_[i] : nullptr;
   }

@@ -134,12 +134,12 @@ class gguf_metadata {
   /// In the order of the file.
   span<const gguf_value> values() const { return values_; }
   /// The value of this key, or nullptr: `metadata.find("llama.block_count")`.
-  const gguf_value* find(const char* key) const { return find(std::string_view(key)); }
-  const gguf_value* find(span<const char> key) const { return find(gguf_detail::view_of(key)); }
+  const gguf_value* find(const char* key) const { return called(key); }
+  const gguf_value* find(span<const char> key) const { return called(gguf_detail::view_of(key)); }
 
   /// Where tensors begin: multiples of this many bytes. 32, unless the file says something else.
   result<std::uint32_t> alignment() const {
-    const gguf_value* const v = find(gguf_detail::alignment_key);
+    const gguf_value* const v = called(gguf_detail::alignment_key);
     if (v == nullptr) return gguf_detail::usual_alignment;
     const auto n = v->as_integer();
     if (!n || v->type() != gguf_type::uint32)
@@ -157,7 +157,7 @@ class gguf_metadata {
   }
 
  private:
-  const gguf_value* find(std::string_view key) const {
+  const gguf_value* called(std::string_view key) const {
     const std::size_t i = by_key_.find(key, keys());
     return i < values_.size() ? &values_[i] : nullptr;
   }
