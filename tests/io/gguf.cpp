@@ -267,6 +267,8 @@ TEST_CASE("what does not fit a GGUF file is not written", "[io]") {
   constexpr auto f32 = gguf_encoding::f32;
   CHECK(refusal([](w& o) { o.set("", 1); }) == "ctlm: the GGUF key  has 0 bytes; 1 to 65535 are allowed");
   CHECK(refusal([](w& o) { o.set("k\xFF", 1); }) == "ctlm: the GGUF key k? is not UTF-8");
+  CHECK(refusal([](w& o) { o.set("k\n", 1); }) == "ctlm: the GGUF key k? holds a control character");
+  CHECK(refusal([](w& o) { o.add_tensor("t\t", {2}, f32); }) == "ctlm: the tensor name t? holds a control character");
   CHECK(refusal([](w& o) { o.set("k", 1), o.set("k", "x"); }) == "ctlm: the GGUF key k was set twice");
   CHECK(refusal([](w& o) { o.set("general.alignment", 64u); }) ==
         "ctlm: general.alignment is not to be set: tensors are aligned to 32 bytes");

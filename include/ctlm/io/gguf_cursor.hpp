@@ -63,6 +63,13 @@ class cursor {
     if (!is_utf8(*s))
       return failure{errc::corrupt, "ctlm: the name {name} in this GGUF file is not UTF-8 (at byte {where})", at, 0, 0,
                      remember(*s)};
+    if (!is_printable(*s))
+      return failure{errc::corrupt,
+                     "ctlm: the name {name} in this GGUF file holds a control character (at byte {where})",
+                     at,
+                     0,
+                     0,
+                     remember(*s)};
     return s;
   }
 

@@ -33,6 +33,13 @@ inline bool is_utf8(span<const char> s) {
   return true;
 }
 
+/// Is it text alone, without zeros, line ends and the like?
+inline bool is_printable(span<const char> s) {
+  for (const char c : s)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return false;
+  return true;
+}
+
 /// Items with names, in the order of these.
 class name_index {
  public:

@@ -24,16 +24,16 @@ inline void encode_bf16(const float* from, octet* p) { store_little_endian(float
 struct block_range {
   float least, most;  // as numbers
   float farthest;     // from zero, with its sign; the first of those
+  float distance;     // of that one from zero
   bool finite = true;
 };
 inline block_range range_of(const float* x) {
-  block_range r{x[0], x[0], 0.0f};
-  float distance = 0;
+  block_range r{x[0], x[0], x[0], -1.0f};
   for (std::size_t i = 0; i < 32; ++i) {
     if (x[i] < r.least) r.least = x[i];
     if (x[i] > r.most) r.most = x[i];
-    const float d = x[i] < 0 ? -x[i] : x[i];
-    if (d > distance || i == 0) distance = d, r.farthest = x[i];
+    const float d = x[i] > 0 ? x[i] : 0.0f - x[i];  // of a zero with a sign, one without
+    if (d > r.distance) r.distance = d, r.farthest = x[i];
     r.finite = r.finite && x[i] - x[i] == 0;
   }
   return r;
@@ -67,7 +67,7 @@ inline void not_a_number(octet* p, std::size_t bytes) {
 inline void encode_q8_0(const float* x, octet* p) {
   const block_range r = range_of(x);
   if (!r.finite) return not_a_number(p, 34);
-  const float scale = (r.farthest < 0 ? -r.farthest : r.farthest) / 127, inverted = inverse(scale);
+  const float scale = r.distance / 127, inverted = inverse(scale);
   store_little_endian(float_to_half(scale), p);
   for (std::size_t i = 0; i < 32; ++i) {
     const volatile float code = x[i] * inverted;

@@ -194,6 +194,7 @@ class gguf_writer {
         return refused("ctlm: the GGUF key {name} has {had} bytes; 1 to {needed} are allowed", key,
                        gguf_detail::longest_key, key.size());
       if (!gguf_detail::is_utf8(key)) return refused("ctlm: the GGUF key {name} is not UTF-8", key);
+      if (!gguf_detail::is_printable(key)) return refused("ctlm: the GGUF key {name} holds a control character", key);
       if (key == gguf_detail::alignment_key)
         return refused("ctlm: {name} is not to be set: tensors are aligned to {needed} bytes", key,
                        gguf_detail::usual_alignment);
@@ -220,6 +221,7 @@ class gguf_writer {
       return refused("ctlm: the tensor name {name} has {had} bytes; 1 to {needed} are allowed in a GGUF file", t.name,
                      longest_tensor_name, t.name.size());
     if (!is_utf8(t.name)) return refused("ctlm: the tensor name {name} is not UTF-8", t.name);
+    if (!is_printable(t.name)) return refused("ctlm: the tensor name {name} holds a control character", t.name);
     if (t.rank > most_dimensions)
       return refused("ctlm: tensor {name} has {had} dimensions; a GGUF file can have {needed}", t.name, most_dimensions,
                      t.rank);
