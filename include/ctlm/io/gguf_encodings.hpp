@@ -2,6 +2,7 @@
 // ctlm: how the tensors of GGUF files are encoded: a table of what can be read, and of what can be written.
 #pragma once
 
+#include "../core/result.hpp"
 #include "gguf_quantise.hpp"
 #include "gguf_super_blocks.hpp"
 #include "stored_tensor.hpp"

@@ -137,7 +137,8 @@ class gguf_value {
   gguf_type type_ = gguf_type::uint8, element_ = gguf_type::uint8;
 };
 
-/// Elements of one type, read where they lie: `for (const gguf_value& token : *tokens.as_array())`.
+/// Elements of one type, read where they lie: `for (const gguf_value& token : tokens.as_array().value())`. Not with a *
+/// in place of value(): a loop does not keep the result alive that it would point into.
 class gguf_array {
  public:
   class iterator {
