@@ -82,6 +82,8 @@
 #include "io/buffered_reader.hpp"
 #include "io/checkpoint.hpp"
 #include "io/file.hpp"
+#include "io/gguf.hpp"
+#include "io/gguf_writer.hpp"
 #include "io/llama2c.hpp"
 #include "io/mapped_file.hpp"
 #include "io/offload.hpp"

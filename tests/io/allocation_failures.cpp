@@ -183,6 +183,20 @@ TEST_CASE("a file that is read whole survives every allocation that fails", "[io
   CHECK(fail_each(outcome::failed, [&] { return of(read_file(path.c_str())); }) > 0);
 }
 
+TEST_CASE("GGUF files survive every allocation that fails", "[io]") {
+  folder f;
+  const std::string path = f.at("model.gguf");
+  f.write("model.gguf", "old");
+  gguf_writer out;
+  out.set("general.architecture", "a name that is longer than what a string keeps in itself");
+  out.add_tensor("another name that is longer than what a string keeps in itself", {3, 32}, gguf_encoding::q8_0);
+  const auto row = [](std::size_t, std::size_t, float* to) { std::fill(to, to + 32, 1.0f); };
+  CHECK(fail_each(
+            outcome::failed, [&] { return of(out.write(path.c_str(), row)); },
+            [&] { return f.files() == 1 && f.read("model.gguf") == "old"; }) > 1);
+  CHECK(fail_each(outcome::failed, [&] { return of(gguf_file::open(path.c_str())); }) > 1);
+}
+
 TEST_CASE("a flash image survives every allocation that fails", "[io]") {
   const folder f;
   f.write("x.ctlm", "old");
