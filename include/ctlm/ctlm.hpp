@@ -4,13 +4,16 @@
 #pragma once
 
 #include "core/config.hpp"
+#include "core/decimal.hpp"
 #include "core/executor.hpp"
 #include "core/hash.hpp"
+#include "core/json.hpp"
 #include "core/math.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
 #include "core/span.hpp"
 #include "core/types.hpp"
+#include "core/utf8.hpp"
 
 #include "memory/arena.hpp"
 #include "memory/constant_arena.hpp"
