@@ -1,5 +1,5 @@
-// safetensors_file: a file of any bytes is refused, or its tensors are all of its numbers, one after the other, and can
-// be read. The first byte says whether the header's length is made right.
+// safetensors_file::bind: a file of any bytes is refused, or its tensors are all of its numbers, one after the other,
+// and can be read. The first byte says whether the header's length is made right.
 #include "fuzz.hpp"
 
 using namespace ctlm;
@@ -21,7 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t header = end == std::string::npos ? 0 : end + 1;
     bytes = with_length(bytes.substr(0, header)) + bytes.substr(header);
   }
-  const auto f = safetensors_file::open(fuzz::file_of(bytes));
+  const std::vector<std::byte> exactly(reinterpret_cast<const std::byte*>(bytes.data()),
+                                       reinterpret_cast<const std::byte*>(bytes.data()) + bytes.size());
+  const auto f = safetensors_file::bind(exactly);
   if (!f) {
     fuzz::require_words(f.error());
     return 0;

@@ -37,6 +37,18 @@ class safetensors_file {
     });
   }
 
+  /// The same for one file whose bytes are in memory, of any alignment; they must stay there.
+  static result<safetensors_file> bind(span<const std::byte> bytes) {
+    return or_out_of_memory(file_detail::no_memory, [&]() -> result<safetensors_file> {
+      safetensors_file f;
+      auto alone = safetensors_detail::read_header(bytes);
+      if (!alone) return alone.error();
+      f.files_.push_back(static_cast<open_file&&>(*alone));
+      if (const auto r = f.read_all(); !r) return r.error();
+      return result<safetensors_file>(static_cast<safetensors_file&&>(f));
+    });
+  }
+
   /// All tensors: file after file, each in the order of its bytes.
   span<const stored_tensor> tensors() const { return tensors_; }
 

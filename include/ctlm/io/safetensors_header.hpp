@@ -25,13 +25,14 @@ inline std::string_view view_of(span<const char> s) { return {s.data(), s.size()
 
 /// A file taken apart: a header that is JSON, and bytes of numbers.
 struct open_file {
-  mapped_file map;
+  mapped_file map;  // unless the bytes are the caller's
+  span<const std::byte> bytes{};
   json::value header;
   std::size_t header_bytes = 0;
   std::size_t tensors = 0;
   std::size_t escaped_name_bytes = 0;  // of names that are not in the header as they are
 
-  span<const std::byte> data() const { return map.bytes().subspan(length_bytes + header_bytes); }
+  span<const std::byte> data() const { return bytes.subspan(length_bytes + header_bytes); }
 };
 
 inline bool has_escape(const json::value& key) { return view_of(key.written()).find('\\') != std::string_view::npos; }
@@ -48,11 +49,8 @@ inline result<void> check_metadata(const json::value& v) {
   return {};
 }
 
-/// Maps a file and validates its header as JSON. Tensors are counted, and not looked at.
-inline result<open_file> open_header(const char* path) {
-  auto map = mapped_file::open(path);
-  if (!map) return map.error();
-  const auto bytes = map->bytes();
+/// Validates the header of a file's bytes as JSON. Tensors are counted, and not looked at.
+inline result<open_file> read_header(span<const std::byte> bytes) {
   if (bytes.size() < length_bytes)
     return failure{errc::truncated,
                    "ctlm: this safetensors file is cut off: it has {had} bytes, and begins with a number of {needed}",
@@ -68,6 +66,7 @@ inline result<open_file> open_header(const char* path) {
                    "ctlm: this safetensors file is cut off: its header has {needed} bytes, {had} are there",
                    length_bytes, static_cast<std::size_t>(n), bytes.size() - length_bytes};
   open_file f;
+  f.bytes = bytes;
   f.header_bytes = static_cast<std::size_t>(n);
   const span<const char> text(reinterpret_cast<const char*>(bytes.data()) + length_bytes, f.header_bytes);
   if (text.empty() || text[0] != '{')
@@ -85,8 +84,14 @@ inline result<open_file> open_header(const char* path) {
     ++f.tensors;
     if (has_escape(key)) f.escaped_name_bytes += key.decode([](char) {});
   }
-  f.map = static_cast<mapped_file&&>(*map);
   return result<open_file>(static_cast<open_file&&>(f));
+}
+inline result<open_file> open_header(const char* path) {
+  auto map = mapped_file::open(path);
+  if (!map) return map.error();
+  auto f = read_header(map->bytes());
+  if (f) f->map = static_cast<mapped_file&&>(*map);
+  return f;
 }
 
 /// Reads the entries of a header. Failures name the tensor.
