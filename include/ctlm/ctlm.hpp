@@ -4,13 +4,16 @@
 #pragma once
 
 #include "core/config.hpp"
+#include "core/decimal.hpp"
 #include "core/executor.hpp"
 #include "core/hash.hpp"
+#include "core/json.hpp"
 #include "core/math.hpp"
 #include "core/result.hpp"
 #include "core/rng.hpp"
 #include "core/span.hpp"
 #include "core/types.hpp"
+#include "core/utf8.hpp"
 
 #include "memory/arena.hpp"
 #include "memory/constant_arena.hpp"
@@ -84,11 +87,14 @@
 #include "io/file.hpp"
 #include "io/gguf.hpp"
 #include "io/gguf_writer.hpp"
+#include "io/heap_keys.hpp"
 #include "io/llama2c.hpp"
 #include "io/mapped_file.hpp"
 #include "io/offload.hpp"
 #include "io/pack.hpp"
 #include "io/remember.hpp"
+#include "io/safetensors.hpp"
+#include "io/save_safetensors.hpp"
 #include "io/spill_arena.hpp"
 #include "io/stored_tensor.hpp"
 

@@ -147,6 +147,27 @@ TEST_CASE("reading llama2.c files survives every allocation that fails", "[io]")
   CHECK(fail_each(outcome::threw, [&] { return t.decode(tokens).empty() ? outcome::failed : outcome::success; }) > 0);
 }
 
+TEST_CASE("safetensors survive every allocation that fails", "[io]") {
+  const folder f;
+  f.write("model.safetensors", "old");
+  const std::string path = f.at("model.safetensors");
+  const tensor_to_save tensors[] = {{"first\n", safetensors_type::f32, 1, {3}},
+                                    {"second", safetensors_type::bf16, 1, {3}}};
+  auto produce = [](std::size_t, safetensors_writer& out) {
+    const float numbers[3] = {1, 2, 3};
+    return out.put(numbers, 3);
+  };
+  CHECK(fail_each(
+            outcome::failed, [&] { return of(save_safetensors(path.c_str(), tensors, produce)); },
+            [&] { return f.files() == 1 && f.read("model.safetensors") == "old"; }) > 3);
+  fs::rename(f.path / "model.safetensors", f.path / "a file with a long name of its own.safetensors");
+  f.write("model.safetensors.index.json",
+          R"({"weight_map":{"second":"a file with a long name of its own.safetensors","first\n":)"
+          R"("a file with a long name of its own.safetensors"}})");
+  const std::string all = f.path.string();
+  CHECK(fail_each(outcome::failed, [&] { return of(safetensors_file::open(all.c_str())); }) > 8);
+}
+
 TEST_CASE("reading text survives every allocation that fails", "[io]") {
   const folder f;
   f.write("a.txt", text);
