@@ -56,6 +56,7 @@
 #include "spec/gemma2.hpp"
 #include "spec/gemma3.hpp"
 #include "spec/gpt2.hpp"
+#include "spec/hf/config.hpp"
 #include "spec/llama.hpp"
 #include "spec/mistral.hpp"
 #include "spec/phi3.hpp"

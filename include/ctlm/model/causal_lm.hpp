@@ -6,16 +6,40 @@
 //   static_assert(lm::session_bytes <= 96 * 1024);
 #pragma once
 
+#include "../policy/activation/kind.hpp"
 #include "../policy/slots.hpp"
 #include "session.hpp"
 #include "weights.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The activation of a tag's config: a type of the spec's, or named by a value of its own.
+template <class Tag>
+struct spec_activation {};
+template <class Tag>
+requires requires { typename std::remove_cvref_t<decltype(Tag::config)>::default_activation; }
+struct spec_activation<Tag> {
+  using type = typename std::remove_cvref_t<decltype(Tag::config)>::default_activation;
+};
+template <class Tag>
+requires requires { typename activation_of_kind<Tag::config.activation>::type; }
+struct spec_activation<Tag> {
+  using type = typename activation_of_kind<Tag::config.activation>::type;
+};
+
+/// Asks a config that was read from a text whether everything in it can be computed with.
+template <class Tag>
+constexpr bool config_is_supported() {
+  if constexpr (requires { Tag::config.template supported<Tag>(); })
+    return Tag::config.template supported<Tag>();
+  else
+    return true;
+}
+
 /// A tag that holds a config of one of the specs (gpt2_config, llama_config...).
 template <class Tag>
 concept model_tag = requires {
-  typename std::remove_cvref_t<decltype(Tag::config)>::default_activation;
+  typename spec_activation<Tag>::type;
   { Tag::config.shape(true) } -> std::same_as<decoder_shape>;
 };
 
@@ -57,6 +81,7 @@ template <class Tag, class... Slots>
 struct causal_lm {
   static_assert(model_tag<Tag>,
                 "ctlm: a model's tag needs `static constexpr ctlm::gpt2_config config{...}` (or llama_config...)");
+  static_assert(config_is_supported<Tag>());
   static_assert(check_slots<slot_kind::weights, slot_kind::prompt_chunk, Slots...>::ok);
 
   using tag = Tag;                                                   ///< the user's struct that holds the config
@@ -65,8 +90,7 @@ struct causal_lm {
   using cache_format = slot_or<slot_kind::kv_cache, native_format_of<real>, Slots...>;  ///< slot kv_cache<>
 
   /// Slot activation<>, or the spec's own.
-  using activation_policy =
-      slot_or<slot_kind::activation, typename std::remove_cvref_t<decltype(Tag::config)>::default_activation, Slots...>;
+  using activation_policy = slot_or<slot_kind::activation, typename spec_activation<Tag>::type, Slots...>;
   using compute_format = slot_or<slot_kind::compute, default_compute<weight_format>, Slots...>;  ///< slot compute<>
   using backend_policy = slot_or<slot_kind::backend, native, Slots...>;                          ///< slot backend<>
   using executor_policy = slot_or<slot_kind::threads, serial, Slots...>;                         ///< slot threads<>

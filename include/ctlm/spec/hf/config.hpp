@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// ctlm: config.json of a Hugging Face folder, read by the compiler: `static constexpr auto config =
+// ctlm::hf::config(R"json({...})json");` in a model's tag. What changes results and is not supported does not compile.
+#pragma once
+
+#include "families.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI { namespace hf {
+
+/// Instantiated with a key of a config.json and its value: a compiler then names both.
+template <text<48> Key, text<48> Value>
+struct not_supported {
+  static_assert(
+      Key.letters[0] == '\0',
+      "ctlm: config.json says something that changes results and that ctlm does not support (or lacks a key): "
+      "hf::not_supported<key, value> names it");
+  static constexpr bool ok = true;
+};
+
+/// The config of a model that a config.json describes.
+struct any_config {
+  decoder_shape decoder{};                               ///< what it comes down to
+  activation_kind activation = activation_kind::swiglu;  ///< of the feed-forward layers
+  hf::problem problem{};                                 ///< what cannot be computed with: then nothing compiles
+
+  /// What error messages call it.
+  static constexpr const char* name = "hf::any_config";
+  /// f(name, value) for every field of the shape, in order.
+  template <class F>
+  constexpr void for_each_field(F&& f) const {
+    decoder_shape::for_each_field([&](const char* field, auto member) { f(field, decoder.*member); });
+  }
+  /// The shape; `gated` is that of the activation.
+  constexpr decoder_shape shape(bool gated) const {
+    decoder_shape s = decoder;
+    s.gated = gated;
+    return s;
+  }
+  /// Does not compile for a config that cannot be computed with.
+  template <class Tag>
+  static constexpr bool supported() {
+    return not_supported<Tag::config.problem.key, Tag::config.problem.value>::ok;
+  }
+};
+
+/// Reads a config.json. Its `model_type` decides what is looked at: gpt2, llama, mistral, qwen2, qwen3, smollm3, phi3,
+/// gemma, gemma2, gemma3_text. `context`: positions that sessions get room for; 0: max_position_embeddings.
+constexpr any_config config(const char* text, std::size_t context = 0) {
+  any_config c;
+  const auto parsed = json::parse(text);
+  if (!parsed) {
+    c.problem = {problem::no_json, hf::text<48>("config.json, byte"), hf::text<48>::of_number(parsed.error().where)};
+    return c;
+  }
+  reader r{*parsed};
+  read_family(r, c.decoder, c.activation);
+  if (context > 0 && c.decoder.position == position_kind::learned && context != c.decoder.context)
+    r.refuse("context", "learned positions");
+  if (context > 0) c.decoder.context = context;
+  c.problem = r.found;
+  return c;
+}
+
+}}}  // namespace ctlm::hf

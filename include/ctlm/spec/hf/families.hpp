@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what each family of models on Hugging Face writes into its config.json, and which of it ctlm computes with.
+#pragma once
+
+#include "rope.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI { namespace hf {
+
+namespace families_detail {
+
+/// The activation by the names that files use; a missing key is `otherwise`.
+constexpr activation_kind read_activation(reader& r, const char* key, activation_kind otherwise, bool gated) {
+  const json::value v = r.at(key);
+  if (!v) return otherwise;
+  if (v.equals("silu") || v.equals("swish")) return gated ? activation_kind::swiglu : activation_kind::silu;
+  if (v.equals("gelu_pytorch_tanh") || v.equals("gelu_new") || v.equals("gelu_fast"))
+    return gated ? activation_kind::geglu_tanh : activation_kind::gelu_tanh;
+  if (v.equals("gelu")) return gated ? activation_kind::geglu : activation_kind::gelu;
+  if (v.equals("relu") && !gated) return activation_kind::relu;
+  r.refuse(key, v);
+  return otherwise;
+}
+
+/// What all families after GPT-2 have in common.
+constexpr decoder_shape read_sizes(reader& r, float eps, bool tied) {
+  decoder_shape s;
+  s.vocab = r.integer("vocab_size");
+  s.d_model = r.integer("hidden_size");
+  s.layers = r.integer("num_hidden_layers");
+  s.heads = r.integer("num_attention_heads");
+  s.kv_heads = r.integer("num_key_value_heads", s.heads);
+  s.head_dim = head_size(r.integer("head_dim", 0), s.d_model, s.heads);
+  s.d_ff = r.integer("intermediate_size");
+  s.context = r.integer("max_position_embeddings");
+  s.norm = norm_kind::rms;
+  s.norm_eps = static_cast<float>(r.number("rms_norm_eps", static_cast<double>(eps)));
+  s.tie_embeddings = r.flag("tie_word_embeddings", tied);
+  r.absent("quantization_config");
+  return s;
+}
+
+/// layer_types must say what `window` and `full_every` say.
+constexpr void check_layer_types(reader& r, const decoder_shape& s) {
+  std::size_t layer = 0;
+  for (const json::value v : r.at("layer_types").elements()) {
+    const bool full = s.window == 0 || (s.full_every > 0 && (layer + 1) % s.full_every == 0);
+    if (!v.equals(full ? "full_attention" : "sliding_attention")) r.refuse("layer_types", v);
+    ++layer;
+  }
+}
+
+/// Every n-th layer is full: n from layer_types, or from a key of its own.
+constexpr std::size_t read_full_every(reader& r, const char* key, std::size_t otherwise) {
+  std::size_t layer = 0;
+  for (const json::value v : r.at("layer_types").elements()) {
+    ++layer;
+    if (v.equals("full_attention")) return layer;
+  }
+  return layer > 0 ? 0 : r.integer(key, otherwise);
+}
+
+constexpr double inverse_root(reader& r, const char* key, double otherwise) {
+  return 1 / math::sqrt(r.number(key, otherwise));
+}
+
+constexpr void read_gpt2(reader& r, decoder_shape& s, activation_kind& a) {
+  s.vocab = r.integer("vocab_size");
+  s.d_model = r.integer("n_embd");
+  s.layers = r.integer("n_layer");
+  s.heads = s.kv_heads = r.integer("n_head");
+  s.head_dim = head_size(0, s.d_model, s.heads);
+  s.d_ff = r.integer("n_inner", 4 * s.d_model);
+  s.context = r.integer("n_positions");
+  s.bias = true;
+  s.tie_embeddings = r.flag("tie_word_embeddings", true);
+  s.norm_eps = static_cast<float>(r.number("layer_norm_epsilon", 1e-5));
+  r.only("scale_attn_weights", true, true);
+  r.only("scale_attn_by_inverse_layer_idx", false, false);
+  r.only("add_cross_attention", false, false);
+  a = read_activation(r, "activation_function", activation_kind::gelu_tanh, false);
+}
+
+constexpr void read_llama(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-6f, false);
+  read_rope(r, s, 10000);
+  s.bias = r.flag("attention_bias", false);
+  r.only("mlp_bias", s.bias, false);
+  r.only("pretraining_tp", 1);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
+constexpr void read_mistral(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-6f, false);
+  read_rope(r, s, 10000);
+  s.window = r.integer("sliding_window", 0);
+  check_layer_types(r, s);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
+constexpr void read_qwen2(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-6f, false);
+  read_rope(r, s, 10000);
+  s.qkv_bias = true;
+  r.only("use_sliding_window", false, false);
+  check_layer_types(r, s);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
+constexpr void read_qwen3(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-6f, false);
+  if (!r.at("head_dim")) s.head_dim = 128;
+  read_rope(r, s, 10000);
+  s.qk_norm = true;
+  r.only("attention_bias", false, false);
+  r.only("use_sliding_window", false, false);
+  check_layer_types(r, s);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
+constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-6f, true);
+  read_rope(r, s, 2000000);
+  s.unrotated_every = r.integer("no_rope_layer_interval", 4);
+  std::size_t layer = 0;
+  for (const json::value v : r.at("no_rope_layers").elements()) {  // 1: rotates
+    if (v.as_integer<std::size_t>().value() != (s.rotates(layer) ? 1u : 0u)) r.refuse("no_rope_layers", v);
+    ++layer;
+  }
+  r.only("attention_bias", false, false);
+  r.only("mlp_bias", false, false);
+  r.only("use_sliding_window", false, false);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
+constexpr void read_phi3(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-5f, false);
+  read_rope(r, s, 10000);
+  read_partial_rotation(r, s);
+  s.window = r.integer("sliding_window", 0);
+  check_layer_types(r, s);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
+
+constexpr void read_gemma(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-6f, true);
+  if (!r.at("head_dim")) s.head_dim = 256;
+  read_rope(r, s, 10000);
+  s.scaled_embeddings = true;
+  r.only("attention_bias", false, false);
+  r.only("use_bidirectional_attention", false, false);
+  // Files of the first Gemma say hidden_act: gelu, and mean the tanh approximation, as transformers reads them.
+  a = read_activation(r, "hidden_activation", activation_kind::geglu_tanh, true);
+}
+constexpr void read_gemma2(reader& r, decoder_shape& s, activation_kind& a) {
+  read_gemma(r, s, a);
+  s.post_norms = true;
+  s.query_scale = inverse_root(r, "query_pre_attn_scalar", 256);
+  s.attention_cap = static_cast<float>(r.number("attn_logit_softcapping", 0));
+  s.logit_cap = static_cast<float>(r.number("final_logit_softcapping", 0));
+  s.window = r.integer("sliding_window", 0);
+  s.full_every = read_full_every(r, "sliding_window_pattern", 2);
+  check_layer_types(r, s);
+}
+constexpr void read_gemma3(reader& r, decoder_shape& s, activation_kind& a) {
+  read_gemma2(r, s, a);
+  if (!r.at("rope_parameters") && !r.at("rope_theta")) s.rope_theta = 1000000;
+  s.qk_norm = true;
+  if (!r.at("layer_types")) s.full_every = r.integer("sliding_window_pattern", 6);
+  reader local{r.at("rope_parameters").find("sliding_attention")};
+  if (local.root && local.at("rope_type") && !local.at("rope_type").equals("default"))
+    r.refuse("sliding_attention", local.root);
+  s.local_theta = local.number("rope_theta", r.number("rope_local_base_freq", 10000));
+}
+
+struct family {
+  const char* model_type;
+  void (*read)(reader&, decoder_shape&, activation_kind&);
+};
+/// A new family is a function, and a line here.
+inline constexpr family families[] = {
+    {"gpt2", read_gpt2},     {"llama", read_llama},        {"mistral", read_mistral}, {"qwen2", read_qwen2},
+    {"qwen3", read_qwen3},   {"smollm3", read_smollm3},    {"phi3", read_phi3},       {"gemma", read_gemma},
+    {"gemma2", read_gemma2}, {"gemma3_text", read_gemma3},
+};
+
+}  // namespace families_detail
+
+/// Fills shape and activation from a config.json.
+constexpr void read_family(reader& r, decoder_shape& s, activation_kind& a) {
+  const json::value type = r.at("model_type");
+  if (!type) return r.refuse("model_type", "missing", problem::missing);
+  for (const auto& f : families_detail::families)
+    if (type.equals(f.model_type)) return f.read(r, s, a);
+  r.refuse("model_type", type);
+}
+
+}}}  // namespace ctlm::hf
