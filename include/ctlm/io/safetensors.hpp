@@ -4,7 +4,7 @@
 
 #include "safetensors_header.hpp"
 
-#include <map>
+#include <unordered_map>
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -105,7 +105,7 @@ class safetensors_file {
     const json::value names = index->find("weight_map");
     if (names.kind() != json::kind::object)
       return failure{errc::corrupt, "ctlm: this index of safetensors files has no weight_map of names and files"};
-    std::map<std::string, std::size_t> numbers;  // of the files, by name
+    std::unordered_map<std::string, std::size_t> numbers;  // of the files, by name
     const std::string folder = path.substr(0, path.rfind('/') + 1);
     for (const auto [name, file] : names.members())
       if (const auto r = open_part(folder, file, numbers); !r) return r;
@@ -116,7 +116,7 @@ class safetensors_file {
   }
   /// Opens a file that an index names, if it is not open yet.
   result<void> open_part(const std::string& folder, const json::value& file,
-                         std::map<std::string, std::size_t>& numbers) {
+                         std::unordered_map<std::string, std::size_t>& numbers) {
     std::string name;
     file.decode([&](char c) { name += c; });
     const bool plain = name.find('/') == std::string::npos && name.find('\0') == std::string::npos;
@@ -138,7 +138,7 @@ class safetensors_file {
   }
   /// Whether a tensor of an index is in the file that the index says.
   result<void> check_place(const json::value& name, const json::value& file,
-                           const std::map<std::string, std::size_t>& numbers) const {
+                           const std::unordered_map<std::string, std::size_t>& numbers) const {
     std::string text, file_name;
     name.decode([&](char c) { text += c; });
     file.decode([&](char c) { file_name += c; });

@@ -150,8 +150,15 @@ class header_writer {
     text_ += ":{\"dtype\":\"";
     text_ += type_names[static_cast<std::size_t>(t.type)];
     text_ += "\",\"shape\":[";
-    for (std::size_t i = 0; i < t.rank; ++i) text_ += (i > 0 ? "," : "") + std::to_string(t.dimensions[i]);
-    text_ += "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]},";
+    for (std::size_t i = 0; i < t.rank; ++i) {
+      if (i > 0) text_ += ',';
+      text_ += std::to_string(t.dimensions[i]);
+    }
+    text_ += "],\"data_offsets\":[";
+    text_ += std::to_string(begin);
+    text_ += ',';
+    text_ += std::to_string(end);
+    text_ += "]},";
   }
   /// Closes it; spaces make the numbers begin at a multiple of eight.
   const std::string& finished() {
