@@ -90,6 +90,8 @@
 #include "io/gguf_writer.hpp"
 #include "io/heap_keys.hpp"
 #include "io/llama2c.hpp"
+#include "io/load_safetensors.hpp"
+#include "io/load_tensors.hpp"
 #include "io/mapped_file.hpp"
 #include "io/offload.hpp"
 #include "io/pack.hpp"
@@ -98,6 +100,7 @@
 #include "io/save_safetensors.hpp"
 #include "io/spill_arena.hpp"
 #include "io/stored_tensor.hpp"
+#include "io/tensor_names.hpp"
 
 #include "text/bpe.hpp"
 #include "text/llama2c_tokenizer.hpp"

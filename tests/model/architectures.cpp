@@ -97,6 +97,8 @@ TEST_CASE("what shapes say of layers", "[model]") {
   CHECK(g.window_of(0) == 5);
   CHECK(g.window_of(2) == 64);
   CHECK(g.is_local(1));
+  CHECK(gemma3_config{.vocab = 1, .d_model = 8, .layers = 1, .heads = 1, .d_ff = 1, .context = 4}.shape(true).is_local(
+      0));
   CHECK_FALSE(g.is_local(2));
   CHECK(m.window_of(1) == 5);
   constexpr decoder_shape s = tiny_smollm3::config.shape(true);

@@ -52,7 +52,6 @@ concept has_fields = requires(const T& t) {
 template <class T>
 std::string literal(T value) {
   if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
-  if constexpr (std::is_same_v<T, rope_kind>) return "ctlm::rope_kind(" + std::to_string(static_cast<int>(value)) + ")";
   std::ostringstream text;
   text.exceptions(std::ios::badbit);   // otherwise a stream swallows std::bad_alloc
   text.imbue(std::locale::classic());  // neither commas nor groups of digits
@@ -73,6 +72,8 @@ std::string fields_of(const Config& config) {
     std::string spelt;
     if constexpr (has_fields<decltype(value)>)
       spelt = "{" + fields_of(value) + "}";
+    else if constexpr (std::is_same_v<decltype(value), rope_kind>)
+      spelt = "ctlm::rope_kind(" + std::to_string(static_cast<int>(value)) + ")";
     else
       spelt = literal(value);
     for (const char* part : {"\n      .", name, " = ", spelt.c_str(), ","}) text += part;

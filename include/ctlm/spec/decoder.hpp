@@ -89,13 +89,16 @@ struct decoder_shape {
     for_each_later_field(f);
   }
 
+  /// Whether a row of this layer sees a window of positions alone.
+  constexpr bool has_window(std::size_t layer) const {
+    return window > 0 && (full_every == 0 || (layer + 1) % full_every != 0);
+  }
   /// Positions that a row of this layer sees at most, its own among them.
   constexpr std::size_t window_of(std::size_t layer) const {
-    const bool full = window == 0 || (full_every > 0 && (layer + 1) % full_every == 0);
-    return full ? context : smaller(window, context);
+    return has_window(layer) ? smaller(window, context) : context;
   }
   /// Whether a layer's angles are those of local_theta.
-  constexpr bool is_local(std::size_t layer) const { return local_theta > 0 && window_of(layer) < context; }
+  constexpr bool is_local(std::size_t layer) const { return local_theta > 0 && has_window(layer); }
   /// Whether queries and keys of this layer rotate.
   constexpr bool rotates(std::size_t layer) const {
     return position == position_kind::rope && (unrotated_every == 0 || (layer + 1) % unrotated_every != 0);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what other programs call the tensors of a model, and how they lay them out.
+#pragma once
+
+#include "../model/tensor_table.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// Where a file has the numbers of one tensor of a model. In names, '#' stands for a layer's number.
+struct tensor_origin {
+  static constexpr std::size_t most_parts = 3;
+
+  const char* parts[most_parts]{};  ///< tensors of the file whose rows follow each other in ours
+  std::size_t (*rows[most_parts])(const decoder_shape&){};  ///< rows of each; nullptr: all that we have
+  bool transposed = false;  ///< the file has inputs as rows, outputs as columns: GPT-2's Conv1D
+  bool plus_one = false;    ///< the file has gains less 1: Gemma
+
+  /// How many tensors of the file it is made of.
+  constexpr std::size_t count() const {
+    std::size_t n = 0;
+    while (n < most_parts && parts[n] != nullptr) ++n;
+    return n;
+  }
+};
+
+/// The names of one model in one kind of file: of(id) is where tensor `id` comes from.
+struct tensor_names {
+  tensor_origin origins[tensor_count]{};
+
+  constexpr const tensor_origin& of(tensor_id id) const { return origins[static_cast<std::size_t>(id)]; }
+  constexpr tensor_origin& of(tensor_id id) { return origins[static_cast<std::size_t>(id)]; }
+};
+
+namespace tensor_names_detail {
+
+using id = tensor_id;
+
+constexpr std::size_t q_rows(const decoder_shape& s) { return s.q_dim(); }
+constexpr std::size_t kv_rows(const decoder_shape& s) { return s.kv_dim(); }
+constexpr std::size_t ff_rows(const decoder_shape& s) { return s.d_ff; }
+
+constexpr tensor_names gpt2() {
+  tensor_names n;
+  n.of(id::token_embedding) = {{"wte.weight"}};
+  n.of(id::position_embedding) = {{"wpe.weight"}};
+  n.of(id::norm1_weight) = {{"h.#.ln_1.weight"}};
+  n.of(id::norm1_bias) = {{"h.#.ln_1.bias"}};
+  n.of(id::qkv_weight) = {{"h.#.attn.c_attn.weight"}, {}, true};
+  n.of(id::qkv_bias) = {{"h.#.attn.c_attn.bias"}};
+  n.of(id::out_weight) = {{"h.#.attn.c_proj.weight"}, {}, true};
+  n.of(id::out_bias) = {{"h.#.attn.c_proj.bias"}};
+  n.of(id::norm2_weight) = {{"h.#.ln_2.weight"}};
+  n.of(id::norm2_bias) = {{"h.#.ln_2.bias"}};
+  n.of(id::up_weight) = {{"h.#.mlp.c_fc.weight"}, {}, true};
+  n.of(id::up_bias) = {{"h.#.mlp.c_fc.bias"}};
+  n.of(id::down_weight) = {{"h.#.mlp.c_proj.weight"}, {}, true};
+  n.of(id::down_bias) = {{"h.#.mlp.c_proj.bias"}};
+  n.of(id::norm_weight) = {{"ln_f.weight"}};
+  n.of(id::norm_bias) = {{"ln_f.bias"}};
+  n.of(id::head_weight) = {{"lm_head.weight"}};
+  return n;
+}
+
+constexpr tensor_names llama(bool fused) {
+  tensor_names n;
+  n.of(id::token_embedding) = {{"model.embed_tokens.weight"}};
+  n.of(id::norm1_weight) = {{"model.layers.#.input_layernorm.weight"}};
+  if (fused) {
+    n.of(id::qkv_weight) = {{"model.layers.#.self_attn.qkv_proj.weight"}};
+    n.of(id::up_weight) = {{"model.layers.#.mlp.gate_up_proj.weight"}};
+  } else {
+    n.of(id::qkv_weight) = {{"model.layers.#.self_attn.q_proj.weight", "model.layers.#.self_attn.k_proj.weight",
+                             "model.layers.#.self_attn.v_proj.weight"},
+                            {q_rows, kv_rows, kv_rows}};
+    n.of(id::up_weight) = {{"model.layers.#.mlp.gate_proj.weight", "model.layers.#.mlp.up_proj.weight"},
+                           {ff_rows, ff_rows}};
+  }
+  n.of(id::qkv_bias) = {{"model.layers.#.self_attn.q_proj.bias", "model.layers.#.self_attn.k_proj.bias",
+                         "model.layers.#.self_attn.v_proj.bias"},
+                        {q_rows, kv_rows, kv_rows}};
+  n.of(id::q_norm_weight) = {{"model.layers.#.self_attn.q_norm.weight"}};
+  n.of(id::k_norm_weight) = {{"model.layers.#.self_attn.k_norm.weight"}};
+  n.of(id::out_weight) = {{"model.layers.#.self_attn.o_proj.weight"}};
+  n.of(id::out_bias) = {{"model.layers.#.self_attn.o_proj.bias"}};
+  n.of(id::norm2_weight) = {{"model.layers.#.post_attention_layernorm.weight"}};
+  n.of(id::up_bias) = {{"model.layers.#.mlp.gate_proj.bias", "model.layers.#.mlp.up_proj.bias"}, {ff_rows, ff_rows}};
+  n.of(id::down_weight) = {{"model.layers.#.mlp.down_proj.weight"}};
+  n.of(id::down_bias) = {{"model.layers.#.mlp.down_proj.bias"}};
+  n.of(id::norm_weight) = {{"model.norm.weight"}};
+  n.of(id::head_weight) = {{"lm_head.weight"}};
+  return n;
+}
+
+}  // namespace tensor_names_detail
+
+/// The names that Hugging Face's files have for the tensors of a model of this shape. `fused`: the file has queries,
+/// keys and values in one tensor, and gate and up in another (Phi-3). Layers of a model are called "#".
+constexpr tensor_names hugging_face_names(const decoder_shape& s, bool fused) {
+  using id = tensor_id;
+  if (s.position == position_kind::learned) return tensor_names_detail::gpt2();
+  tensor_names n = tensor_names_detail::llama(fused);
+  if (s.post_norms) {
+    n.of(id::after1_weight) = {{"model.layers.#.post_attention_layernorm.weight"}};
+    n.of(id::norm2_weight) = {{"model.layers.#.pre_feedforward_layernorm.weight"}};
+    n.of(id::after2_weight) = {{"model.layers.#.post_feedforward_layernorm.weight"}};
+  }
+  if (s.scaled_embeddings)
+    for (const tensor_rule& r : declared_tensors)
+      if (r.role == tensor_role::gain) n.of(r.id).plus_one = true;
+  return n;
+}
+
+}}  // namespace ctlm
