@@ -22,12 +22,17 @@ class gguf_view {
 
  public:
   gguf_view() = default;
+  /// Reads the header and checks all of the file; nothing is copied but the lists. Errors: errc::truncated, corrupt,
+  /// unsupported (another version or byte order, an encoding that ctlm does not know, an array of arrays, lists that
+  /// would take too much memory) and out_of_memory.
   static result<gguf_view> of(span<const std::byte> file) {
     return or_out_of_memory("ctlm: there is not enough memory to list what this GGUF file holds",
                             [&] { return read(file); });
   }
 
+  /// Keys and values that describe the model.
   const gguf_metadata& metadata() const { return metadata_; }
+  /// All tensors, in the order in which the file lists them.
   span<const stored_tensor> tensors() const { return tensors_; }
   /// The tensor of this name, or nullptr.
   const stored_tensor* find(const char* name) const { return called(name); }
@@ -172,6 +177,7 @@ class gguf_view {
 /// `const auto file = gguf_file::open("model.gguf").value();  file.metadata().find("llama.block_count")->as_integer()`
 class gguf_file {
  public:
+  /// Maps the file and reads it. Errors: those of mapped_file::open and of gguf_view::of.
   static result<gguf_file> open(const char* path) {
     auto mapped = mapped_file::open(path);
     if (!mapped) return mapped.error();
@@ -183,7 +189,9 @@ class gguf_file {
     return result<gguf_file>(static_cast<gguf_file&&>(f));
   }
 
+  /// Keys and values that describe the model.
   const gguf_metadata& metadata() const { return view_.metadata(); }
+  /// All tensors, in the order in which the file lists them.
   span<const stored_tensor> tensors() const { return view_.tensors(); }
   /// The tensor of this name, or nullptr.
   const stored_tensor* find(const char* name) const { return view_.find(name); }

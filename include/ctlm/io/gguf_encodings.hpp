@@ -9,24 +9,25 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// With the numbers by which a file calls them.
+/// How the numbers of a GGUF tensor are stored, with the values by which a file calls these encodings. Bits a number
+/// count the scales and minima too.
 enum class gguf_encoding : std::uint32_t {
-  f32 = 0,
-  f16 = 1,
-  q4_0 = 2,
-  q4_1 = 3,
-  q5_0 = 6,
-  q5_1 = 7,
-  q8_0 = 8,
-  q2_k = 10,
-  q3_k = 11,
-  q4_k = 12,
-  q5_k = 13,
-  q6_k = 14,
-  iq4_nl = 20,
-  iq4_xs = 23,
-  f64 = 28,
-  bf16 = 30,
+  f32 = 0,      ///< single precision
+  f16 = 1,      ///< half precision
+  q4_0 = 2,     ///< blocks of 32: a scale, codes of 4 bits; 4.5 bits a number
+  q4_1 = 3,     ///< blocks of 32: a scale, a minimum, codes of 4 bits; 5 bits a number
+  q5_0 = 6,     ///< blocks of 32: a scale, codes of 5 bits; 5.5 bits a number
+  q5_1 = 7,     ///< blocks of 32: a scale, a minimum, codes of 5 bits; 6 bits a number
+  q8_0 = 8,     ///< blocks of 32: a scale, codes of 8 bits; 8.5 bits a number
+  q2_k = 10,    ///< blocks of 256: parts with scales and minima, codes of 2 bits; 2.625 bits a number
+  q3_k = 11,    ///< blocks of 256: parts with scales, codes of 3 bits; 3.4375 bits a number
+  q4_k = 12,    ///< blocks of 256: parts with scales and minima, codes of 4 bits; 4.5 bits a number
+  q5_k = 13,    ///< blocks of 256: parts with scales and minima, codes of 5 bits; 5.5 bits a number
+  q6_k = 14,    ///< blocks of 256: parts with scales, codes of 6 bits; 6.5625 bits a number
+  iq4_nl = 20,  ///< blocks of 32: a scale, codes of 4 bits that stand for uneven steps; 4.5 bits a number
+  iq4_xs = 23,  ///< blocks of 256: parts with scales, the codes of iq4_nl; 4.25 bits a number
+  f64 = 28,     ///< double precision
+  bf16 = 30,    ///< the upper 16 bits of single precision
 };
 
 namespace gguf_detail {
@@ -76,7 +77,8 @@ inline const encoding_entry* find_encoding(std::uint32_t type) {
 
 }  // namespace gguf_detail
 
-/// How numbers of this encoding are laid out and read.
+/// How numbers of this encoding are laid out and read. Throws ctlm::error, or calls ctlm::fatal, for a value
+/// that is no enumerator (errc::unsupported).
 inline const number_encoding& numbers_of(gguf_encoding e) {
   const auto* const entry = gguf_detail::find_encoding(static_cast<std::uint32_t>(e));
   check(entry != nullptr,

@@ -102,13 +102,14 @@ inline result<gguf_value> read_value(cursor& c) {
 
 }  // namespace gguf_detail
 
-/// Values are views of the file, which must outlive them.
+/// The keys and values of a GGUF file, in its order. Values are views of the file, which must outlive them.
 class gguf_metadata {
   auto keys() const {
     return [this](std::size_t i) { return gguf_detail::view_of(values_[i].key()); };
   }
 
  public:
+  /// Bytes of memory that the list and the index of keys take for each value.
   static constexpr std::size_t bytes_per_value = sizeof(gguf_value) + sizeof(std::size_t);
 
   /// Reads `count` values; the caller has compared that with the bytes that are left.

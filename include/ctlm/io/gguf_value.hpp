@@ -8,21 +8,22 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// With the numbers by which a file calls them.
+/// The type of a value in GGUF metadata; enumerators have the numbers by which a file calls them. All are stored with
+/// the lowest byte first.
 enum class gguf_type : std::uint32_t {
-  uint8,
-  int8,
-  uint16,
-  int16,
-  uint32,
-  int32,
-  float32,
-  boolean,
-  string,
-  array,
-  uint64,
-  int64,
-  float64,
+  uint8,    ///< 0 ... 255, one byte
+  int8,     ///< -128 ... 127, one byte
+  uint16,   ///< two bytes without a sign
+  int16,    ///< two bytes with a sign
+  uint32,   ///< four bytes without a sign
+  int32,    ///< four bytes with a sign
+  float32,  ///< single precision, four bytes
+  boolean,  ///< one byte, 0 or 1
+  string,   ///< a length in eight bytes, then that many bytes
+  array,    ///< a type, a count, then the elements
+  uint64,   ///< eight bytes without a sign
+  int64,    ///< eight bytes with a sign
+  float64,  ///< double precision, eight bytes
 };
 
 namespace gguf_detail {
@@ -62,7 +63,9 @@ class gguf_value {
              gguf_type element = gguf_type::uint8)
       : key_(key), bytes_(bytes), count_(count), type_(type), element_(element) {}
 
+  /// The key's bytes, without a zero behind them; of an element, the array's key.
   span<const char> key() const { return key_; }
+  /// What the value is stored as.
   gguf_type type() const { return type_; }
 
   /// Any integer, of any width.
@@ -87,6 +90,7 @@ class gguf_value {
     if (is) return n;
     return refused("ctlm: {name} in this GGUF file should be a number");
   }
+  /// True or false; a number, 0 or 1 too, is neither.
   result<bool> as_bool() const {
     if (type_ == gguf_type::boolean) return *bytes_ != std::byte{0};
     return refused("ctlm: {name} in this GGUF file should be true or false");
@@ -96,6 +100,7 @@ class gguf_value {
     if (type_ == gguf_type::string) return span<const char>(reinterpret_cast<const char*>(bytes_), count_);
     return refused("ctlm: {name} in this GGUF file should be a string");
   }
+  /// An array of values of one type.
   inline result<gguf_array> as_array() const;
 
  private:
@@ -141,9 +146,11 @@ class gguf_value {
 /// in place of value(): a loop does not keep the result alive that it would point into.
 class gguf_array {
  public:
+  /// A place in the array; * gives the element there. Strings have lengths of their own, so it only goes forward.
   class iterator {
    public:
     iterator() = default;
+    /// Element `index`, of this type, which begins at `at`.
     iterator(span<const char> key, gguf_type type, const std::byte* at, std::size_t index)
         : key_(key), at_(at), index_(index), type_(type) {}
 
@@ -168,6 +175,7 @@ class gguf_array {
   };
 
   gguf_array() = default;
+  /// `size` elements of this type, one behind the other from `first` on; `key` is the array's.
   gguf_array(span<const char> key, gguf_type type, const std::byte* first, std::size_t size)
       : key_(key), first_(first), size_(size), type_(type) {}
 

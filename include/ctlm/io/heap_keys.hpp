@@ -12,6 +12,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// std::bad_alloc. `json::parse(text, {}, ctlm::heap_keys())`
 class heap_keys {
  public:
+  /// Room for n records, valid until the next call; what earlier calls gave is reused where it is large enough.
   span<json::key_record> operator()(std::size_t n) {
     if (records_.size() < n) {
       std::vector<json::key_record>().swap(records_);  // what was there is not needed any more: give it back first

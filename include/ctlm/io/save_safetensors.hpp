@@ -8,25 +8,31 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// The types in which numbers are written.
-enum class safetensors_type : std::uint8_t { f64, f32, f16, bf16 };
+enum class safetensors_type : std::uint8_t {
+  f64,  ///< double precision, 8 bytes a number
+  f32,  ///< single precision, 4 bytes
+  f16,  ///< half precision, 2 bytes
+  bf16  ///< the upper 16 bits of single precision, 2 bytes
+};
 
 /// A tensor that will be written. Dimensions come with the outermost first.
 struct tensor_to_save {
-  const char* name = nullptr;  // UTF-8, of no other tensor
-  safetensors_type type = safetensors_type::f32;
-  std::size_t rank = 0;
-  std::size_t dimensions[stored_tensor::most_dimensions]{};
+  const char* name = nullptr;                                ///< UTF-8, of no other tensor
+  safetensors_type type = safetensors_type::f32;             ///< in which the numbers are written
+  std::size_t rank = 0;                                      ///< how many dimensions it has; 0: one number
+  std::size_t dimensions[stored_tensor::most_dimensions]{};  ///< the first `rank` count
 };
 
 /// An entry of a file's `__metadata__`: {"format", "pt"} is what programs around PyTorch ask for.
 struct safetensors_note {
-  const char* key;
-  const char* text;
+  const char* key;   ///< UTF-8, of no other note
+  const char* text;  ///< UTF-8
 };
 
 /// Takes the numbers of one tensor after the other, converts them to its type and writes them through a small buffer.
 class safetensors_writer {
  public:
+  /// Writes to an open file, which it does not close. Takes a buffer of 256 KiB; throws std::bad_alloc.
   explicit safetensors_writer(int descriptor) : descriptor_(descriptor), buffer_(buffer_bytes) {}
 
   /// The next n numbers of the current tensor, row after row: of float, double, half or bfloat. 16-bit numbers are made
@@ -54,17 +60,19 @@ class safetensors_writer {
     }
   }
 
-  /// What save_safetensors calls: before each tensor, after each, and at the end of the file.
+  /// Begins a tensor of `count` numbers. save_safetensors calls this and the functions below.
   void begin(std::string_view name, safetensors_type type, std::size_t count) {
     name_ = name;
     type_ = type;
     left_ = count;
   }
+  /// Ends a tensor: errc::invalid_argument if numbers of it were not given.
   result<void> end() const {
     if (left_ == 0) return {};
     return failure{errc::invalid_argument,           "ctlm: {needed} numbers of {name} were not given", 0, left_, 0,
                    remember(span<const char>(name_))};
   }
+  /// Bytes as they are: the header's, or numbers in their type. Errors: those of writing.
   result<void> put_bytes(const void* bytes, std::size_t n) {
     if (n > buffer_.size() - filled_)
       if (const auto r = flush(); !r) return r;
@@ -73,6 +81,7 @@ class safetensors_writer {
     filled_ += n;
     return {};
   }
+  /// Writes what the buffer holds. Errors: those of writing.
   result<void> flush() {
     const std::size_t n = filled_;
     filled_ = 0;

@@ -10,18 +10,19 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// No such norm.
 struct no_residual_norm {
-  static constexpr bool present = false;
+  static constexpr bool present = false;  ///< whether what is added is normalised: no
 };
 
 /// The norm with the gains `weight`. The projection writes `branch`, [rows][d_model], which the backward pass reads.
 template <class M>
 struct residual_norm_of {
-  static constexpr bool present = true;
-  using real = typename M::real;
-  const real* gains;
-  real* branch;
-  typename M::norm::template statistics<real>* statistics;  // [rows], or nullptr
+  static constexpr bool present = true;                     ///< whether what is added is normalised: yes
+  using real = typename M::real;                            ///< numbers of arithmetic
+  const real* gains;                                        ///< [d_model], the norm's weights
+  real* branch;                                             ///< [rows][d_model], what the projection wrote
+  typename M::norm::template statistics<real>* statistics;  ///< [rows] for the backward pass, or nullptr
 
+  /// Normalises all rows of `branch` to `normed`, [rows][d_model], and keeps their statistics where there is room.
   template <class Context>
   constexpr void apply(Context& c, std::size_t rows, real* normed) const {
     norm_forward(typename M::norm{}, c.backend, *c.exec, rows, M::shape.d_model, static_cast<const real*>(branch),
@@ -29,6 +30,8 @@ struct residual_norm_of {
   }
 };
 
+/// The norm with the gains `weight` of this layer, as a residual_norm_of, where the shape has post_norms; otherwise a
+/// no_residual_norm. `branch` is [rows][d_model]; `statistics` is [rows], or nullptr where no backward pass follows.
 template <class M, tensor_id weight, class W, class T, class Statistics>
 constexpr auto residual_norm([[maybe_unused]] const W& w, [[maybe_unused]] std::size_t layer,
                              [[maybe_unused]] T* branch, [[maybe_unused]] Statistics* statistics) {

@@ -83,8 +83,8 @@ struct rotary_angles {
   T* cosine = nullptr;        ///< [period][rotated / 2]; nullptr without rotary positions
   T* sine = nullptr;          ///< [period][rotated / 2]
   T* local_cosine = nullptr;  ///< the same of local layers, or nullptr
-  T* local_sine = nullptr;
-  std::size_t period = 1;  ///< rows after which the positions repeat: of a batch, its sequence
+  T* local_sine = nullptr;    ///< the same of local layers, or nullptr
+  std::size_t period = 1;     ///< rows after which the positions repeat: of a batch, its sequence
 
   /// Asks an arena for the angles of `period` rows; for none where the model has no rotary positions.
   template <class A>

@@ -21,6 +21,7 @@ struct gemma_config {
   float norm_eps = 1e-6f;       ///< added to the mean of squares before the root
   double rope_theta = 10000.0;  ///< base of the rotary angles
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "gemma_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -38,6 +39,7 @@ struct gemma_config {
     f("rope_theta", rope_theta);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = geglu_tanh;
 
   /// What the config comes down to.

@@ -27,6 +27,7 @@ struct gemma2_config {
   std::size_t window = 4096;    ///< positions that a row sees, its own among them; 0: all before it
   std::size_t full_every = 2;   ///< layers n - 1, 2n - 1, ... see everything
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "gemma2_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -49,6 +50,7 @@ struct gemma2_config {
     f("full_every", full_every);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = geglu_tanh;
 
   /// What the config comes down to.

@@ -27,6 +27,7 @@ struct gemma3_config {
   double local_theta = 10000.0;   ///< base of the rotary angles of layers with a window
   rope_scaling scaling{};         ///< of the rotary angles, for longer texts
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "gemma3_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -50,6 +51,7 @@ struct gemma3_config {
     f("scaling", scaling);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = geglu_tanh;
 
   /// What the config comes down to.

@@ -22,6 +22,7 @@ struct mistral_config {
   double rope_theta = 10000.0;  ///< base of the rotary angles
   std::size_t window = 0;       ///< positions that a row sees, its own among them; 0: all before it
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "mistral_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -40,6 +41,7 @@ struct mistral_config {
     f("window", window);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = swiglu;
 
   /// What the config comes down to.

@@ -23,6 +23,7 @@ struct phi3_config {
   std::size_t rotary_dim = 0;   ///< numbers of a head that rotate; 0: all
   std::size_t window = 0;       ///< positions that a row sees, its own among them; 0: all before it
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "phi3_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -42,6 +43,7 @@ struct phi3_config {
     f("window", window);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = swiglu;
 
   /// What the config comes down to.

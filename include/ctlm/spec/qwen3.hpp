@@ -22,6 +22,7 @@ struct qwen3_config {
   double rope_theta = 1000000.0;  ///< base of the rotary angles
   rope_scaling scaling{};         ///< of the rotary angles, for longer texts
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "qwen3_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -40,6 +41,7 @@ struct qwen3_config {
     f("scaling", scaling);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = swiglu;
 
   /// What the config comes down to.

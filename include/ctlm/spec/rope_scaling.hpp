@@ -17,6 +17,7 @@ struct rope_scaling {
   double slow = 1;                    ///< yarn
   double attention = 0;               ///< yarn; 0: 0.1 ln(factor) + 1
 
+  /// What generated headers call this type (io/pack.hpp).
   static constexpr const char* name = "rope_scaling";
   /// f(name, value) for every field, in order.
   template <class F>

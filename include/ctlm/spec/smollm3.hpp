@@ -22,6 +22,7 @@ struct smollm3_config {
   double rope_theta = 2000000.0;    ///< base of the rotary angles
   std::size_t unrotated_every = 4;  ///< layers n - 1, 2n - 1, ... do not rotate; 0: all do
 
+  /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "smollm3_config";
   /// f(name, value) for every field, in order.
   template <class F>
@@ -40,6 +41,7 @@ struct smollm3_config {
     f("unrotated_every", unrotated_every);
   }
 
+  /// The activation of a model without a slot activation<>.
   using default_activation = swiglu;
 
   /// What the config comes down to.

@@ -13,7 +13,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Attention of a training batch: every row sees itself and the earlier rows of its own sequence.
 template <class M, class Batch, class Context, class W, class Activations>
 struct batch_attention {
-  using T = typename M::real;
+  using T = typename M::real;                                       ///< numbers of arithmetic
   Context& c;                                                       ///< how to compute, who computes, scratch
   const W& w;                                                       ///< the weights
   Activations& a;                                                   ///< the micro-batch's
