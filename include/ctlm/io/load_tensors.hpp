@@ -27,6 +27,7 @@ struct tensor_report {
 
   /// How many lines there are.
   std::size_t count() const { return missing + extra + shapes; }
+  /// A line: a tensor, and what is wrong with it.
   void add(std::string_view name, const std::string& what) {
     if (count() == 0) first = name;
     text.append(name).append(" ").append(what).append("\n");

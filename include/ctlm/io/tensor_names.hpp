@@ -8,7 +8,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// Where a file has the numbers of one tensor of a model. In names, '#' stands for a layer's number.
 struct tensor_origin {
-  static constexpr std::size_t most_parts = 3;
+  static constexpr std::size_t most_parts = 3;  ///< queries, keys and values
 
   const char* parts[most_parts]{};  ///< tensors of the file whose rows follow each other in ours
   std::size_t (*rows[most_parts])(const decoder_shape&){};  ///< rows of each; nullptr: all that we have
@@ -25,9 +25,11 @@ struct tensor_origin {
 
 /// The names of one model in one kind of file: of(id) is where tensor `id` comes from.
 struct tensor_names {
-  tensor_origin origins[tensor_count]{};
+  tensor_origin origins[tensor_count]{};  ///< by tensor_id
 
+  /// Where this tensor comes from.
   constexpr const tensor_origin& of(tensor_id id) const { return origins[static_cast<std::size_t>(id)]; }
+  /// The same, to fill.
   constexpr tensor_origin& of(tensor_id id) { return origins[static_cast<std::size_t>(id)]; }
 };
 

@@ -11,15 +11,18 @@ namespace ctlm { inline namespace CTLM_ABI { namespace hf {
 /// A short text that a template can be instantiated with; longer ones are cut off.
 template <std::size_t N>
 struct text {
-  char letters[N]{};
+  char letters[N]{};  ///< zeros behind the text
 
   constexpr text() = default;
+  /// Of a zero-terminated text.
   constexpr explicit text(const char* from) {
     for (std::size_t i = 0; i + 1 < N && from[i] != '\0'; ++i) letters[i] = from[i];
   }
+  /// Of these letters.
   constexpr explicit text(span<const char> from) {
     for (std::size_t i = 0; i + 1 < N && i < from.size(); ++i) letters[i] = from[i];
   }
+  /// A number as it is written.
   static constexpr text of_number(std::size_t n) {
     text t;
     std::size_t digits = 1;
@@ -73,6 +76,7 @@ struct reader {
     if (!at(key)) refuse(key, "missing", problem::missing);
     return integer(key, 0);
   }
+  /// A number; a missing one is `otherwise`.
   constexpr double number(const char* key, double otherwise) {
     const json::value v = at(key);
     if (!v) return otherwise;
@@ -80,6 +84,7 @@ struct reader {
     if (!n) refuse(key, v);
     return n ? *n : otherwise;
   }
+  /// True or false; a missing one is `otherwise`.
   constexpr bool flag(const char* key, bool otherwise) {
     const json::value v = at(key);
     if (!v) return otherwise;
@@ -94,6 +99,7 @@ struct reader {
   constexpr void only(const char* key, double value) {
     if (number(key, value) != value) refuse(key, at(key));
   }
+  /// Refuses any value.
   constexpr void absent(const char* key) {
     if (const json::value v = at(key)) refuse(key, v);
   }
