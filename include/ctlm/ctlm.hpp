@@ -90,6 +90,7 @@
 #include "io/gguf_writer.hpp"
 #include "io/heap_keys.hpp"
 #include "io/llama2c.hpp"
+#include "io/load_gguf.hpp"
 #include "io/load_safetensors.hpp"
 #include "io/load_tensors.hpp"
 #include "io/mapped_file.hpp"

@@ -52,9 +52,10 @@ struct piece {
   const stored_tensor* from = nullptr;
   const tensor_info* to = nullptr;
   const tensor_origin* origin = nullptr;
-  std::size_t first_row = 0;  // among all layers' rows
-  std::size_t rows = 0;       // a vector is a row
-  std::size_t first_col = 0;  // of a vector that is made of several
+  std::size_t first_row = 0;    // among all layers' rows
+  std::size_t rows = 0;         // a vector is a row
+  std::size_t paired_head = 0;  // numbers of a head whose rows are paired in the file; 0: they are not
+  std::size_t first_col = 0;    // of a vector that is made of several
   std::size_t cols = 0;
 };
 
@@ -70,7 +71,7 @@ inline bool is_ignored(std::string_view name, bool tied) {
     return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
   };
   return (tied && ends("lm_head.weight")) || ends(".rotary_emb.inv_freq") || ends(".attn.bias") ||
-         ends(".attn.masked_bias");
+         ends(".attn.masked_bias") || name == "rope_freqs.weight";
 }
 
 /// Finds the pieces of all tensors; what does not fit goes to the report.
@@ -99,8 +100,8 @@ std::vector<piece> find_pieces(const Source& source, const tensor_table& table, 
           report.add(name, "has the shape " + spelt(*from) + ", and the model needs [" + needed + "]");
           ++report.shapes;
         } else {
-          pieces.push_back(
-              {from, &t, &origin, t.is_matrix() ? layer * t.rows + done : layer, rows, t.is_matrix() ? 0 : done, cols});
+          pieces.push_back({from, &t, &origin, t.is_matrix() ? layer * t.rows + done : layer, rows,
+                            origin.paired[part] ? shape.head_dim : 0, t.is_matrix() ? 0 : done, cols});
         }
         done += n;
       }
@@ -132,6 +133,13 @@ inline std::vector<float> transposed(const stored_tensor& t) {
   return numbers;
 }
 
+/// The row of the file that becomes row r of a piece.
+inline std::size_t row_in_file(const piece& p, std::size_t r) {
+  if (p.paired_head == 0) return r;
+  const std::size_t half = p.paired_head / 2, i = r % p.paired_head;
+  return r - i + i % half * 2 + i / half;
+}
+
 /// Converts one piece of a matrix.
 template <class Weights, class E>
 void load_rows(const Weights& weights, const piece& p, E& exec) {
@@ -148,7 +156,7 @@ void load_rows(const Weights& weights, const piece& p, E& exec) {
       if (p.origin->transposed)
         numbers = turned.data() + r * p.cols;
       else
-        p.from->decode(r * p.cols, p.cols, row.data());
+        p.from->decode(row_in_file(p, r) * p.cols, p.cols, row.data());
       if constexpr (std::is_same_v<real, float>) {
         stored_format::encode(matrix, p.first_row + r, numbers);
       } else {

@@ -15,6 +15,9 @@ struct tensor_origin {
   bool transposed = false;  ///< the file has inputs as rows, outputs as columns: GPT-2's Conv1D
   bool plus_one = false;    ///< the file has gains less 1: Gemma
 
+  /// Parts whose heads have the two numbers of a rotating pair side by side, where ours are half a head apart.
+  bool paired[most_parts]{};
+
   /// How many tensors of the file it is made of.
   constexpr std::size_t count() const {
     std::size_t n = 0;
@@ -93,6 +96,56 @@ constexpr tensor_names llama(bool fused) {
   return n;
 }
 
+constexpr tensor_names gguf_gpt2() {
+  tensor_names n;
+  n.of(id::token_embedding) = {{"token_embd.weight"}};
+  n.of(id::position_embedding) = {{"position_embd.weight"}};
+  n.of(id::norm1_weight) = {{"blk.#.attn_norm.weight"}};
+  n.of(id::norm1_bias) = {{"blk.#.attn_norm.bias"}};
+  n.of(id::qkv_weight) = {{"blk.#.attn_qkv.weight"}};
+  n.of(id::qkv_bias) = {{"blk.#.attn_qkv.bias"}};
+  n.of(id::out_weight) = {{"blk.#.attn_output.weight"}};
+  n.of(id::out_bias) = {{"blk.#.attn_output.bias"}};
+  n.of(id::norm2_weight) = {{"blk.#.ffn_norm.weight"}};
+  n.of(id::norm2_bias) = {{"blk.#.ffn_norm.bias"}};
+  n.of(id::up_weight) = {{"blk.#.ffn_up.weight"}};
+  n.of(id::up_bias) = {{"blk.#.ffn_up.bias"}};
+  n.of(id::down_weight) = {{"blk.#.ffn_down.weight"}};
+  n.of(id::down_bias) = {{"blk.#.ffn_down.bias"}};
+  n.of(id::norm_weight) = {{"output_norm.weight"}};
+  n.of(id::norm_bias) = {{"output_norm.bias"}};
+  n.of(id::head_weight) = {{"output.weight"}};
+  return n;
+}
+
+constexpr tensor_names gguf_llama(bool paired, bool fused) {
+  tensor_names n;
+  n.of(id::token_embedding) = {{"token_embd.weight"}};
+  n.of(id::norm1_weight) = {{"blk.#.attn_norm.weight"}};
+  if (fused) {
+    n.of(id::qkv_weight) = {{"blk.#.attn_qkv.weight"}};
+    n.of(id::up_weight) = {{"blk.#.ffn_up.weight"}};
+  } else {
+    n.of(id::qkv_weight) = {{"blk.#.attn_q.weight", "blk.#.attn_k.weight", "blk.#.attn_v.weight"},
+                            {q_rows, kv_rows, kv_rows},
+                            false,
+                            false,
+                            {paired, paired, false}};
+    n.of(id::up_weight) = {{"blk.#.ffn_gate.weight", "blk.#.ffn_up.weight"}, {ff_rows, ff_rows}};
+  }
+  n.of(id::qkv_bias) = {{"blk.#.attn_q.bias", "blk.#.attn_k.bias", "blk.#.attn_v.bias"}, {q_rows, kv_rows, kv_rows}};
+  n.of(id::q_norm_weight) = {{"blk.#.attn_q_norm.weight"}};
+  n.of(id::k_norm_weight) = {{"blk.#.attn_k_norm.weight"}};
+  n.of(id::out_weight) = {{"blk.#.attn_output.weight"}};
+  n.of(id::after1_weight) = {{"blk.#.post_attention_norm.weight"}};
+  n.of(id::norm2_weight) = {{"blk.#.ffn_norm.weight"}};
+  n.of(id::after2_weight) = {{"blk.#.post_ffw_norm.weight"}};
+  n.of(id::down_weight) = {{"blk.#.ffn_down.weight"}};
+  n.of(id::norm_weight) = {{"output_norm.weight"}};
+  n.of(id::head_weight) = {{"output.weight"}};
+  return n;
+}
+
 }  // namespace tensor_names_detail
 
 /// The names that Hugging Face's files have for the tensors of a model of this shape. `fused`: the file has queries,
@@ -110,6 +163,13 @@ constexpr tensor_names hugging_face_names(const decoder_shape& s, bool fused) {
     for (const tensor_rule& r : declared_tensors)
       if (r.role == tensor_role::gain) n.of(r.id).plus_one = true;
   return n;
+}
+
+/// The names that GGUF files have. `paired`: rows of queries and keys are in the order of llama.cpp's Llama; `fused`:
+/// as above (Phi-3).
+constexpr tensor_names gguf_names(const decoder_shape& s, bool paired, bool fused) {
+  return s.position == position_kind::learned ? tensor_names_detail::gguf_gpt2()
+                                              : tensor_names_detail::gguf_llama(paired, fused);
 }
 
 }}  // namespace ctlm
