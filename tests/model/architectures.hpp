@@ -89,7 +89,7 @@ struct tiny_gemma3 {
                                         .head_dim = 8,
                                         .d_ff = 20,
                                         .context = 64,
-                                        .query_scale = 0.3,
+                                        .query_scale = 0.25,
                                         .window = 5,
                                         .full_every = 3,
                                         .local_theta = 100.0,
