@@ -43,8 +43,8 @@ inline std::string name_of_layer(const char* pattern, std::size_t layer, const c
 }
 inline std::string spelt(const stored_tensor& t) {
   std::string s = "[";
-  for (std::size_t i = 0; i < t.rank; ++i) s += (i == 0 ? "" : ", ") + std::to_string(t.dimensions[i]);
-  return s + "]";
+  for (std::size_t i = 0; i < t.rank; ++i) s.append(i == 0 ? "" : ", ").append(std::to_string(t.dimensions[i]));
+  return s.append("]");
 }
 
 /// One tensor of the file, and the rows of ours that it becomes.
@@ -63,6 +63,14 @@ struct piece {
 inline bool has_shape(const stored_tensor& t, bool matrix, std::size_t rows, std::size_t cols) {
   if (!matrix) return t.count() == cols && (t.rank == 1 || (t.rank == 2 && t.dimensions[0] == 1));
   return t.rank == 2 && t.dimensions[0] == rows && t.dimensions[1] == cols;
+}
+
+/// The words for one that does not.
+inline std::string misfit(const stored_tensor& t, bool matrix, std::size_t rows, std::size_t cols) {
+  std::string words = "has the shape ";
+  words.append(spelt(t)).append(", and the model needs [");
+  if (matrix) words.append(std::to_string(rows)).append(", ");
+  return words.append(std::to_string(cols)).append("]");
 }
 
 /// Names that files have although nothing is computed with them.
@@ -94,10 +102,8 @@ std::vector<piece> find_pieces(const Source& source, const tensor_table& table, 
           report.add(name, "is missing");
           ++report.missing;
         } else if (!has_shape(*from, t.is_matrix(), origin.transposed ? cols : rows, origin.transposed ? rows : cols)) {
-          const std::string needed = !t.is_matrix()      ? std::to_string(cols)
-                                     : origin.transposed ? std::to_string(cols) + ", " + std::to_string(rows)
-                                                         : std::to_string(rows) + ", " + std::to_string(cols);
-          report.add(name, "has the shape " + spelt(*from) + ", and the model needs [" + needed + "]");
+          report.add(name,
+                     misfit(*from, t.is_matrix(), origin.transposed ? cols : rows, origin.transposed ? rows : cols));
           ++report.shapes;
         } else {
           pieces.push_back({from, &t, &origin, t.is_matrix() ? layer * t.rows + done : layer, rows,

@@ -71,9 +71,9 @@ std::string fields_of(const Config& config) {
   config.for_each_field([&](const char* name, auto value) {
     std::string spelt;
     if constexpr (has_fields<decltype(value)>)
-      spelt = "{" + fields_of(value) + "}";
+      spelt.append("{").append(fields_of(value)).append("}");
     else if constexpr (std::is_same_v<decltype(value), rope_kind>)
-      spelt = "ctlm::rope_kind(" + std::to_string(static_cast<int>(value)) + ")";
+      spelt.append("ctlm::rope_kind(").append(std::to_string(static_cast<int>(value))).append(")");
     else
       spelt = literal(value);
     for (const char* part : {"\n      .", name, " = ", spelt.c_str(), ","}) text += part;

@@ -21,7 +21,7 @@ class json_object {
     text_ += text_.empty() ? "{\n  \"" : ",\n  \"";
     text_.append(name).append("\": ").append(value);
   }
-  void string(const char* name, const char* value) { key(name, std::string("\"") + value + "\""); }
+  void string(const char* name, const char* value) { key(name, std::string("\"").append(value).append("\"")); }
   void integer(const char* name, std::size_t value) { key(name, std::to_string(value)); }
   void flag(const char* name, bool value) { key(name, value ? "true" : "false"); }
   /// The shortest spelling that is read as the same number.
@@ -134,8 +134,8 @@ inline void put_gemma(json_object& o, const decoder_shape& s) {
   if (s.local_theta > 0) o.number("rope_local_base_freq", s.local_theta);
   std::string types = "[";
   for (std::size_t l = 0; l < s.layers; ++l)
-    types += std::string(l == 0 ? "" : ", ") + (s.has_window(l) ? "\"sliding_attention\"" : "\"full_attention\"");
-  o.key("layer_types", types + "]");
+    types.append(l == 0 ? "" : ", ").append(s.has_window(l) ? "\"sliding_attention\"" : "\"full_attention\"");
+  o.key("layer_types", types.append("]"));
 }
 
 }  // namespace save_detail
@@ -152,7 +152,7 @@ result<std::string> hf_config_text() {
     return failure{errc::unsupported, "ctlm: no family of models on Hugging Face computes as this one does"};
   return or_out_of_memory("ctlm: there is no memory for a config.json", [&]() -> result<std::string> {
     save_detail::json_object o;
-    o.key("architectures", std::string("[\"") + save_detail::architecture(type) + "\"]");
+    o.key("architectures", std::string("[\"").append(save_detail::architecture(type)).append("\"]"));
     o.string("model_type", type);
     o.integer("vocab_size", s.vocab);
     o.flag("tie_word_embeddings", s.tie_embeddings);

@@ -206,8 +206,8 @@ class basic_session {
 
   /// Queries and keys turn by their positions, keys and values go to the cache, and the rows attend to it.
   template <class W>
-  constexpr void attend([[maybe_unused]] const W& w, std::size_t layer, const session_rows& rows, real* qkv,
-                        real* out) {
+  CTLM_NOINLINE constexpr void attend([[maybe_unused]] const W& w, std::size_t layer, const session_rows& rows,
+                                      real* qkv, real* out) {
     normalise_heads<M>(c_, w, layer, rows.rows, qkv);
     rotate<M>(c_, layer, rows.rows, angles_, qkv, real(1));
     const cached_keys<cache_type, typename M::backend_policy> keys{&cache_, layer, tile_scratch_};

@@ -23,8 +23,8 @@ constexpr std::size_t gemm_workspace(portable, std::size_t /*rows*/, std::size_t
 /// in 16 bits each (format/float16.hpp), whatever the other is.
 /// No sum over k depends on m or n, so that splitting them among threads changes no bit.
 template <class T, class Left, class Right>
-constexpr void gemm(portable backend, std::size_t m, std::size_t n, std::size_t k, strided<Left> a, strided<Right> b,
-                    T* c, std::size_t ldc, bool accumulate, T* /*workspace*/) {
+CTLM_NOINLINE constexpr void gemm(portable backend, std::size_t m, std::size_t n, std::size_t k, strided<Left> a,
+                                  strided<Right> b, T* c, std::size_t ldc, bool accumulate, T* /*workspace*/) {
   constexpr std::size_t few_rows = 3, width = 8, depth = 32;
   if (m <= few_rows && a.col == 1 && b.row == 1)
     return dot_products(backend, m, n, k, a.data, a.row, b.data, b.col, c, ldc, accumulate);

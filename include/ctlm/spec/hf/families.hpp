@@ -60,7 +60,9 @@ constexpr std::size_t read_full_every(reader& r, const char* key, std::size_t ot
 }
 
 constexpr double inverse_root(reader& r, const char* key, double otherwise) {
-  return 1 / math::sqrt(r.number(key, otherwise));
+  const double n = r.number(key, otherwise);
+  if (!(n > 0)) r.refuse(key, r.at(key));
+  return n > 0 ? 1 / math::sqrt(n) : 1;
 }
 
 constexpr void read_gpt2(reader& r, decoder_shape& s, activation_kind& a) {
@@ -119,7 +121,8 @@ constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
   s.unrotated_every = r.integer("no_rope_layer_interval", 4);
   std::size_t layer = 0;
   for (const json::value v : r.at("no_rope_layers").elements()) {  // 1: rotates
-    if (v.as_integer<std::size_t>().value() != (s.rotates(layer) ? 1u : 0u)) r.refuse("no_rope_layers", v);
+    const auto rotates = v.as_integer<std::size_t>();
+    if (!rotates || *rotates != (s.rotates(layer) ? 1u : 0u)) r.refuse("no_rope_layers", v);
     ++layer;
   }
   r.only("attention_bias", false, false);

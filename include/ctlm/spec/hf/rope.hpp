@@ -70,6 +70,7 @@ constexpr void read_partial_rotation(reader& r, decoder_shape& s) {
   const json::value parameters = r.at("rope_parameters");
   reader inner{parameters};
   const double share = inner.number("partial_rotary_factor", r.number("partial_rotary_factor", 1));
+  if (!(share > 0 && share <= 1)) return r.refuse("partial_rotary_factor", "must be above 0 and at most 1");
   s.rotary_dim = share == 1 ? 0 : static_cast<std::size_t>(share * static_cast<double>(s.head_dim));
 }
 
