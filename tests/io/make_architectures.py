@@ -50,9 +50,9 @@ MODELS = {  # name: (class of the config, what it is given)
     "llama_llama3": (transformers.LlamaConfig,
                      COMMON | scaled(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                      original_max_position_embeddings=32)),
-    # Shares of the division: 0, 1/3, 2/3, 1.
+    # Shares of the division: 0, 0, 1/2, 1.
     "llama_yarn": (transformers.LlamaConfig,
-                   COMMON | scaled(rope_type="yarn", factor=4.0, beta_fast=4.0, beta_slow=0.25,
+                   COMMON | scaled(rope_type="yarn", factor=4.0, beta_fast=1.5, beta_slow=0.25,
                                    original_max_position_embeddings=32)),
     "mistral": (transformers.MistralConfig, COMMON | {"sliding_window": 8}),
     "qwen2": (transformers.Qwen2Config, COMMON),

@@ -27,7 +27,7 @@ inline constexpr const char* llama_yarn = R"json({
   "pretraining_tp": 1,
   "rms_norm_eps": 1e-06,
   "rope_parameters": {
-    "beta_fast": 4.0,
+    "beta_fast": 1.5,
     "beta_slow": 0.25,
     "factor": 4.0,
     "original_max_position_embeddings": 32,
