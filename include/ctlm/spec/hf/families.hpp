@@ -21,14 +21,16 @@ constexpr activation_kind read_activation(reader& r, const char* key, activation
   return otherwise;
 }
 
-/// What all families after GPT-2 have in common.
-constexpr decoder_shape read_sizes(reader& r, float eps, bool tied) {
+/// What all families after GPT-2 have in common. `kv_heads`: where the key is missing; 0: as many as heads, which is
+/// what null means.
+constexpr decoder_shape read_sizes(reader& r, float eps, bool tied, std::size_t kv_heads = 0) {
   decoder_shape s;
   s.vocab = r.integer("vocab_size");
   s.d_model = r.integer("hidden_size");
   s.layers = r.integer("num_hidden_layers");
   s.heads = r.integer("num_attention_heads");
-  s.kv_heads = r.integer("num_key_value_heads", s.heads);
+  const bool as_heads = kv_heads == 0 || r.root.find("num_key_value_heads").is_null();
+  s.kv_heads = r.integer("num_key_value_heads", as_heads ? s.heads : kv_heads);
   s.head_dim = head_size(r.integer("head_dim", 0), s.d_model, s.heads);
   s.d_ff = r.integer("intermediate_size");
   s.context = r.integer("max_position_embeddings");
@@ -91,14 +93,14 @@ constexpr void read_llama(reader& r, decoder_shape& s, activation_kind& a) {
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
 }
 constexpr void read_mistral(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_sizes(r, 1e-6f, false);
+  s = read_sizes(r, 1e-6f, false, 8);
   read_rope(r, s, 10000);
-  s.window = r.integer("sliding_window", 0);
+  s.window = r.integer_or_off("sliding_window", 4096);
   check_layer_types(r, s);
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
 }
 constexpr void read_qwen2(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_sizes(r, 1e-6f, false);
+  s = read_sizes(r, 1e-6f, false, 32);
   read_rope(r, s, 10000);
   s.qkv_bias = true;
   r.only("use_sliding_window", false, false);
@@ -106,7 +108,7 @@ constexpr void read_qwen2(reader& r, decoder_shape& s, activation_kind& a) {
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
 }
 constexpr void read_qwen3(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_sizes(r, 1e-6f, false);
+  s = read_sizes(r, 1e-6f, false, 32);
   if (!r.at("head_dim")) s.head_dim = 128;
   read_rope(r, s, 10000);
   s.qk_norm = true;
@@ -116,7 +118,7 @@ constexpr void read_qwen3(reader& r, decoder_shape& s, activation_kind& a) {
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
 }
 constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_sizes(r, 1e-6f, true);
+  s = read_sizes(r, 1e-6f, true, 4);
   read_rope(r, s, 2000000);
   s.unrotated_every = r.integer("no_rope_layer_interval", 4);
   std::size_t layer = 0;
@@ -128,6 +130,7 @@ constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
   r.only("attention_bias", false, false);
   r.only("mlp_bias", false, false);
   r.only("use_sliding_window", false, false);
+  check_layer_types(r, s);
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
 }
 constexpr void read_phi3(reader& r, decoder_shape& s, activation_kind& a) {
@@ -139,31 +142,42 @@ constexpr void read_phi3(reader& r, decoder_shape& s, activation_kind& a) {
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
 }
 
-constexpr void read_gemma(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_sizes(r, 1e-6f, true);
+/// What all Gemmas have in common.
+constexpr decoder_shape read_gemma_sizes(reader& r, std::size_t kv_heads, double theta) {
+  decoder_shape s = read_sizes(r, 1e-6f, true, kv_heads);
   if (!r.at("head_dim")) s.head_dim = 256;
-  read_rope(r, s, 10000);
+  read_rope(r, s, theta);
   s.scaled_embeddings = true;
   r.only("attention_bias", false, false);
   r.only("use_bidirectional_attention", false, false);
-  // Files of the first Gemma say hidden_act: gelu, and mean the tanh approximation, as transformers reads them.
-  a = read_activation(r, "hidden_activation", activation_kind::geglu_tanh, true);
+  return s;
 }
-constexpr void read_gemma2(reader& r, decoder_shape& s, activation_kind& a) {
-  read_gemma(r, s, a);
+/// What Gemma 2 and 3 add; layers n - 1, 2n - 1, ... are full, and caps are those of files that do not have the keys.
+constexpr void read_gemma2_parts(reader& r, decoder_shape& s, std::size_t n, double score_cap, double logit_cap) {
   s.post_norms = true;
   s.query_scale = inverse_root(r, "query_pre_attn_scalar", 256);
-  s.attention_cap = static_cast<float>(r.number("attn_logit_softcapping", 0));
-  s.logit_cap = static_cast<float>(r.number("final_logit_softcapping", 0));
-  s.window = r.integer("sliding_window", 0);
-  s.full_every = read_full_every(r, "sliding_window_pattern", 2);
+  s.attention_cap = static_cast<float>(r.number_or_off("attn_logit_softcapping", score_cap));
+  s.logit_cap = static_cast<float>(r.number_or_off("final_logit_softcapping", logit_cap));
+  s.window = r.integer_or_off("sliding_window", 4096);
+  s.full_every = read_full_every(r, "sliding_window_pattern", n);
   check_layer_types(r, s);
 }
+constexpr void read_gemma(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_gemma_sizes(r, 16, 10000);
+  // Files of the first Gemma say "gelu" and mean the tanh approximation, as transformers reads them.
+  a = r.at("hidden_act").equals("gelu") ? activation_kind::geglu_tanh
+                                        : read_activation(r, "hidden_act", activation_kind::geglu_tanh, true);
+}
+constexpr void read_gemma2(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_gemma_sizes(r, 4, 10000);
+  read_gemma2_parts(r, s, 2, 50, 30);
+  a = read_activation(r, "hidden_activation", activation_kind::geglu_tanh, true);
+}
 constexpr void read_gemma3(reader& r, decoder_shape& s, activation_kind& a) {
-  read_gemma2(r, s, a);
-  if (!r.at("rope_parameters") && !r.at("rope_theta")) s.rope_theta = 1000000;
+  s = read_gemma_sizes(r, 4, 1000000);
+  read_gemma2_parts(r, s, 6, 0, 0);
   s.qk_norm = true;
-  if (!r.at("layer_types")) s.full_every = r.integer("sliding_window_pattern", 6);
+  a = read_activation(r, "hidden_activation", activation_kind::geglu_tanh, true);
   reader local{r.at("rope_parameters").find("sliding_attention")};
   if (local.root && local.at("rope_type") && !local.at("rope_type").equals("default"))
     r.refuse("sliding_attention", local.root);

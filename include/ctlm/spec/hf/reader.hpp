@@ -84,6 +84,13 @@ struct reader {
     if (!n) refuse(key, v);
     return n ? *n : otherwise;
   }
+  /// The same where null switches something off: a missing one is `otherwise`, null is 0.
+  constexpr std::size_t integer_or_off(const char* key, std::size_t otherwise) {
+    return root.find(key).is_null() ? 0 : integer(key, otherwise);
+  }
+  constexpr double number_or_off(const char* key, double otherwise) {
+    return root.find(key).is_null() ? 0 : number(key, otherwise);
+  }
   /// True or false; a missing one is `otherwise`.
   constexpr bool flag(const char* key, bool otherwise) {
     const json::value v = at(key);

@@ -14,7 +14,7 @@ constexpr double scale_of(double factor, double m) { return factor <= 1 ? 1 : 0.
 
 constexpr double attention_factor(reader& r, double factor) {
   const double m = r.number("mscale", 0), all = r.number("mscale_all_dim", 0);
-  if (m > 0 && all > 0) return scale_of(factor, m) / scale_of(factor, all);
+  if (!r.at("attention_factor") && m > 0 && all > 0) return scale_of(factor, m) / scale_of(factor, all);
   return r.number("attention_factor", 0);
 }
 
@@ -23,12 +23,15 @@ constexpr rope_scaling read_object(reader& r, std::size_t positions) {
   const json::value type = r.at("rope_type") ? r.at("rope_type") : r.at("type");
   rope_scaling s;
   if (!type || type.equals("default")) return s;
-  s.factor = r.number("factor", 1);
   s.context = r.integer("original_max_position_embeddings", positions);
+  const bool derived = type.equals("yarn") && s.context > 0;
+  s.factor = r.number("factor", derived ? static_cast<double>(positions) / static_cast<double>(s.context) : 1);
+  if (!r.at("factor") && !derived) r.refuse("factor", "missing", problem::missing);
   if (type.equals("linear")) {
     s.kind = rope_kind::linear;
   } else if (type.equals("dynamic")) {
     s.kind = rope_kind::dynamic;
+    s.context = positions;
   } else if (type.equals("llama3")) {
     s.kind = rope_kind::llama3;
     s.low = r.number("low_freq_factor", 1);
@@ -47,7 +50,7 @@ constexpr rope_scaling read_object(reader& r, std::size_t positions) {
 
 constexpr void read_into(reader& outer, const json::value& object, decoder_shape& s, double theta) {
   reader r{object};
-  s.rope_theta = r.number("rope_theta", theta);
+  s.rope_theta = r.number("rope_theta", outer.number("rope_theta", theta));
   s = read_object(r, s.context).applied_to(s);
   if (r.found.what != problem::none && outer.found.what == problem::none) outer.found = r.found;
 }
@@ -59,10 +62,7 @@ constexpr void read_rope(reader& r, decoder_shape& s, double theta) {
   s.position = position_kind::rope;
   const json::value parameters = r.at("rope_parameters");
   const json::value full = parameters.find("full_attention");
-  if (parameters)
-    rope_detail::read_into(r, full ? full : parameters, s, theta);
-  else
-    rope_detail::read_into(r, r.at("rope_scaling"), s, r.number("rope_theta", theta));
+  rope_detail::read_into(r, full ? full : parameters ? parameters : r.at("rope_scaling"), s, theta);
 }
 
 /// The share of a head that rotates.

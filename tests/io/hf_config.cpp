@@ -1,0 +1,134 @@
+// config.json of Hugging Face: what changes results and is not supported is refused by name, and what is missing or
+// null means what it means to transformers.
+#include "catch.hpp"
+
+#include <ctlm/ctlm.hpp>
+
+#include <string_view>
+
+using namespace ctlm;
+
+namespace {
+
+/// The config of a small model of this family: `more` is added to it.
+struct small {
+  char text[1024]{};
+  std::size_t length = 0;
+
+  constexpr small(const char* model_type, const char* more) {
+    add("{\"model_type\": \"");
+    add(model_type);
+    add("\", \"vocab_size\": 64, ");
+    const bool gpt2 = std::string_view(model_type) == "gpt2";
+    add(gpt2 ? "\"n_embd\": 32, \"n_layer\": 2, \"n_head\": 4, \"n_positions\": 128"
+             : "\"hidden_size\": 32, \"num_hidden_layers\": 6, \"num_attention_heads\": 4, \"head_dim\": 16, "
+               "\"intermediate_size\": 48, \"max_position_embeddings\": 128");
+    add(*more == '\0' ? "" : ", ");
+    add(more);
+    add("}");
+  }
+  constexpr void add(const char* more) {
+    while (*more != '\0') text[length++] = *more++;
+  }
+};
+
+constexpr hf::any_config of(const char* model_type, const char* more = "") {
+  return hf::config(small(model_type, more).text);
+}
+constexpr decoder_shape shape(const char* model_type, const char* more = "") { return of(model_type, more).decoder; }
+/// Whether a config with this key is refused, and the refusal names the key and how its value begins.
+constexpr bool refuses(const char* model_type, const char* more, std::string_view key, std::string_view value) {
+  const hf::problem p = of(model_type, more).problem;
+  return p.what == hf::problem::unsupported && key == p.key.letters &&
+         std::string_view(p.value.letters).substr(0, value.size()) == value;
+}
+constexpr bool reads(const char* model_type) { return of(model_type).problem.what == hf::problem::none; }
+
+static_assert(reads("gpt2") && reads("llama") && reads("mistral") && reads("qwen2") && reads("qwen3"));
+static_assert(reads("smollm3") && reads("phi3") && reads("gemma") && reads("gemma2") && reads("gemma3_text"));
+
+static_assert(refuses("gpt2", R"("scale_attn_by_inverse_layer_idx": true)", "scale_attn_by_inverse_layer_idx", "true"));
+static_assert(refuses("gpt2", R"("activation_function": "quick_gelu")", "activation_function", "\"quick_gelu\""));
+static_assert(refuses("llama", R"("pretraining_tp": 2)", "pretraining_tp", "2"));
+static_assert(refuses("llama", R"("mlp_bias": true)", "mlp_bias", "true"));
+static_assert(refuses("llama", R"("rope_scaling": {"rope_type": "su", "factor": 2})", "rope_type", "\"su\""));
+static_assert(refuses("llama", R"("quantization_config": {"bits": 4})", "quantization_config", R"({"bits": 4})"));
+static_assert(refuses("mistral", R"("hidden_act": "relu")", "hidden_act", "\"relu\""));
+static_assert(refuses("qwen2", R"("use_sliding_window": true)", "use_sliding_window", "true"));
+static_assert(refuses("qwen3", R"("attention_bias": true)", "attention_bias", "true"));
+static_assert(refuses("smollm3", R"("no_rope_layers": [1, 1, 0, 1, 1, 1])", "no_rope_layers", "0"));
+static_assert(refuses("smollm3", R"("layer_types": ["sliding_attention"])", "layer_types", "\"sliding_attention\""));
+static_assert(refuses("phi3", R"("rope_scaling": {"type": "longrope", "factor": 2})", "rope_type", "\"longrope\""));
+static_assert(refuses("gemma", R"("use_bidirectional_attention": true)", "use_bidirectional_attention", "true"));
+static_assert(refuses("gemma2", R"("layer_types": ["full_attention", "sliding_attention"])", "layer_types",
+                      "\"sliding_attention\""));
+static_assert(refuses("gemma3_text",
+                      R"("rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 2}})",
+                      "sliding_attention", R"({"rope_type": "linear")"));
+static_assert(refuses("mamba", "", "model_type", "\"mamba\""));
+
+// A missing key, and null, of windows, caps and heads of keys and values.
+static_assert(shape("mistral").window == 4096 && shape("mistral", R"("sliding_window": null)").window == 0);
+static_assert(shape("mistral").kv_heads == 8 && shape("mistral", R"("num_key_value_heads": null)").kv_heads == 4);
+static_assert(shape("phi3").window == 0 && shape("phi3").kv_heads == 4);
+static_assert(shape("gemma2").window == 4096 && shape("gemma2").attention_cap == 50 && shape("gemma2").logit_cap == 30);
+static_assert(shape("gemma2", R"("attn_logit_softcapping": null)").attention_cap == 0);
+static_assert(shape("gemma2", R"("final_logit_softcapping": null)").logit_cap == 0);
+static_assert(shape("gemma2").full_every == 2 && shape("gemma2").kv_heads == 4);
+static_assert(shape("gemma3_text").logit_cap == 0 && shape("gemma3_text").full_every == 6);
+static_assert(shape("gemma3_text").rope_theta == 1000000 && shape("gemma3_text").local_theta == 10000);
+
+// Activations of Gemma: the first has the key hidden_act, where "gelu" means the approximation; the others have not.
+static_assert(of("gemma", R"("hidden_act": "gelu")").activation == activation_kind::geglu_tanh);
+static_assert(of("gemma", R"("hidden_act": "silu")").activation == activation_kind::swiglu);
+static_assert(of("gemma2", R"("hidden_act": "silu")").activation == activation_kind::geglu_tanh);
+static_assert(of("gemma2", R"("hidden_activation": "gelu")").activation == activation_kind::geglu);
+
+// Rotary angles: by the keys of earlier versions, and of transformers 5.
+static_assert(shape("llama", R"("rope_theta": 5)").rope_theta == 5);
+static_assert(shape("llama", R"("rope_theta": 5, "rope_scaling": {"type": "linear", "factor": 2})").rope_theta == 5);
+static_assert(shape("llama", R"("rope_theta": 5, "rope_parameters": {"rope_type": "default"})").rope_theta == 5);
+static_assert(
+    shape("llama", R"("rope_parameters": {"rope_type": "linear", "factor": 2, "rope_theta": 5})").rope_theta == 5);
+static_assert(shape("gemma3_text", R"("rope_theta": 5, "rope_local_base_freq": 6)").rope_theta == 5);
+static_assert(shape("gemma3_text", R"("rope_theta": 5, "rope_local_base_freq": 6)").local_theta == 6);
+static_assert(of("llama", R"("rope_scaling": {"type": "linear"})").problem.what == hf::problem::missing);
+
+// Dynamic scaling begins behind max_position_embeddings, whatever else a file says; of the other kinds,
+// original_max_position_embeddings counts.
+constexpr decoder_shape scaled(const char* more) { return shape("llama", more); }
+static_assert(scaled(R"("rope_scaling": {"type": "dynamic", "factor": 2, "original_max_position_embeddings": 9})")
+                  .rope_context == 128);
+static_assert(scaled(R"("rope_scaling": {"type": "yarn", "factor": 2, "original_max_position_embeddings": 32})")
+                  .rope_context == 32);
+static_assert(scaled(R"("rope_scaling": {"type": "yarn", "factor": null, "original_max_position_embeddings": 32})")
+                  .rope_factor == 4);
+static_assert(scaled(R"("rope_scaling": {"type": "yarn", "factor": 2, "attention_factor": 3, "mscale": 1,
+                        "mscale_all_dim": 2})")
+                  .rope_attention == 3);
+
+}  // namespace
+
+TEST_CASE("config.json: what is missing, and what is no JSON", "[io]") {
+  const hf::problem broken = hf::config(R"({"model_type" "llama"})").problem;
+  CHECK(broken.what == hf::problem::no_json);
+  CHECK(std::string_view(broken.key.letters) == "config.json, byte");
+  CHECK(std::string_view(broken.value.letters) == "14");
+  const hf::problem nameless = hf::config("{}").problem;
+  CHECK(nameless.what == hf::problem::missing);
+  CHECK(std::string_view(nameless.key.letters) == "model_type");
+  const hf::problem small_one = hf::config(R"({"model_type": "llama", "vocab_size": 64})").problem;
+  CHECK(small_one.what == hf::problem::missing);
+  CHECK(std::string_view(small_one.key.letters) == "hidden_size");
+  const hf::problem wrong = hf::config(R"({"model_type": "gpt2", "vocab_size": "many"})").problem;
+  CHECK(wrong.what == hf::problem::unsupported);
+  CHECK(std::string_view(wrong.value.letters) == "\"many\"");
+}
+
+TEST_CASE("config.json: learned positions cannot be more than the model has", "[io]") {
+  CHECK(hf::config(small("gpt2", "").text, 64).problem.what == hf::problem::unsupported);
+  CHECK(hf::config(small("gpt2", "").text, 128).problem.what == hf::problem::none);
+  const hf::any_config longer = hf::config(small("llama", "").text, 4096);
+  CHECK(longer.problem.what == hf::problem::none);
+  CHECK(longer.decoder.context == 4096);
+}
