@@ -27,13 +27,15 @@ elseif(CTLM_MODEL_WEIGHTS MATCHES "^(int8|int4)$")
 else()
   message(FATAL_ERROR "ctlm: CTLM_MODEL_WEIGHTS is f32, bf16, int8 or int4, not ${CTLM_MODEL_WEIGHTS}")
 endif()
-foreach(program logits)
+foreach(program logits chat)
   add_example(${program} ${program}/${program}.cpp)
   target_link_libraries(${program} PRIVATE example_model)
   target_compile_definitions(${program} PRIVATE CTLM_EXAMPLE_WEIGHTS=${format})
 endforeach()
 
 if(CTLM_TESTS AND Python3_FOUND AND NOT CTLM_MODEL)
-  add_test(NAME example_logits COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/logits/test_logits.py
-    $<TARGET_FILE:logits> ${CTLM_TEST_DATA})
+  foreach(program logits chat)
+    add_test(NAME example_${program} COMMAND ${Python3_EXECUTABLE}
+      ${CMAKE_CURRENT_SOURCE_DIR}/${program}/test_${program}.py $<TARGET_FILE:${program}> ${CTLM_TEST_DATA})
+  endforeach()
 endif()
