@@ -111,6 +111,8 @@
 #include "text/tokenizer.hpp"
 
 #include "app/data.hpp"
+#include "app/loaded_model.hpp"
 #include "app/loss_curve.hpp"
 #include "app/monitor.hpp"
+#include "app/stop_tokens.hpp"
 #endif

@@ -36,7 +36,7 @@ def find_package(prefix, folder, with_xsimd):
                f"-Dxsimd_DIR={xsimd}" if with_xsimd else "-DCMAKE_DISABLE_FIND_PACKAGE_xsimd=ON"]
     configure(HERE / "consumer", folder, *options)
     run(cmake, "--build", folder)
-    for program in ("consumer_portable", "consumer"):
+    for program in ("consumer_portable", "consumer", "consumer_model"):
         run(folder / program)
     run(folder / "consumer_embedded", HERE / "consumer" / "embedded.cpp")
     insisting = subprocess.run([cmake, "-S", HERE / "consumer", "-B", folder, "-DINSIST=xsimd"], capture_output=True)

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// ctlm: a model that owns everything it needs, from its files to text in three lines:
+//
+//   using lm = ctlm::causal_lm<smol, ctlm::weights<ctlm::int4<32>>, ctlm::threads<ctlm::pool<16>>>;
+//   auto m = ctlm::load<lm>(smol::folder).value();
+//   m.complete(prompt, 120, print).value();
+#pragma once
+
+#include "../io/load_safetensors.hpp"
+#include "../memory/heap_arena.hpp"
+#include "../model/causal_lm.hpp"
+#include "../model/generate.hpp"
+#include "../model/vocabulary.hpp"
+#include "stop_tokens.hpp"
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+namespace load_detail {
+
+/// Chooses as a sampler does; whichever of `ends` it chooses becomes the token at which generation stops.
+struct sampler_with_ends {
+  sampler how;
+  span<const token> ends;
+  token stop = how.stop;
+
+  template <class Backend, class T>
+  constexpr token choose(Backend backend, span<T> logits) {
+    const token chosen = how.choose(backend, logits);
+    for (const token end : ends)
+      if (chosen == end) stop = end;
+    return chosen;
+  }
+};
+
+/// What a loaded model owns. It stays where it is, because its parts point to each other.
+template <class M>
+struct model_parts {
+  typename M::executor_policy exec{};
+  heap_arena weight_memory{M::weight_bytes};
+  typename M::weights weights{weight_memory};
+  heap_arena session_memory{M::session_bytes};
+  typename M::session session{weights, session_memory, exec};
+  std::vector<token> stops;
+};
+
+}  // namespace load_detail
+
+/// Weights, a session and, where the model has threads, their pool (as many as the machine has cores), with the memory
+/// of all of them: M::weight_bytes + M::session_bytes from the heap, taken when it is loaded. Can be moved; only one
+/// thread at a time may use it. Made by load(); one that was made otherwise, or moved from, can only be assigned to.
+template <class M>
+class loaded_model {
+  static_assert(
+      !M::memory_policy::streams,
+      "ctlm: load<lm> keeps all weights in memory: a model with memory<offloaded<...>> has offloaded_weights");
+
+ public:
+  loaded_model() = default;
+
+  /// Begins anew with the prompt, which has at least one token, and draws up to `count` tokens; each is handed to
+  /// on_token(token), which may return false to stop. Ends early at `how.stop` or one of stop_tokens(), which is not
+  /// handed on, or where the context is full. Returns how many tokens were handed on. Equal seeds draw equal tokens.
+  ///
+  /// Errors, after which the model is as it was: errc::invalid_argument, for an empty prompt or a token outside the
+  /// vocabulary (`where` in the prompt); errc::context_full. What `how` cannot choose with raises an error, as in
+  /// generate().
+  template <class F>
+  result<std::size_t> complete(span<const token> prompt, std::size_t count, F&& on_token, const sampler& how = {}) {
+    if (prompt.empty())
+      return failure{errc::invalid_argument, "ctlm: a prompt needs at least {needed} token, it has {had}", 0, 1, 0};
+    if (const auto r = check_prompt(prompt, 0); !r) return r.error();
+    session().reset();
+    return run(prompt, count, on_token, how);
+  }
+  /// The same, but goes on where the last call ended: a conversation. The first call needs a prompt; a later one may do
+  /// without.
+  template <class F>
+  result<std::size_t> go_on(span<const token> prompt, std::size_t count, F&& on_token, const sampler& how = {}) {
+    if (session().position() == 0) return complete(prompt, count, on_token, how);
+    if (const auto r = check_prompt(prompt, session().position()); !r) return r.error();
+    return run(prompt, count, on_token, how);
+  }
+
+  /// Where generation ends: at first eos_token_id of config.json, if there is one; yours to change.
+  std::vector<token>& stop_tokens() { return parts_->stops; }
+  /// The session: its logits, its position, and everything else that complete() does not do.
+  typename M::session& session() { return parts_->session; }
+  /// The weights.
+  const typename M::weights& weights() const { return parts_->weights; }
+  /// What runs the session's work: a pool, or serial.
+  typename M::executor_policy& executor() { return parts_->exec; }
+
+ private:
+  template <class L>
+  friend result<loaded_model<L>> load(const char* path, tensor_report* report);
+
+  /// Is there room for the prompt behind `position`, and are all tokens in the vocabulary?
+  static result<void> check_prompt(span<const token> prompt, std::size_t position) {
+    const std::size_t left = M::shape.context - position, vocab = M::shape.vocab;
+    if (prompt.size() > left)
+      return failure{errc::context_full, "ctlm: the context is full: {needed} positions needed, {had} left", position,
+                     prompt.size(), left};
+    for (std::size_t i = 0; i < prompt.size(); ++i)
+      if (!in_vocabulary(prompt[i], vocab))
+        return failure{errc::invalid_argument,
+                       "ctlm: token {token} at position {where} of the prompt is outside the vocabulary of {needed}", i,
+                       vocab, static_cast<std::size_t>(prompt[i])};
+    return {};
+  }
+  template <class F>
+  std::size_t run(span<const token> prompt, std::size_t count, F& on_token, const sampler& how) {
+    load_detail::sampler_with_ends chooser{how, parts_->stops};
+    return generate(session(), prompt, chooser, count, on_token);
+  }
+
+  std::unique_ptr<load_detail::model_parts<M>> parts_;
+};
+
+/// Takes the memory of model M and loads its weights, in whatever format M stores them, from a .safetensors file, an
+/// index of several, or the folder that has them; the model's threads share the work. eos_token_id of config.json in
+/// the same folder becomes stop_tokens(). `report`, if given, says of every tensor that does not fit what is wrong with
+/// it.
+///
+/// Errors: those of load_safetensors and of stop_tokens; errc::unsupported for a GGUF file; out_of_memory.
+template <class M>
+result<loaded_model<M>> load(const char* path, tensor_report* report = nullptr) {
+  const auto read = [&]() -> result<loaded_model<M>> {
+    if (path != nullptr && std::string_view(path).ends_with(".gguf"))
+      return failure{errc::unsupported, "ctlm: load reads safetensors; GGUF files are read by gguf_file"};
+    auto stops = stop_tokens(path);
+    if (!stops) return stops.error();
+    loaded_model<M> m;
+    m.parts_ = std::make_unique<load_detail::model_parts<M>>();
+    auto& parts = *m.parts_;
+    parts.stops = static_cast<std::vector<token>&&>(*stops);
+    if (const auto r = load_safetensors<M>(path, parts.weights, parts.exec, report); !r) return r.error();
+    return result<loaded_model<M>>(static_cast<loaded_model<M>&&>(m));
+  };
+  return or_out_of_memory("ctlm: there is not enough memory for this model", [&]() -> result<loaded_model<M>> {
+#if CTLM_EXCEPTIONS
+    try {
+      return read();
+    } catch (const error& e) {  // of a heap_arena
+      return e.reason();
+    }
+#else
+    return read();
+#endif
+  });
+}
+
+}}  // namespace ctlm
