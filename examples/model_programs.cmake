@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Programs that are compiled for one model. ./dev logits and ./dev chat set these variables; without them the programs
 # are built for the small model of the tests, where it is there.
-set(CTLM_MODEL "" CACHE PATH "Model for examples/logits and examples/chat: a folder from Hugging Face")
+set(CTLM_MODEL "" CACHE PATH "Model for examples/logits and examples/chat: a folder from Hugging Face, or a GGUF file")
 set(CTLM_MODEL_WEIGHTS f32 CACHE STRING "How they store its weights: f32, bf16, int8 or int4")
 set_property(CACHE CTLM_MODEL_WEIGHTS PROPERTY STRINGS f32 bf16 int8 int4)
 set(CTLM_MODEL_CONTEXT "" CACHE STRING "Positions that they have room for; empty: as many as the model was made for")

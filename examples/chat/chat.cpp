@@ -80,9 +80,9 @@ int main(int argc, char** argv) try {
   if (argc != 1 && !has_prompt) fail("usage: chat [--prompt \"1 2 3\"]");
 
   ctlm::tensor_report report;
-  auto model = ctlm::load<lm>(example_model::folder, &report);
+  auto model = ctlm::load<lm>(example_model::files, &report);
   std::fputs(report.text.c_str(), stderr);  // a line for each tensor that does not fit
-  if (!model) fail(std::string(example_model::folder) + ": " + ctlm::explain(model.error()).text);
+  if (!model) fail(std::string(example_model::files) + ": " + ctlm::explain(model.error()).text);
 
   counter made;
   bool answered = true;

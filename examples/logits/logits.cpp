@@ -98,9 +98,9 @@ int main(int argc, char** argv) try {
   ctlm::heap_arena memory(lm::weight_bytes + lm::session_bytes);
   lm::weights weights(memory);
   ctlm::tensor_report report;
-  const auto loaded = ctlm::load_safetensors<lm>(example_model::folder, weights, workers, &report);
+  const auto loaded = ctlm::load_weights<lm>(example_model::files, weights, workers, &report);
   std::fputs(report.text.c_str(), stderr);  // a line for each tensor that does not fit
-  if (!loaded) fail(example_model::folder, loaded.error());
+  if (!loaded) fail(example_model::files, loaded.error());
 
   lm::session session(weights, memory, workers);
   const auto written = ctlm::replace_file(a.out, [&](int file) { return write_logits(file, session, ids, a.chunk); });

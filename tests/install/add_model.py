@@ -21,7 +21,7 @@ PROGRAM = """#include <ctlm/ctlm.hpp>
 #include <tiny.hpp>
 #include <cstdio>
 using lm = ctlm::causal_lm<tiny>;
-int main() { std::printf("%zu %zu %s", lm::shape.layers, lm::shape.context, tiny::folder); }
+int main() { std::printf("%zu %zu %s", lm::shape.layers, lm::shape.context, tiny::files); }
 """
 REAL_PROGRAM = """#include <ctlm/ctlm.hpp>
 #include <real.hpp>
@@ -30,7 +30,7 @@ using lm = ctlm::causal_lm<real>;
 int main() {
   ctlm::heap_arena memory(lm::weight_bytes);
   lm::weights weights(memory);
-  ctlm::load_safetensors<lm>(real::folder, weights).value();
+  ctlm::load_safetensors<lm>(real::files, weights).value();
   std::printf("%zu parameters", lm::parameters);
 }
 """
@@ -91,7 +91,7 @@ def refuses(home):
                              ("my-model model", '"my-model" cannot be the name'), ("class model", '"class" cannot be'),
                              ("tiny model CONTEXT many", 'not "many"'), ("tiny model CONTEXT 0", 'not "0"'),
                              ("tiny model CONTEXT", "CONTEXT needs a number"), ("tiny model ROOM 5", 'not "ROOM;5"'),
-                             ("tiny model.gguf", "GGUF files cannot be made a type yet")]:
+                             ("tiny model.gguf", "there is no file")]:
         (home / "CMakeLists.txt").write_text(f"""cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES NONE)
 include({ROOT.as_posix()}/cmake/add_model.cmake)

@@ -2,11 +2,11 @@
 // ctlm: a model that owns everything it needs, from its files to text in three lines:
 //
 //   using lm = ctlm::causal_lm<smol, ctlm::weights<ctlm::int4<32>>, ctlm::threads<ctlm::pool<16>>>;
-//   auto m = ctlm::load<lm>(smol::folder).value();
+//   auto m = ctlm::load<lm>(smol::files).value();
 //   m.complete(prompt, 120, print).value();
 #pragma once
 
-#include "../io/load_safetensors.hpp"
+#include "../io/load_weights.hpp"
 #include "../memory/heap_arena.hpp"
 #include "../model/causal_lm.hpp"
 #include "../model/generate.hpp"
@@ -120,24 +120,22 @@ class loaded_model {
   std::unique_ptr<load_detail::model_parts<M>> parts_;
 };
 
-/// Takes the memory of model M and loads its weights, in whatever format M stores them, from a .safetensors file, an
-/// index of several, or the folder that has them; the model's threads share the work. eos_token_id of config.json in
-/// the same folder becomes stop_tokens(). `report`, if given, says of every tensor that does not fit what is wrong with
-/// it.
+/// Takes the memory of model M and loads its weights, in whatever format M stores them, from a .gguf file, a
+/// .safetensors file, an index of several, or the folder that has them; the model's threads share the work. The tokens
+/// that end a text become stop_tokens(): eos_token_id of config.json in the same folder, or what the GGUF file says.
+/// `report`, if given, says of every tensor that does not fit what is wrong with it.
 ///
-/// Errors: those of load_safetensors and of stop_tokens; errc::unsupported for a GGUF file; out_of_memory.
+/// Errors: those of load_weights and of stop_tokens; out_of_memory.
 template <class M>
 result<loaded_model<M>> load(const char* path, tensor_report* report = nullptr) {
   const auto read = [&]() -> result<loaded_model<M>> {
-    if (path != nullptr && std::string_view(path).ends_with(".gguf"))
-      return failure{errc::unsupported, "ctlm: load reads safetensors; GGUF files are read by gguf_file"};
     auto stops = stop_tokens(path);
     if (!stops) return stops.error();
     loaded_model<M> m;
     m.parts_ = std::make_unique<load_detail::model_parts<M>>();
     auto& parts = *m.parts_;
     parts.stops = static_cast<std::vector<token>&&>(*stops);
-    if (const auto r = load_safetensors<M>(path, parts.weights, parts.exec, report); !r) return r.error();
+    if (const auto r = load_weights<M>(path, parts.weights, parts.exec, report); !r) return r.error();
     return result<loaded_model<M>>(static_cast<loaded_model<M>&&>(m));
   };
   return or_out_of_memory("ctlm: there is not enough memory for this model", [&]() -> result<loaded_model<M>> {

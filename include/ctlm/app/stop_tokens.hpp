@@ -3,9 +3,11 @@
 #pragma once
 
 #include "../io/file.hpp"
+#include "../io/gguf.hpp"
 #include "../io/heap_keys.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -31,16 +33,30 @@ inline result<void> add_token(const json::value& id, std::vector<token>& to) {
   return {};
 }
 
+/// What the metadata of a GGUF file say.
+inline result<std::vector<token>> of_gguf(const char* path) {
+  const auto file = gguf_file::open(path);
+  if (!file) return file.error();
+  std::vector<token> tokens;
+  const gguf_value* const v = file->metadata().find("tokenizer.ggml.eos_token_id");
+  if (v == nullptr) return tokens;
+  const auto n = v->as_integer();
+  if (!n) return n.error();
+  tokens.push_back(static_cast<token>(*n));
+  return tokens;
+}
+
 }  // namespace stop_detail
 
-/// eos_token_id of the config.json in a folder, or of the one beside a file: a number, or a list of them. None, if
-/// there is no config.json, or no such key in it.
+/// eos_token_id of the config.json in a folder, or of the one beside a file: a number, or a list of them; of a GGUF
+/// file, that of its tokenizer. None, if there is no config.json, or no such key.
 ///
-/// Errors: those of read_file and json::parse; errc::corrupt or unsupported, with the byte in config.json, for an id
-/// that is no token.
+/// Errors: those of read_file, json::parse and gguf_file::open; errc::corrupt or unsupported, with the byte in
+/// config.json, for an id that is no token.
 inline result<std::vector<token>> stop_tokens(const char* path) {
   return or_out_of_memory(file_detail::no_memory, [&]() -> result<std::vector<token>> {
     if (const auto r = file_detail::check_path(path); !r) return r.error();
+    if (std::string_view(path).ends_with(".gguf")) return stop_detail::of_gguf(path);
     const auto text = stop_detail::config_near(path);
     if (!text) return text.error();
     std::vector<token> tokens;

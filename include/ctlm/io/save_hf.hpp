@@ -4,40 +4,14 @@
 #pragma once
 
 #include "../model/causal_lm.hpp"
+#include "config_text.hpp"
 #include "save_weights.hpp"
 
 #include <sys/stat.h>
 
-#include <charconv>
-
 namespace ctlm { inline namespace CTLM_ABI {
 
 namespace save_detail {
-
-/// Builds the text of a config.json, a key at a time.
-class json_object {
- public:
-  void key(const char* name, const std::string& value) {
-    text_ += text_.empty() ? "{\n  \"" : ",\n  \"";
-    text_.append(name).append("\": ").append(value);
-  }
-  void string(const char* name, const char* value) { key(name, std::string("\"").append(value).append("\"")); }
-  void integer(const char* name, std::size_t value) { key(name, std::to_string(value)); }
-  void flag(const char* name, bool value) { key(name, value ? "true" : "false"); }
-  /// The shortest spelling that is read as the same number.
-  template <class T>
-  void number(const char* name, T value) {
-    char digits[40];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value);
-    std::string spelt(digits, end.ptr);
-    if (spelt.find_first_of(".e") == std::string::npos) spelt += ".0";  // readers tell whole numbers from others
-    key(name, spelt);
-  }
-  std::string finished() const { return text_ + "\n}\n"; }
-
- private:
-  std::string text_;
-};
 
 /// Whose model it is: the model_type of transformers, or nullptr if no family of it computes so.
 constexpr const char* model_type(const decoder_shape& s) {
@@ -70,7 +44,7 @@ constexpr const char* activation_name(std::string_view ours) {
   return ours == "relu" ? "relu" : nullptr;
 }
 
-inline void put_gpt2(json_object& o, const decoder_shape& s, const char* activation) {
+inline void put_gpt2(config_text& o, const decoder_shape& s, const char* activation) {
   o.integer("n_embd", s.d_model);
   o.integer("n_layer", s.layers);
   o.integer("n_head", s.heads);
@@ -79,10 +53,10 @@ inline void put_gpt2(json_object& o, const decoder_shape& s, const char* activat
   o.number("layer_norm_epsilon", s.norm_eps);
   o.string("activation_function", activation);
 }
-inline void put_rope_scaling(json_object& o, const decoder_shape& s) {
+inline void put_rope_scaling(config_text& o, const decoder_shape& s) {
   if (s.rope_scaling == rope_kind::plain) return o.key("rope_scaling", "null");
   constexpr const char* kinds[] = {"default", "linear", "dynamic", "llama3", "yarn"};
-  json_object r;
+  config_text r;
   r.string("rope_type", kinds[static_cast<std::size_t>(s.rope_scaling)]);
   r.number("factor", s.rope_factor);
   r.integer("original_max_position_embeddings", s.rope_context);
@@ -97,7 +71,7 @@ inline void put_rope_scaling(json_object& o, const decoder_shape& s) {
   }
   o.key("rope_scaling", r.finished());
 }
-inline void put_llama(json_object& o, const decoder_shape& s, const char* activation) {
+inline void put_llama(config_text& o, const decoder_shape& s, const char* activation) {
   o.integer("hidden_size", s.d_model);
   o.integer("num_hidden_layers", s.layers);
   o.integer("num_attention_heads", s.heads);
@@ -127,7 +101,7 @@ constexpr bool has_query_divisor(const decoder_shape& s) {
   return s.query_scale == 0 || (scale - s.query_scale < 1e-9 && s.query_scale - scale < 1e-9);
 }
 
-inline void put_gemma(json_object& o, const decoder_shape& s) {
+inline void put_gemma(config_text& o, const decoder_shape& s) {
   o.integer("query_pre_attn_scalar", query_divisor(s));
   s.attention_cap > 0 ? o.number("attn_logit_softcapping", s.attention_cap) : o.key("attn_logit_softcapping", "null");
   s.logit_cap > 0 ? o.number("final_logit_softcapping", s.logit_cap) : o.key("final_logit_softcapping", "null");
@@ -151,7 +125,7 @@ result<std::string> hf_config_text() {
       !std::is_same_v<typename M::norm, typename M::default_norm>)
     return failure{errc::unsupported, "ctlm: no family of models on Hugging Face computes as this one does"};
   return or_out_of_memory("ctlm: there is no memory for a config.json", [&]() -> result<std::string> {
-    save_detail::json_object o;
+    config_text o;
     o.key("architectures", std::string("[\"").append(save_detail::architecture(type)).append("\"]"));
     o.string("model_type", type);
     o.integer("vocab_size", s.vocab);

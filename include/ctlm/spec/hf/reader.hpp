@@ -88,6 +88,7 @@ struct reader {
   constexpr std::size_t integer_or_off(const char* key, std::size_t otherwise) {
     return root.find(key).is_null() ? 0 : integer(key, otherwise);
   }
+  /// The same of a number.
   constexpr double number_or_off(const char* key, double otherwise) {
     return root.find(key).is_null() ? 0 : number(key, otherwise);
   }
