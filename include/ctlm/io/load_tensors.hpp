@@ -87,6 +87,7 @@ template <class Source>
 std::vector<piece> find_pieces(const Source& source, const tensor_table& table, const decoder_shape& shape,
                                const tensor_names& names, const char* prefix, tensor_report& report) {
   std::vector<piece> pieces;
+  std::vector<const stored_tensor*> known;
   for (const tensor_info& t : table) {
     const tensor_origin& origin = names.of(t.id);
     for (std::size_t layer = 0; layer < t.layers; ++layer) {
@@ -98,6 +99,7 @@ std::vector<piece> find_pieces(const Source& source, const tensor_table& table, 
         const std::string name = name_of_layer(origin.parts[part], layer, is_head ? "" : prefix);
         const stored_tensor* from = source.find(span<const char>(name));
         std::size_t rows = t.is_matrix() ? n : 1, cols = t.is_matrix() ? t.cols : n;
+        if (from != nullptr) known.push_back(from);
         if (from == nullptr) {
           report.add(name, "is missing");
           ++report.missing;
@@ -113,15 +115,10 @@ std::vector<piece> find_pieces(const Source& source, const tensor_table& table, 
       }
     }
   }
-  std::vector<const stored_tensor*> used;
-  for (const piece& p : pieces) used.push_back(p.from);
-  std::sort(used.begin(), used.end());
+  std::sort(known.begin(), known.end());
   for (const stored_tensor& t : source.tensors()) {
     const std::string_view name{t.name.data(), t.name.size()};
-    if (std::binary_search(used.begin(), used.end(), &t) || is_ignored(name, shape.tie_embeddings)) continue;
-    if (report.missing + report.shapes > 0 &&
-        report.text.find(std::string(name) + " has the shape") != std::string::npos)
-      continue;
+    if (std::binary_search(known.begin(), known.end(), &t) || is_ignored(name, shape.tie_embeddings)) continue;
     report.add(name, "is not of this model");
     ++report.extra;
   }
@@ -185,14 +182,16 @@ void load_vector(const Weights& weights, const piece& p) {
 }  // namespace load_detail
 
 /// Fills the weights from an open file. Nothing is written unless the file has all tensors of the model, each of the
-/// right shape, and no others (errc::wrong_model; `report`, if given, receives a line for everything that is wrong). A
-/// file's format need not be the weights'. `prefix` stands before all names but the head's.
+/// right shape, and no others (errc::wrong_model; `report`, if given, then has a line for everything that is wrong, and
+/// nothing of an earlier file). A file's format need not be the weights'. `prefix` stands before all names but the
+/// head's.
 template <class Shape, format F, tensor_source Source, executor E>
 result<void> load_tensors(const Source& source, const tensor_names& names, const char* prefix,
                           const weight_views<Shape, F>& weights, E& exec, tensor_report* report = nullptr) {
   return or_out_of_memory("ctlm: there is no memory for a row of the file", [&]() -> result<void> {
     tensor_report own;
     tensor_report& r = report == nullptr ? own : *report;
+    r = {};
     const auto pieces =
         load_detail::find_pieces(source, weight_views<Shape, F>::tensors, Shape::value, names, prefix, r);
     if (r.count() > 0)

@@ -52,19 +52,23 @@ constexpr T surprise(std::size_t n, T log_sum, T logit) {
   return log_sum == -std::numeric_limits<T>::infinity() ? math::log(static_cast<T>(n)) : log_sum - logit;
 }
 
-/// -log softmax(logits)[target], without changing the logits.
+/// -log softmax(logits)[target], without changing the logits. Exponentials are added up a stretch at a time: a single
+/// sum over a large vocabulary in single precision would round so often that the result shows it.
 template <class Backend, class T>
 constexpr T negative_log_likelihood(Backend backend, std::size_t n, const T* logits, std::size_t target) {
   const T peak = maximum(backend, n, logits);
   if (peak == -std::numeric_limits<T>::infinity() && math::largest_magnitude(n, logits) == math::infinite_bits<T>)
     return math::log(static_cast<T>(n));  // all logits are -infinity: equal probabilities
-  const T total = sum(
-      backend, n,
-      [=](const auto& v) {
-        using math::exp;
-        return exp(v - peak);
-      },
-      logits);
+  constexpr std::size_t stretch = 512;
+  T total = T(0);
+  for (std::size_t i = 0; i < n; i += stretch)
+    total += sum(
+        backend, smaller(stretch, n - i),
+        [=](const auto& v) {
+          using math::exp;
+          return exp(v - peak);
+        },
+        logits + i);
   return peak + math::log(total) - logits[target];
 }
 
