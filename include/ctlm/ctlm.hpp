@@ -85,8 +85,8 @@
 
 #include "io/buffered_reader.hpp"
 #include "io/checkpoint.hpp"
-#include "io/file.hpp"
 #include "io/config_text.hpp"
+#include "io/file.hpp"
 #include "io/gguf.hpp"
 #include "io/gguf_config.hpp"
 #include "io/gguf_writer.hpp"
