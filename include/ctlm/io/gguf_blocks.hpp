@@ -66,7 +66,7 @@ inline constexpr std::int8_t uneven_steps[16] = {-127, -104, -83, -65, -49, -35,
                                                  1,    13,   25,  38,  53,  69,  89,  113};
 inline void decode_iq4_nl(const octet* p, float* to) {
   const float scale = half_at(p);
-  for (std::size_t i = 0; i < 32; ++i) to[i] = scale * uneven_steps[nibble(p[2 + i % 16], i >= 16)];
+  for (std::size_t i = 0; i < 32; ++i) to[i] = scale * static_cast<float>(uneven_steps[nibble(p[2 + i % 16], i >= 16)]);
 }
 
 }  // namespace gguf_detail

@@ -88,7 +88,8 @@ inline void decode_iq4_xs(const octet* p, float* to) {
     const int small = (nibble(p[4 + part / 2], part % 2 != 0) | (high >> (2 * part) & 3) << 4) - 32;
     const float s = scale * static_cast<float>(small);
     const octet* const codes = p + 8 + 16 * part;
-    for (std::size_t i = 0; i < 32; ++i) to[32 * part + i] = s * uneven_steps[nibble(codes[i % 16], i >= 16)];
+    for (std::size_t i = 0; i < 32; ++i)
+      to[32 * part + i] = s * static_cast<float>(uneven_steps[nibble(codes[i % 16], i >= 16)]);
   }
 }
 

@@ -74,6 +74,7 @@ class gguf_value {
       return failure{errc::unsupported, "ctlm: {name} in this GGUF file is larger than 2^63 - 1", 0, 0, 0, said()};
     std::int64_t n = 0;
     const bool is = with_number([&](auto x) {
+      // NOLINTNEXTLINE(bugprone-signed-char-misuse): an int8 is a number here
       if constexpr (std::is_integral_v<decltype(x)>) n = static_cast<std::int64_t>(x);
       return std::is_integral_v<decltype(x)>;
     });

@@ -94,7 +94,9 @@ inline void put_llama(config_text& o, const decoder_shape& s, const char* activa
 }
 /// Gemma's scores are divided by the root of a whole number: that number.
 constexpr std::size_t query_divisor(const decoder_shape& s) {
-  return s.query_scale > 0 ? static_cast<std::size_t>(1 / (s.query_scale * s.query_scale) + 0.5) : s.head_dim;
+  const double divisor = s.query_scale > 0 ? 1 / (s.query_scale * s.query_scale) : static_cast<double>(s.head_dim);
+  const auto below = static_cast<std::size_t>(divisor);
+  return divisor - static_cast<double>(below) < 0.5 ? below : below + 1;
 }
 constexpr bool has_query_divisor(const decoder_shape& s) {
   const double scale = 1 / math::sqrt(static_cast<double>(query_divisor(s)));

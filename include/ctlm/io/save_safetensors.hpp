@@ -223,7 +223,7 @@ inline result<void> check_notes(span<const safetensors_note> notes) {
     if (!is_utf8(n.text))
       return failure{errc::invalid_argument,           "ctlm: the text of this note is not UTF-8: {name}", 0, 0, 0,
                      remember(std::string_view(n.key))};
-    keys.push_back(n.key);
+    keys.emplace_back(n.key);
   }
   return check_names(keys);
 }
@@ -240,7 +240,7 @@ inline result<void> check_tensors(span<const tensor_to_save> tensors) {
                      stored_tensor::most_dimensions,
                      tensors[i].rank,
                      remember(std::string_view(tensors[i].name))};
-    names.push_back(tensors[i].name);
+    names.emplace_back(tensors[i].name);
   }
   return check_names(names);
 }
