@@ -20,7 +20,7 @@ constexpr std::size_t steps = 20, ram = 512 * 1024, stack = 8 * 1024;
 static_assert(trainer::train_bytes <= ram - stack, "training must fit the RAM beside the stack");
 
 static constinit ctlm::static_arena<trainer::train_bytes> sram;
-static constexpr char text[] = "the quick brown fox jumps over the lazy dog; the lazy dog sleeps on the warm stone. ";
+static constexpr char lesson[] = "the quick brown fox jumps over the lazy dog; the lazy dog sleeps on the warm stone. ";
 
 /// Letters are 1 to 26; everything else is a space or a stop.
 static ctlm::token token_of(char c) { return c >= 'a' && c <= 'z' ? c - 'a' + 1 : c == ' ' ? 0 : 27; }
@@ -34,9 +34,9 @@ void firmware() {
   float first = 0, last = 0;
   for (std::size_t step = 0; step < steps; ++step) {
     for (std::size_t i = 0; i < trainer::step_tokens; ++i) {
-      const std::size_t at = (step * 7 + i / trainer::sequence * 20 + i % trainer::sequence) % (sizeof text - 2);
-      inputs[i] = token_of(text[at]);
-      targets[i] = token_of(text[at + 1]);
+      const std::size_t at = (step * 7 + i / trainer::sequence * 20 + i % trainer::sequence) % (sizeof lesson - 2);
+      inputs[i] = token_of(lesson[at]);
+      targets[i] = token_of(lesson[at + 1]);
     }
     last = t.step({inputs, trainer::step_tokens}, {targets, trainer::step_tokens}).loss;
     if (step == 0) first = last;
