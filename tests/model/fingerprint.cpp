@@ -52,10 +52,23 @@ TEST_CASE("every field of a shape shows in the fingerprint", "[model]") {
       decltype([](decoder_shape& s) { s.tie_embeddings = false; }), decltype([](decoder_shape& s) { s.gated = false; }),
       decltype([](decoder_shape& s) { s.norm = norm_kind::rms; }),
       decltype([](decoder_shape& s) { s.position = position_kind::rope; }),
-      decltype([](decoder_shape& s) { s.norm_eps = 1e-6f; }), decltype([](decoder_shape& s) { s.rope_theta = 1e6; })>();
+      decltype([](decoder_shape& s) { s.norm_eps = 1e-6f; }), decltype([](decoder_shape& s) { s.rope_theta = 1e6; }),
+      decltype([](decoder_shape& s) { s.qkv_bias = true; }), decltype([](decoder_shape& s) { s.qk_norm = true; }),
+      decltype([](decoder_shape& s) { s.post_norms = true; }),
+      decltype([](decoder_shape& s) { s.scaled_embeddings = true; }),
+      decltype([](decoder_shape& s) { s.query_scale = 0.25; }),
+      decltype([](decoder_shape& s) { s.attention_cap = 50; }), decltype([](decoder_shape& s) { s.logit_cap = 30; }),
+      decltype([](decoder_shape& s) { s.window = 4; }), decltype([](decoder_shape& s) { s.full_every = 2; }),
+      decltype([](decoder_shape& s) { s.unrotated_every = 4; }), decltype([](decoder_shape& s) { s.rotary_dim = 2; }),
+      decltype([](decoder_shape& s) { s.local_theta = 1e4; }),
+      decltype([](decoder_shape& s) { s.rope_scaling = rope_kind::yarn; }),
+      decltype([](decoder_shape& s) { s.rope_factor = 2; }), decltype([](decoder_shape& s) { s.rope_low = 2; }),
+      decltype([](decoder_shape& s) { s.rope_high = 5; }), decltype([](decoder_shape& s) { s.rope_fast = 16; }),
+      decltype([](decoder_shape& s) { s.rope_slow = 2; }), decltype([](decoder_shape& s) { s.rope_attention = 1.5; }),
+      decltype([](decoder_shape& s) { s.rope_context = 16; })>();
   int fields = 0;
   decoder_shape::for_each_field([&](const char*, auto) { ++fields; });
-  CHECK(fields == 15);  // one more field: one more line above
+  CHECK(fields == 35);  // one more field: one more line above
 }
 
 TEST_CASE("the context length shows where positions are learned, and nowhere else", "[model]") {

@@ -129,7 +129,7 @@ struct end {};
 template <class Item>
 class iterator {
  public:
-  constexpr iterator(span<const char> text, std::size_t at) : text_(text) { enter(at); }
+  constexpr iterator(span<const char> whole_text, std::size_t at) : text_(whole_text) { enter(at); }
 
   constexpr Item operator*() const {
     const json::value v(text_.first(end_), value_);
@@ -161,7 +161,7 @@ class iterator {
 template <class Item>
 class items {
  public:
-  constexpr items(span<const char> text, std::size_t first) : text_(text), first_(first) {}
+  constexpr items(span<const char> whole_text, std::size_t first_item) : text_(whole_text), first_(first_item) {}
 
   constexpr iterator<Item> begin() const { return {text_, first_}; }
   constexpr detail::end end() const { return {}; }

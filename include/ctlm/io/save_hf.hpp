@@ -78,7 +78,8 @@ inline void put_llama(config_text& o, const decoder_shape& s, const char* activa
   o.integer("num_key_value_heads", s.kv_heads);
   o.integer("head_dim", s.head_dim);
   o.integer("intermediate_size", s.d_ff);
-  o.integer("max_position_embeddings", s.context);
+  // Dynamic scaling begins where the positions of the config end.
+  o.integer("max_position_embeddings", s.rope_scaling == rope_kind::dynamic ? s.rope_context : s.context);
   o.number("rms_norm_eps", s.norm_eps);
   o.number("rope_theta", s.rope_theta);
   put_rope_scaling(o, s);
