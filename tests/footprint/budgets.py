@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SECONDS, MEGABYTES = 5.0, 400.0  # of a program a page long; examples/demo is ten
+SECONDS, MEGABYTES = 5.0, 400.0  # of a program a page long; examples/demo is ten, and may take 500 MB
 
 TAG = """#include <ctlm.hpp>
 struct tag { static constexpr ctlm::llama_config config{.vocab = 512, .d_model = 64, .layers = LAYERS, .heads = 8,
@@ -89,7 +89,7 @@ def main():
             code[name] = int(text_of(["size", str(target)]).split("\n")[1].split()[0])
             print(f"{name:32}{code[name]:9} {text_budget:8}{lines:9} {line_budget:8}{seconds:9.2f}{megabytes:9.0f}", flush=True)
             slow = seconds > limit
-            if code[name] > text_budget or lines > line_budget or slow or megabytes > MEGABYTES:
+            if code[name] > text_budget or lines > line_budget or slow or megabytes > (500 if name == "examples/demo" else MEGABYTES):
                 over.append(name)
     # Only constants may differ: an immediate operand of 48 is as long as one of 2, one of 200,000 is not.
     over += [f"{b} (not the code of {a})" for a, b in SAME_CODE if abs(code[a] - code[b]) * 200 > code[a]]
