@@ -286,7 +286,7 @@ TEST_CASE("strings of JSON are the bytes that their escapes stand for", "[core]"
     const utf8_character u = utf8_of(c);
     const std::string bytes(u.bytes, u.length);
     REQUIRE(utf8_length(bytes, 0) == u.length);
-    char escaped[16];
+    char escaped[32];
     if (c < 0x10000)
       std::snprintf(escaped, sizeof escaped, "\"\\u%04x\"", c);
     else
