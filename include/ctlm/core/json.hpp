@@ -216,7 +216,7 @@ constexpr result<T> value::as_integer() const {
       return failure{errc::corrupt, "ctlm: the number at byte {where} of this JSON text is not written as an integer",
                      first_};
     const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (n > (limit - smaller(digit, limit)) / 10 || (n == 0 && digit > limit))
+    if (n > (limit - (digit < limit ? digit : limit)) / 10 || (n == 0 && digit > limit))
       return failure{
           errc::unsupported,
           std::is_signed_v<T>
