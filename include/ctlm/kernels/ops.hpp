@@ -8,5 +8,6 @@
 #include "embedding.hpp"
 #include "feed_forward.hpp"
 #include "linear.hpp"
+#include "logit_cap.hpp"
 #include "norm.hpp"
 #include "rope.hpp"

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../policy/activation/gelu.hpp"
-#include "decoder.hpp"
+#include "rotary_decoder.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -23,26 +23,16 @@ struct gemma2_config {
   double rope_theta = 10000.0;  ///< base of the rotary angles
   double query_scale = 0;       ///< factor of the scores; 0: 1 / sqrt(head_dim)
   float attention_cap = 50;     ///< scores s become cap * tanh(s / cap); 0: they stay
-  float logit_cap = 30;         ///< the same of logits; 0: they stay
+  float logit_cap = 30;         ///< logits x become cap * tanh(x / cap); 0: they stay
   std::size_t window = 4096;    ///< positions that a row sees, its own among them; 0: all before it
-  std::size_t full_every = 2;   ///< layers n - 1, 2n - 1, ... see everything
+  std::size_t full_every = 2;   ///< layers n - 1, 2n - 1, ... see everything; 0: none does
 
   /// What generated headers call this spec (io/pack.hpp).
   static constexpr const char* name = "gemma2_config";
   /// f(name, value) for every field, in order.
   template <class F>
   constexpr void for_each_field(F&& f) const {
-    f("vocab", vocab);
-    f("d_model", d_model);
-    f("layers", layers);
-    f("heads", heads);
-    f("kv_heads", kv_heads);
-    f("head_dim", head_dim);
-    f("d_ff", d_ff);
-    f("context", context);
-    f("tie_embeddings", tie_embeddings);
-    f("norm_eps", norm_eps);
-    f("rope_theta", rope_theta);
+    for_each_common_field(*this, f);
     f("query_scale", query_scale);
     f("attention_cap", attention_cap);
     f("logit_cap", logit_cap);
@@ -55,27 +45,15 @@ struct gemma2_config {
 
   /// What the config comes down to.
   constexpr decoder_shape shape(bool gated) const {
-    return {.vocab = vocab,
-            .d_model = d_model,
-            .layers = layers,
-            .heads = heads,
-            .kv_heads = kv_heads == 0 ? heads : kv_heads,
-            .head_dim = head_size(head_dim, d_model, heads),
-            .d_ff = d_ff,
-            .context = context,
-            .tie_embeddings = tie_embeddings,
-            .gated = gated,
-            .norm = norm_kind::rms,
-            .position = position_kind::rope,
-            .norm_eps = norm_eps,
-            .rope_theta = rope_theta,
-            .post_norms = true,
-            .scaled_embeddings = true,
-            .query_scale = query_scale,
-            .attention_cap = attention_cap,
-            .logit_cap = logit_cap,
-            .window = window,
-            .full_every = full_every};
+    decoder_shape s = rotary_decoder(*this, gated);
+    s.post_norms = true;
+    s.scaled_embeddings = true;
+    s.query_scale = query_scale;
+    s.attention_cap = attention_cap;
+    s.logit_cap = logit_cap;
+    s.window = window;
+    s.full_every = full_every;
+    return s;
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include "../policy/activation/gelu.hpp"
 #include "rope_scaling.hpp"
+#include "rotary_decoder.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -21,9 +22,9 @@ struct gemma3_config {
   float norm_eps = 1e-6f;         ///< added to the mean of squares before the root
   double rope_theta = 1000000.0;  ///< base of the rotary angles
   double query_scale = 0;         ///< factor of the scores; 0: 1 / sqrt(head_dim)
-  float logit_cap = 0;            ///< the same of logits; 0: they stay
+  float logit_cap = 0;            ///< logits x become cap * tanh(x / cap); 0: they stay
   std::size_t window = 512;       ///< positions that a row sees, its own among them; 0: all before it
-  std::size_t full_every = 6;     ///< layers n - 1, 2n - 1, ... see everything
+  std::size_t full_every = 6;     ///< layers n - 1, 2n - 1, ... see everything; 0: none does
   double local_theta = 10000.0;   ///< base of the rotary angles of layers with a window
   rope_scaling scaling{};         ///< of the rotary angles, for longer texts
 
@@ -32,17 +33,7 @@ struct gemma3_config {
   /// f(name, value) for every field, in order.
   template <class F>
   constexpr void for_each_field(F&& f) const {
-    f("vocab", vocab);
-    f("d_model", d_model);
-    f("layers", layers);
-    f("heads", heads);
-    f("kv_heads", kv_heads);
-    f("head_dim", head_dim);
-    f("d_ff", d_ff);
-    f("context", context);
-    f("tie_embeddings", tie_embeddings);
-    f("norm_eps", norm_eps);
-    f("rope_theta", rope_theta);
+    for_each_common_field(*this, f);
     f("query_scale", query_scale);
     f("logit_cap", logit_cap);
     f("window", window);
@@ -56,28 +47,16 @@ struct gemma3_config {
 
   /// What the config comes down to.
   constexpr decoder_shape shape(bool gated) const {
-    return scaling.applied_to({.vocab = vocab,
-                               .d_model = d_model,
-                               .layers = layers,
-                               .heads = heads,
-                               .kv_heads = kv_heads == 0 ? heads : kv_heads,
-                               .head_dim = head_size(head_dim, d_model, heads),
-                               .d_ff = d_ff,
-                               .context = context,
-                               .tie_embeddings = tie_embeddings,
-                               .gated = gated,
-                               .norm = norm_kind::rms,
-                               .position = position_kind::rope,
-                               .norm_eps = norm_eps,
-                               .rope_theta = rope_theta,
-                               .qk_norm = true,
-                               .post_norms = true,
-                               .scaled_embeddings = true,
-                               .query_scale = query_scale,
-                               .logit_cap = logit_cap,
-                               .window = window,
-                               .full_every = full_every,
-                               .local_theta = local_theta});
+    decoder_shape s = rotary_decoder(*this, gated);
+    s.qk_norm = true;
+    s.post_norms = true;
+    s.scaled_embeddings = true;
+    s.query_scale = query_scale;
+    s.logit_cap = logit_cap;
+    s.window = window;
+    s.full_every = full_every;
+    s.local_theta = local_theta;
+    return scaling.applied_to(s);
   }
 };
 

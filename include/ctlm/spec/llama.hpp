@@ -4,6 +4,7 @@
 
 #include "../policy/activation/silu.hpp"
 #include "rope_scaling.hpp"
+#include "rotary_decoder.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -49,21 +50,9 @@ struct llama_config {
 
   /// The shape with all defaults filled in; `gated` is that of the activation.
   constexpr decoder_shape shape(bool gated) const {
-    return scaling.applied_to({.vocab = vocab,
-                               .d_model = d_model,
-                               .layers = layers,
-                               .heads = heads,
-                               .kv_heads = kv_heads == 0 ? heads : kv_heads,
-                               .head_dim = head_size(head_dim, d_model, heads),
-                               .d_ff = d_ff,
-                               .context = context,
-                               .bias = bias,
-                               .tie_embeddings = tie_embeddings,
-                               .gated = gated,
-                               .norm = norm_kind::rms,
-                               .position = position_kind::rope,
-                               .norm_eps = norm_eps,
-                               .rope_theta = rope_theta});
+    decoder_shape s = rotary_decoder(*this, gated);
+    s.bias = bias;
+    return scaling.applied_to(s);
   }
 };
 

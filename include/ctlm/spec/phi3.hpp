@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../policy/activation/silu.hpp"
-#include "decoder.hpp"
+#include "rotary_decoder.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -28,17 +28,7 @@ struct phi3_config {
   /// f(name, value) for every field, in order.
   template <class F>
   constexpr void for_each_field(F&& f) const {
-    f("vocab", vocab);
-    f("d_model", d_model);
-    f("layers", layers);
-    f("heads", heads);
-    f("kv_heads", kv_heads);
-    f("head_dim", head_dim);
-    f("d_ff", d_ff);
-    f("context", context);
-    f("tie_embeddings", tie_embeddings);
-    f("norm_eps", norm_eps);
-    f("rope_theta", rope_theta);
+    for_each_common_field(*this, f);
     f("rotary_dim", rotary_dim);
     f("window", window);
   }
@@ -48,22 +38,10 @@ struct phi3_config {
 
   /// What the config comes down to.
   constexpr decoder_shape shape(bool gated) const {
-    return {.vocab = vocab,
-            .d_model = d_model,
-            .layers = layers,
-            .heads = heads,
-            .kv_heads = kv_heads == 0 ? heads : kv_heads,
-            .head_dim = head_size(head_dim, d_model, heads),
-            .d_ff = d_ff,
-            .context = context,
-            .tie_embeddings = tie_embeddings,
-            .gated = gated,
-            .norm = norm_kind::rms,
-            .position = position_kind::rope,
-            .norm_eps = norm_eps,
-            .rope_theta = rope_theta,
-            .window = window,
-            .rotary_dim = rotary_dim};
+    decoder_shape s = rotary_decoder(*this, gated);
+    s.window = window;
+    s.rotary_dim = rotary_dim;
+    return s;
   }
 };
 

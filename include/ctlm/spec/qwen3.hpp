@@ -4,6 +4,7 @@
 
 #include "../policy/activation/silu.hpp"
 #include "rope_scaling.hpp"
+#include "rotary_decoder.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -27,17 +28,7 @@ struct qwen3_config {
   /// f(name, value) for every field, in order.
   template <class F>
   constexpr void for_each_field(F&& f) const {
-    f("vocab", vocab);
-    f("d_model", d_model);
-    f("layers", layers);
-    f("heads", heads);
-    f("kv_heads", kv_heads);
-    f("head_dim", head_dim);
-    f("d_ff", d_ff);
-    f("context", context);
-    f("tie_embeddings", tie_embeddings);
-    f("norm_eps", norm_eps);
-    f("rope_theta", rope_theta);
+    for_each_common_field(*this, f);
     f("scaling", scaling);
   }
 
@@ -46,21 +37,9 @@ struct qwen3_config {
 
   /// What the config comes down to.
   constexpr decoder_shape shape(bool gated) const {
-    return scaling.applied_to({.vocab = vocab,
-                               .d_model = d_model,
-                               .layers = layers,
-                               .heads = heads,
-                               .kv_heads = kv_heads == 0 ? heads : kv_heads,
-                               .head_dim = head_size(head_dim, d_model, heads),
-                               .d_ff = d_ff,
-                               .context = context,
-                               .tie_embeddings = tie_embeddings,
-                               .gated = gated,
-                               .norm = norm_kind::rms,
-                               .position = position_kind::rope,
-                               .norm_eps = norm_eps,
-                               .rope_theta = rope_theta,
-                               .qk_norm = true});
+    decoder_shape s = rotary_decoder(*this, gated);
+    s.qk_norm = true;
+    return scaling.applied_to(s);
   }
 };
 
