@@ -87,6 +87,7 @@
 #include "io/checkpoint.hpp"
 #include "io/config_text.hpp"
 #include "io/file.hpp"
+#include "io/file_tensors.hpp"
 #include "io/gguf.hpp"
 #include "io/gguf_config.hpp"
 #include "io/gguf_writer.hpp"

@@ -6,9 +6,9 @@
 #include "../core/executor.hpp"
 #include "../memory/out_of_memory.hpp"
 #include "../model/quantise.hpp"
+#include "file_tensors.hpp"
 #include "remember.hpp"
 #include "stored_tensor.hpp"
-#include "tensor_names.hpp"
 
 #include <algorithm>
 #include <string>
@@ -36,41 +36,31 @@ struct tensor_report {
 
 namespace load_detail {
 
-inline std::string name_of_layer(const char* pattern, std::size_t layer, const char* prefix) {
-  std::string name = prefix;
-  for (const char* p = pattern; *p != '\0'; ++p) *p == '#' ? name += std::to_string(layer) : name += *p;
-  return name;
-}
 inline std::string spelt(const stored_tensor& t) {
   std::string s = "[";
   for (std::size_t i = 0; i < t.rank; ++i) s.append(i == 0 ? "" : ", ").append(std::to_string(t.dimensions[i]));
   return s.append("]");
 }
 
-/// One tensor of the file, and the rows of ours that it becomes.
+/// A tensor of the file, and where it goes.
 struct piece {
   const stored_tensor* from = nullptr;
-  const tensor_info* to = nullptr;
-  const tensor_origin* origin = nullptr;
-  std::size_t first_row = 0;    // among all layers' rows
-  std::size_t rows = 0;         // a vector is a row
-  std::size_t paired_head = 0;  // numbers of a head whose rows are paired in the file; 0: they are not
-  std::size_t first_col = 0;    // of a vector that is made of several
-  std::size_t cols = 0;
+  file_tensor to;
 };
 
 /// Does the tensor have this shape, or, of a vector, this length?
-inline bool has_shape(const stored_tensor& t, bool matrix, std::size_t rows, std::size_t cols) {
-  if (!matrix) return t.count() == cols && (t.rank == 1 || (t.rank == 2 && t.dimensions[0] == 1));
-  return t.rank == 2 && t.dimensions[0] == rows && t.dimensions[1] == cols;
+inline bool fits(const stored_tensor& t, const file_tensor& needed) {
+  if (needed.ours->is_matrix())
+    return t.rank == 2 && t.dimensions[0] == needed.file_rows() && t.dimensions[1] == needed.file_cols();
+  return t.count() == needed.count && (t.rank == 1 || (t.rank == 2 && t.dimensions[0] == 1));
 }
 
 /// The words for one that does not.
-inline std::string misfit(const stored_tensor& t, bool matrix, std::size_t rows, std::size_t cols) {
+inline std::string misfit(const stored_tensor& t, const file_tensor& needed) {
   std::string words = "has the shape ";
   words.append(spelt(t)).append(", and the model needs [");
-  if (matrix) words.append(std::to_string(rows)).append(", ");
-  return words.append(std::to_string(cols)).append("]");
+  if (needed.ours->is_matrix()) words.append(std::to_string(needed.file_rows())).append(", ");
+  return words.append(std::to_string(needed.file_cols())).append("]");
 }
 
 /// Names that files have although nothing is computed with them.
@@ -82,43 +72,31 @@ inline bool is_ignored(std::string_view name, bool tied) {
          ends(".attn.masked_bias") || name == "rope_freqs.weight";
 }
 
-/// Finds the pieces of all tensors; what does not fit goes to the report.
+/// Finds all tensors of the model; what does not fit goes to the report.
 template <class Source>
-std::vector<piece> find_pieces(const Source& source, const tensor_table& table, const decoder_shape& shape,
-                               const tensor_names& names, const char* prefix, tensor_report& report) {
+std::vector<piece> find_pieces(const Source& source, std::vector<file_tensor> needed, bool tied,
+                               tensor_report& report) {
   std::vector<piece> pieces;
   std::vector<const stored_tensor*> known;
-  for (const tensor_info& t : table) {
-    const tensor_origin& origin = names.of(t.id);
-    for (std::size_t layer = 0; layer < t.layers; ++layer) {
-      std::size_t done = 0;
-      for (std::size_t part = 0; part < origin.count(); ++part) {
-        const std::size_t all = t.is_matrix() ? t.rows : t.cols;
-        const std::size_t n = origin.rows[part] == nullptr ? all : origin.rows[part](shape);
-        const bool is_head = t.id == tensor_id::head_weight;
-        const std::string name = name_of_layer(origin.parts[part], layer, is_head ? "" : prefix);
-        const stored_tensor* from = source.find(span<const char>(name));
-        std::size_t rows = t.is_matrix() ? n : 1, cols = t.is_matrix() ? t.cols : n;
-        if (from != nullptr) known.push_back(from);
-        if (from == nullptr) {
-          report.add(name, "is missing");
-          ++report.missing;
-        } else if (!has_shape(*from, t.is_matrix(), origin.transposed ? cols : rows, origin.transposed ? rows : cols)) {
-          report.add(name,
-                     misfit(*from, t.is_matrix(), origin.transposed ? cols : rows, origin.transposed ? rows : cols));
-          ++report.shapes;
-        } else {
-          pieces.push_back({from, &t, &origin, t.is_matrix() ? layer * t.rows + done : layer, rows,
-                            origin.paired[part] ? shape.head_dim : 0, t.is_matrix() ? 0 : done, cols});
-        }
-        done += n;
-      }
+  for (file_tensor& t : needed) {
+    const stored_tensor* const from = source.find(span<const char>(t.name));
+    if (from == nullptr) {
+      report.add(t.name, "is missing");
+      ++report.missing;
+      continue;
+    }
+    known.push_back(from);
+    if (fits(*from, t)) {
+      pieces.push_back({from, static_cast<file_tensor&&>(t)});
+    } else {
+      report.add(t.name, misfit(*from, t));
+      ++report.shapes;
     }
   }
   std::sort(known.begin(), known.end());
   for (const stored_tensor& t : source.tensors()) {
     const std::string_view name{t.name.data(), t.name.size()};
-    if (std::binary_search(known.begin(), known.end(), &t) || is_ignored(name, shape.tie_embeddings)) continue;
+    if (std::binary_search(known.begin(), known.end(), &t) || is_ignored(name, tied)) continue;
     report.add(name, "is not of this model");
     ++report.extra;
   }
@@ -136,35 +114,37 @@ inline std::vector<float> transposed(const stored_tensor& t) {
   return numbers;
 }
 
-/// The row of the file that becomes row r of a piece.
-inline std::size_t row_in_file(const piece& p, std::size_t r) {
-  if (p.paired_head == 0) return r;
-  const std::size_t half = p.paired_head / 2, i = r % p.paired_head;
+/// The row of the file that becomes row r of a tensor whose heads have their pairs side by side.
+inline std::size_t paired_row(std::size_t head_dim, std::size_t r) {
+  const std::size_t half = head_dim / 2, i = r % head_dim;
   return r - i + i % half * 2 + i / half;
 }
 
-/// Converts one piece of a matrix.
+/// Converts one tensor of a matrix.
 template <class Weights, class E>
 void load_rows(const Weights& weights, const piece& p, E& exec) {
   using stored_format = typename Weights::format;
   using real = typename stored_format::compute;
-  const auto& matrix = weights.raw_matrix(p.to->index());
+  const file_tensor& t = p.to;
+  const std::size_t cols = t.cols();
+  const bool paired = t.origin->paired[t.part];
+  const auto& matrix = weights.raw_matrix(t.ours->index());
   std::vector<float> turned;
-  if (p.origin->transposed) turned = transposed(*p.from);
-  parallel_for(exec, p.rows, larger(1, 65536 / p.cols), [&](std::size_t first, std::size_t count, std::size_t) {
-    std::vector<float> row(p.cols);
-    std::vector<real> wide(std::is_same_v<real, float> ? 0 : p.cols);
+  if (t.origin->transposed) turned = transposed(*p.from);
+  parallel_for(exec, t.rows(), larger(1, 65536 / cols), [&](std::size_t first, std::size_t count, std::size_t) {
+    std::vector<float> row(cols);
+    std::vector<real> wide(std::is_same_v<real, float> ? 0 : cols);
     for (std::size_t r = first; r < first + count; ++r) {
       const float* numbers = row.data();
-      if (p.origin->transposed)
-        numbers = turned.data() + r * p.cols;
+      if (t.origin->transposed)
+        numbers = turned.data() + r * cols;
       else
-        p.from->decode(row_in_file(p, r) * p.cols, p.cols, row.data());
+        p.from->decode((paired ? paired_row(Weights::shape.head_dim, r) : r) * cols, cols, row.data());
       if constexpr (std::is_same_v<real, float>) {
-        stored_format::encode(matrix, p.first_row + r, numbers);
+        stored_format::encode(matrix, t.first_row() + r, numbers);
       } else {
-        for (std::size_t i = 0; i < p.cols; ++i) wide[i] = static_cast<real>(numbers[i]);
-        stored_format::encode(matrix, p.first_row + r, static_cast<const real*>(wide.data()));
+        for (std::size_t i = 0; i < cols; ++i) wide[i] = static_cast<real>(numbers[i]);
+        stored_format::encode(matrix, t.first_row() + r, static_cast<const real*>(wide.data()));
       }
     }
   });
@@ -172,11 +152,12 @@ void load_rows(const Weights& weights, const piece& p, E& exec) {
 
 template <class Weights>
 void load_vector(const Weights& weights, const piece& p) {
-  std::vector<float> numbers(p.cols);
-  p.from->decode(0, p.cols, numbers.data());
-  auto* to = weights.raw_vector(p.to->index()) + p.first_row * p.to->cols + p.first_col;
-  for (std::size_t i = 0; i < p.cols; ++i)
-    to[i] = static_cast<std::remove_reference_t<decltype(*to)>>(numbers[i]) + (p.origin->plus_one ? 1 : 0);
+  using real = typename Weights::real;
+  const file_tensor& t = p.to;
+  std::vector<float> numbers(t.count);
+  p.from->decode(0, t.count, numbers.data());
+  real* const to = weights.raw_vector(t.ours->index()) + t.layer * t.ours->cols + t.first;
+  for (std::size_t i = 0; i < t.count; ++i) to[i] = static_cast<real>(numbers[i]) + (t.origin->plus_one ? 1 : 0);
 }
 
 }  // namespace load_detail
@@ -193,7 +174,8 @@ result<void> load_tensors(const Source& source, const tensor_names& names, const
     tensor_report& r = report == nullptr ? own : *report;
     r = {};
     const auto pieces =
-        load_detail::find_pieces(source, weight_views<Shape, F>::tensors, Shape::value, names, prefix, r);
+        load_detail::find_pieces(source, file_tensors(weight_views<Shape, F>::tensors, Shape::value, names, prefix),
+                                 Shape::value.tie_embeddings, r);
     if (r.count() > 0)
       return failure{errc::wrong_model,
                      "ctlm: {had} tensors of the file do not fit the model (it has {needed}); the first is {name}",
@@ -202,7 +184,7 @@ result<void> load_tensors(const Source& source, const tensor_names& names, const
                      r.count(),
                      remember(span<const char>(r.first))};
     for (const auto& p : pieces)
-      if (p.to->is_matrix())
+      if (p.to.ours->is_matrix())
         load_detail::load_rows(weights, p, exec);
       else
         load_detail::load_vector(weights, p);
