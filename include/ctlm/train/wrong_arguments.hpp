@@ -9,14 +9,16 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// A trainer inherits these: none of them compiles, and each says why.
 template <class M, class Options>
 class wrong_trainer_arguments {
+  struct nothing {};  // a parameter more than the trainer's own has: Clang 14 would hide what differs in constraints alone
+
  public:
   /// Each of these takes arguments that do not fit, and is an error at compile time that says why.
   template <arena A>
-  requires(!arguments::may_lack_executor<M>) constexpr wrong_trainer_arguments(A&, const Options&) {
+  requires(!arguments::may_lack_executor<M>) constexpr wrong_trainer_arguments(A&, const Options&, nothing = {}) {
     arguments::no_executor<A>();
   }
   template <arena A, arena S>
-  requires(!arguments::may_lack_executor<M>) constexpr wrong_trainer_arguments(A&, S&, const Options&) {
+  requires(!arguments::may_lack_executor<M>) constexpr wrong_trainer_arguments(A&, S&, const Options&, nothing = {}) {
     arguments::no_executor<A>();
   }
   template <arena A, class X>
@@ -28,7 +30,7 @@ class wrong_trainer_arguments {
     arguments::other_executor<X>();
   }
   template <class A, class X>
-  requires(!(arena<A> && arena<X>)) constexpr wrong_trainer_arguments(A&, X&, const Options&) {
+  requires(!(arena<A> && arena<X>)) constexpr wrong_trainer_arguments(A&, X&, const Options&, nothing = {}) {
     arguments::not_a_trainers<A>();
   }
   template <class A, class X>

@@ -7,15 +7,43 @@
 
 namespace ctlm { inline namespace CTLM_ABI { namespace hf {
 
-/// Instantiated with a key of a config.json and its value: a compiler then names both.
-template <text<48> Key, text<48> Value>
-struct not_supported {
+/// Does not compile for a config that cannot be computed with.
+template <bool Supported>
+struct supported_config {
   static_assert(
-      Key.letters[0] == '\0',
+      Supported,
       "ctlm: config.json says something that changes results and that ctlm does not support (or lacks a key): "
       "hf::not_supported<key, value> names it");
   static constexpr bool ok = true;
 };
+
+#if defined(__clang__)
+/// The letters of a text, one by one: Clang would print a text<48> as numbers.
+template <char...>
+struct spelled {};
+/// A text as spelled<>.
+template <text<48> Text, char... Letters>
+constexpr auto spell() {
+  if constexpr (sizeof...(Letters) == Text.size())
+    return spelled<Letters...>{};
+  else
+    return spell<Text, Letters..., Text.letters[sizeof...(Letters)]>();
+}
+template <class Key, class Value>
+struct not_supported : supported_config<std::is_same_v<Key, spelled<>>> {};
+template <text<48> Key, text<48> Value>
+constexpr bool is_supported() {
+  return not_supported<decltype(spell<Key>()), decltype(spell<Value>())>::ok;
+}
+#else
+/// Instantiated with a key of a config.json and its value: the compiler then names both.
+template <text<48> Key, text<48> Value>
+struct not_supported : supported_config<Key.size() == 0> {};
+template <text<48> Key, text<48> Value>
+constexpr bool is_supported() {
+  return not_supported<Key, Value>::ok;
+}
+#endif
 
 /// The config of a model that a config.json describes.
 struct any_config {
@@ -39,7 +67,7 @@ struct any_config {
   /// Does not compile for a config that cannot be computed with.
   template <class Tag>
   static constexpr bool supported() {
-    return not_supported<Tag::config.problem.key, Tag::config.problem.value>::ok;
+    return is_supported<Tag::config.problem.key, Tag::config.problem.value>();
   }
 };
 

@@ -22,6 +22,12 @@ struct text {
   constexpr explicit text(span<const char> from) {
     for (std::size_t i = 0; i + 1 < N && i < from.size(); ++i) letters[i] = from[i];
   }
+  /// How many letters it has.
+  constexpr std::size_t size() const {
+    std::size_t n = 0;
+    while (n < N && letters[n] != '\0') ++n;
+    return n;
+  }
   /// A number as it is written.
   static constexpr text of_number(std::size_t n) {
     text t;
