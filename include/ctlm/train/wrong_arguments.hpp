@@ -9,7 +9,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// A trainer inherits these: none of them compiles, and each says why.
 template <class M, class Options>
 class wrong_trainer_arguments {
-  struct nothing {};  // a parameter more than the trainer's own has: Clang 14 would hide what differs in constraints alone
+  struct nothing {};  // a parameter of their own: Clang 14 would hide constructors that differ in constraints alone
 
  public:
   /// Each of these takes arguments that do not fit, and is an error at compile time that says why.
