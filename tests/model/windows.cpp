@@ -168,7 +168,49 @@ TEST_CASE("rings change no bit with other numbers, backends and weights", "[mode
   CHECK(equal_positions<narrow, 8, weights<int8<>>, kv_cache<f16>, backend<portable>>() == context);
 }
 
-TEST_CASE("threads share the scratch of rings", "[model][threads]") {
+TEST_CASE("a tile in which a ring ends is put together in the scratch of its worker", "[model]") {
+  using layout_shape = shape_of<narrow, true>;
+  using cache_type = key_value_cache<layout_shape, f32, 8>;
+  constexpr std::size_t dim = 6, heads = 2, ring = 12;
+  heap_arena memory(2 * matrix_bytes<f32>(cache_type::layout::rows, dim));
+  cache_type cache(memory);
+  CHECK(memory.remaining() == 0);
+  auto number = [](std::size_t layer, std::size_t head, std::size_t position, std::size_t i) {
+    return static_cast<float>(layer + 10 * i + 100 * head) + 1000.0f * static_cast<float>(position);
+  };
+  for (std::size_t layer = 0; layer < 7; ++layer)
+    for (std::size_t p = 0; p < 100; ++p) {
+      float keys[heads * dim], values[heads * dim];
+      for (std::size_t i = 0; i < heads * dim; ++i) {
+        keys[i] = number(layer, i / dim, p, i % dim);
+        values[i] = -keys[i];
+      }
+      cache.store(layer, p, keys, values);
+    }
+  std::vector<float> scratch(2 * cache_type::tile_scratch);
+  auto check_tile = [&](const auto& tile, std::size_t layer, std::size_t head, std::size_t first, std::size_t count) {
+    for (std::size_t p = 0; p < count; ++p)
+      for (std::size_t i = 0; i < dim; ++i) {
+        REQUIRE(tile.keys.data[p * tile.keys.row + i] == number(layer, head, first + p, i));
+        REQUIRE(tile.values.data[p * tile.values.row + i] == -number(layer, head, first + p, i));
+      }
+  };
+  for (std::size_t layer = 0; layer < 7; ++layer) {
+    const cached_keys<cache_type, native> keys{&cache, layer, scratch.data()};
+    for (std::size_t first = 100 - ring; first < 100; ++first) {
+      const std::size_t count = 100 - first;
+      const auto one = keys.tile({}, 0, first, count, 0), two = keys.tile({}, 1, first, count, 1);
+      check_tile(one, layer, 0, first, count);
+      check_tile(two, layer, 1, first, count);
+      const bool wraps = layer != 5 && first < 96;  // 96 is a multiple of 12
+      CHECK((one.keys.data == scratch.data()) == wraps);
+    }
+  }
+  const cached_keys<cache_type, native> everything{&cache, 5, scratch.data()};
+  check_tile(everything.tile({}, 1, 0, key_tile, 0), 5, 1, 0, key_tile);
+}
+
+TEST_CASE("threads change no bit where rings wrap", "[model][threads]") {
   using M = causal_lm<wide, prompt_chunk<64>, threads<pool<4>>>;
   using One = causal_lm<wide, prompt_chunk<64>>;
   running<One> expected;

@@ -70,12 +70,23 @@ class key_value_cache {
     return {row_major<real>(keys_.data + row * shape.head_dim, shape.head_dim),
             row_major<real>(values_.data + row * shape.head_dim, shape.head_dim)};
   }
-  /// Decodes `count` rows that lie one behind the other.
+  /// Decodes, or copies, `count` rows that lie one behind the other.
   template <class Backend>
   constexpr void decode(Backend backend, std::size_t row, std::size_t count, real* keys, real* values) const {
-    for (std::size_t i = 0; i < count; ++i) {
-      decode_row(backend, F{}, keys_, row + i, keys + i * shape.head_dim);
-      decode_row(backend, F{}, values_, row + i, values + i * shape.head_dim);
+    if constexpr (native_format<F>) {
+      const key_value_tile<real> from = in_place(row);
+      elementwise(
+          backend, count * shape.head_dim,
+          [](auto& key, auto& value, const auto& k, const auto& v) {
+            key = k;
+            value = v;
+          },
+          keys, values, from.keys.data, from.values.data);
+    } else {
+      for (std::size_t i = 0; i < count; ++i) {
+        decode_row(backend, F{}, keys_, row + i, keys + i * shape.head_dim);
+        decode_row(backend, F{}, values_, row + i, values + i * shape.head_dim);
+      }
     }
   }
 
