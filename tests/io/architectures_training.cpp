@@ -48,7 +48,7 @@ double worst_loss() {
 }  // namespace
 
 TEMPLATE_TEST_CASE("training follows transformers from the stored weights on", "[io]", gpt2, llama, mistral, qwen2,
-                   qwen3, gemma2, gemma3_text) {
+                   qwen3, gemma2, gemma3_text, mixtral, qwen3_moe) {
   INFO(TestType::folder);
   CHECK(worst_loss<TestType>() < 1e-4);  // found: 3e-6
 }

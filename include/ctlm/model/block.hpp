@@ -6,6 +6,7 @@
 #include "../policy/norm/layer_norm.hpp"
 #include "../policy/norm/rms_norm.hpp"
 #include "attention_part.hpp"
+#include "experts_part.hpp"
 #include "feed_forward_part.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
