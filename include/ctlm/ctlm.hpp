@@ -59,9 +59,11 @@
 #include "spec/hf/config.hpp"
 #include "spec/llama.hpp"
 #include "spec/mistral.hpp"
+#include "spec/mixtral.hpp"
 #include "spec/phi3.hpp"
 #include "spec/qwen2.hpp"
 #include "spec/qwen3.hpp"
+#include "spec/qwen3_moe.hpp"
 #include "spec/smollm3.hpp"
 
 #include "model/causal_lm.hpp"

@@ -45,6 +45,7 @@ constexpr bool refuses(const char* model_type, const char* more, std::string_vie
 constexpr bool reads(const char* model_type) { return of(model_type).problem.what == hf::problem::none; }
 
 static_assert(reads("gpt2") && reads("llama") && reads("mistral") && reads("qwen2") && reads("qwen3"));
+static_assert(reads("mixtral") && reads("qwen3_moe"));
 static_assert(reads("smollm3") && reads("phi3") && reads("gemma") && reads("gemma2") && reads("gemma3_text"));
 
 static_assert(refuses("gpt2", R"("scale_attn_by_inverse_layer_idx": true)", "scale_attn_by_inverse_layer_idx", "true"));
@@ -65,6 +66,10 @@ static_assert(refuses("gemma2", R"("layer_types": ["full_attention", "sliding_at
 static_assert(refuses("gemma3_text",
                       R"("rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 2}})",
                       "sliding_attention", R"({"rope_type": "linear")"));
+static_assert(refuses("qwen3_moe", R"("decoder_sparse_step": 2)", "decoder_sparse_step", "2"));
+static_assert(refuses("qwen3_moe", R"("mlp_only_layers": [0, 3])", "mlp_only_layers", "[0, 3]"));
+static_assert(refuses("qwen3_moe", R"("attention_bias": true)", "attention_bias", "true"));
+static_assert(refuses("mixtral", R"("hidden_act": "relu")", "hidden_act", "\"relu\""));
 static_assert(refuses("mamba", "", "model_type", "\"mamba\""));
 
 // A missing key, and null, of windows, caps and heads of keys and values.
@@ -77,6 +82,17 @@ static_assert(shape("gemma2", R"("final_logit_softcapping": null)").logit_cap ==
 static_assert(shape("gemma2").full_every == 2 && shape("gemma2").kv_heads == 4);
 static_assert(shape("gemma3_text").logit_cap == 0 && shape("gemma3_text").full_every == 6);
 static_assert(shape("gemma3_text").rope_theta == 1000000 && shape("gemma3_text").local_theta == 10000);
+
+// Experts: under both names of their number, and where keys are missing.
+static_assert(shape("mixtral").experts == 8 && shape("mixtral").experts_per_token == 2);
+static_assert(shape("mixtral").d_ff == 48 && shape("mixtral").normalised_experts && shape("mixtral").window == 0);
+static_assert(shape("mixtral", R"("num_local_experts": 3, "num_experts_per_tok": 1)").experts == 3);
+static_assert(shape("qwen3_moe").experts == 128 && shape("qwen3_moe").experts_per_token == 8);
+static_assert(shape("qwen3_moe").d_ff == 768 && !shape("qwen3_moe").normalised_experts && shape("qwen3_moe").qk_norm);
+static_assert(shape("qwen3_moe", R"("num_experts": 16, "norm_topk_prob": true)").experts == 16);
+static_assert(shape("qwen3_moe", R"("num_local_experts": 16, "mlp_only_layers": [])").experts == 16);
+static_assert(shape("qwen3_moe", R"("norm_topk_prob": true)").normalised_experts);
+static_assert(shape("mistral").experts == 0);
 
 // Activations of Gemma: the first has the key hidden_act, where "gelu" means the approximation; the others have not.
 static_assert(of("gemma", R"("hidden_act": "gelu")").activation == activation_kind::geglu_tanh);

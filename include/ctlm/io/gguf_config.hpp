@@ -16,7 +16,7 @@ namespace gguf_config_detail {
 /// Architectures as GGUF and as transformers name them.
 constexpr const char* families[][2] = {
     {"gpt2", "gpt2"}, {"llama", "llama"}, {"qwen2", "qwen2"},   {"qwen3", "qwen3"},        {"smollm3", "smollm3"},
-    {"phi3", "phi3"}, {"gemma", "gemma"}, {"gemma2", "gemma2"}, {"gemma3", "gemma3_text"},
+    {"phi3", "phi3"}, {"gemma", "gemma"}, {"gemma2", "gemma2"}, {"gemma3", "gemma3_text"}, {"qwen3moe", "qwen3_moe"},
 };
 constexpr const char* model_type(std::string_view architecture) {
   for (const auto& f : families)
@@ -117,6 +117,10 @@ inline void translate_llama(translator& t, std::string_view type) {
   const bool largest = (type == "gemma2" && layers == 46) || (type == "gemma3_text" && layers == 62);
   if (type == "gemma2" || type == "gemma3_text")
     t.out.integer("query_pre_attn_scalar", largest && heads > 0 ? width / heads : head);
+  t.integer("expert_count", "num_local_experts");
+  t.integer("expert_used_count", "num_experts_per_tok");
+  t.integer("expert_feed_forward_length", "moe_intermediate_size");
+  if (type == "qwen3_moe") t.out.flag("norm_topk_prob", true);  // as llama.cpp computes
   translate_scaling(t);
 }
 
@@ -129,7 +133,7 @@ inline result<std::string> gguf_config_text(const gguf_file& file) {
     const gguf_value* const value = file.metadata().find("general.architecture");
     const auto name = value == nullptr ? result<span<const char>>(span<const char>{}) : value->as_string();
     const std::string architecture = name ? std::string(name->data(), name->size()) : std::string();
-    const char* const type = gguf_config_detail::model_type(architecture);
+    const char* type = gguf_config_detail::model_type(architecture);
     if (type == nullptr)
       return failure{errc::unsupported,
                      "ctlm: GGUF files of the architecture \"{name}\" are not supported",
@@ -143,6 +147,7 @@ inline result<std::string> gguf_config_text(const gguf_file& file) {
           "ctlm: this GGUF file scales its rotary angles by a tensor (rope_freqs.weight): write its config by "
           "hand, with scaling"};
     gguf_config_detail::translator t(file, architecture);
+    if (architecture == "llama" && t.integer("expert_count", nullptr) > 0) type = "mixtral";
     t.out.string("model_type", type);
     const stored_tensor* const embedding = file.find("token_embd.weight");
     if (embedding == nullptr || embedding->rank != 2)

@@ -50,17 +50,19 @@ struct piece {
 
 /// Does the tensor have this shape, or, of a vector, this length?
 inline bool fits(const stored_tensor& t, const file_tensor& needed) {
-  if (needed.ours->is_matrix())
-    return t.rank == 2 && t.dimensions[0] == needed.file_rows() && t.dimensions[1] == needed.file_cols();
-  return t.count() == needed.count && (t.rank == 1 || (t.rank == 2 && t.dimensions[0] == 1));
+  if (needed.rank() == 1) return t.count() == needed.count && (t.rank == 1 || (t.rank == 2 && t.dimensions[0] == 1));
+  bool same = t.rank == needed.rank();
+  for (std::size_t i = 0; same && i < t.rank; ++i) same = t.dimensions[i] == needed.dimension(i);
+  return same;
 }
 
 /// The words for one that does not.
 inline std::string misfit(const stored_tensor& t, const file_tensor& needed) {
   std::string words = "has the shape ";
   words.append(spelt(t)).append(", and the model needs [");
-  if (needed.ours->is_matrix()) words.append(std::to_string(needed.file_rows())).append(", ");
-  return words.append(std::to_string(needed.file_cols())).append("]");
+  for (std::size_t i = 0; i < needed.rank(); ++i)
+    words.append(i == 0 ? "" : ", ").append(std::to_string(needed.dimension(i)));
+  return words.append("]");
 }
 
 /// Names that files have although nothing is computed with them.
@@ -141,10 +143,10 @@ void load_rows(const Weights& weights, const piece& p, E& exec) {
       else
         p.from->decode((paired ? paired_row(Weights::shape.head_dim, r) : r) * cols, cols, row.data());
       if constexpr (std::is_same_v<real, float>) {
-        stored_format::encode(matrix, t.first_row() + r, numbers);
+        stored_format::encode(matrix, t.our_row(r), numbers);
       } else {
         for (std::size_t i = 0; i < cols; ++i) wide[i] = static_cast<real>(numbers[i]);
-        stored_format::encode(matrix, t.first_row() + r, static_cast<const real*>(wide.data()));
+        stored_format::encode(matrix, t.our_row(r), static_cast<const real*>(wide.data()));
       }
     }
   });
@@ -156,7 +158,7 @@ void load_vector(const Weights& weights, const piece& p) {
   const file_tensor& t = p.to;
   std::vector<float> numbers(t.count);
   p.from->decode(0, t.count, numbers.data());
-  real* const to = weights.raw_vector(t.ours->index()) + t.layer * t.ours->cols + t.first;
+  real* const to = weights.raw_vector(t.ours->index()) + t.our_number();
   for (std::size_t i = 0; i < t.count; ++i) to[i] = static_cast<real>(numbers[i]) + (t.origin->plus_one ? 1 : 0);
 }
 

@@ -174,8 +174,12 @@ class basic_session {
                                                   shape.head_dim, false);
         },
         [&](auto& feed_forward) {
-          up_ = feed_forward.template allocate<real>(rows_at_once * shape.up_dim());
+          up_ = feed_forward.template allocate<real>(rows_at_once * shape.feed_forwards_per_token() * shape.up_dim());
           activated_ = feed_forward.template allocate<real>(rows_at_once * shape.d_ff);
+          if constexpr (shape.experts > 0) {
+            routed_ = routing<real>::place(feed_forward, shape, rows_at_once);
+            routed_.moved = feed_forward.template allocate<real>(rows_at_once * d);
+          }
         });
   }
 
@@ -210,6 +214,7 @@ class basic_session {
     s.attended = attended_;
     s.up = up_;
     s.activated = activated_;
+    s.routed = routed_;
     for (std::size_t layer = 0; layer < shape.layers; ++layer) {
       const auto& w = weights_.layer(layer);
       auto attend_rows = [&](real* qkv, real* out) { attend(w, layer, {rows, position_}, qkv, out); };
@@ -261,6 +266,7 @@ class basic_session {
   real* tile_scratch_ = nullptr;
   real* up_ = nullptr;
   real* activated_ = nullptr;
+  routing<real> routed_{};
 };
 
 }}  // namespace ctlm

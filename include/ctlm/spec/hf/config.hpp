@@ -75,7 +75,8 @@ struct any_config {
 };
 
 /// Reads a config.json. Its `model_type` decides what is looked at: gpt2, llama, mistral, qwen2, qwen3, smollm3, phi3,
-/// gemma, gemma2, gemma3_text. `context`: positions that sessions get room for; 0: max_position_embeddings.
+/// gemma, gemma2, gemma3_text, mixtral, qwen3_moe (all layers with experts). `context`: positions that sessions get
+/// room for; 0: max_position_embeddings.
 constexpr any_config config(const char* text, std::size_t context = 0) {
   any_config c;
   const auto parsed = json::parse(text);

@@ -117,6 +117,36 @@ constexpr void read_qwen3(reader& r, decoder_shape& s, activation_kind& a) {
   check_layer_types(r, s);
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
 }
+/// Both names of the number of experts are in use; `experts` and `taken` are those of files that do not have the keys.
+constexpr void read_experts(reader& r, decoder_shape& s, std::size_t experts, std::size_t taken) {
+  s.experts = r.at("num_local_experts") ? r.integer("num_local_experts") : r.integer("num_experts", experts);
+  s.experts_per_token = r.integer("num_experts_per_tok", taken);
+}
+constexpr void read_mixtral(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-5f, false, 8);
+  read_rope(r, s, 1000000);
+  s.window = r.integer_or_off("sliding_window", 0);
+  read_experts(r, s, 8, 2);
+  s.normalised_experts = true;
+  check_layer_types(r, s);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
+/// All of its layers must have experts: intermediate_size is that of layers without.
+constexpr void read_qwen3_moe(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-6f, false, 4);
+  read_rope(r, s, 10000);
+  s.qk_norm = true;
+  read_experts(r, s, 128, 8);
+  s.d_ff = r.integer("moe_intermediate_size", 768);
+  s.normalised_experts = r.flag("norm_topk_prob", false);
+  r.only("decoder_sparse_step", 1);
+  for ([[maybe_unused]] const json::value v : r.at("mlp_only_layers").elements())
+    r.refuse("mlp_only_layers", r.at("mlp_only_layers"));
+  r.only("attention_bias", false, false);
+  r.only("use_sliding_window", false, false);
+  check_layer_types(r, s);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
 constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
   s = read_sizes(r, 1e-6f, true, 4);
   read_rope(r, s, 2000000);
@@ -192,7 +222,7 @@ struct family {
 inline constexpr family families[] = {
     {"gpt2", read_gpt2},     {"llama", read_llama},        {"mistral", read_mistral}, {"qwen2", read_qwen2},
     {"qwen3", read_qwen3},   {"smollm3", read_smollm3},    {"phi3", read_phi3},       {"gemma", read_gemma},
-    {"gemma2", read_gemma2}, {"gemma3_text", read_gemma3},
+    {"gemma2", read_gemma2}, {"gemma3_text", read_gemma3}, {"mixtral", read_mixtral}, {"qwen3_moe", read_qwen3_moe},
 };
 
 }  // namespace families_detail
