@@ -17,7 +17,7 @@ struct supported_config {
   static constexpr bool ok = true;
 };
 
-#if defined(__clang__)
+#if CTLM_PRINTS_NUMBERS
 /// The letters of a text, one by one: Clang would print a text<48> as numbers.
 template <char...>
 struct spelled {};
