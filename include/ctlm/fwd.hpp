@@ -10,8 +10,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 struct gpt2_config;
 struct llama_config;
 struct mistral_config;
+struct mixtral_config;
 struct qwen2_config;
 struct qwen3_config;
+struct qwen3_moe_config;
 struct smollm3_config;
 struct phi3_config;
 struct gemma_config;

@@ -232,6 +232,21 @@ TEST_CASE("threads change no bit of a model with experts", "[model][threads]") {
   for (int i = 0; i < 3; ++i) CHECK(t.step(tokens, tokens).loss == tp.step(tokens, tokens).loss);
 }
 
+TEST_CASE("a teacher with experts has the logits of a session", "[model]") {
+  using M = causal_lm<tiny_qwen3_moe, prompt_chunk<16>>;
+  running<M> r;
+  randomise<M>(r.weights, 0.3);
+  heap_arena memory(teacher<M, experts_recipe>::bytes_needed());
+  teacher<M, experts_recipe> t(r.weights, memory);
+  CHECK(memory.remaining() == 0);
+  const auto tokens = random_tokens(32, M::shape.vocab, 9);
+  t.read(tokens);
+  const float* const theirs = t.logits(0, 16);
+  r.session.score(span<const token>(tokens).first(16), [&](std::size_t i, span<float> ours) {
+    for (std::size_t v = 0; v < ours.size(); ++v) CHECK(theirs[i * ours.size() + v] == Approx(ours[v]).margin(1e-4));
+  });
+}
+
 TEST_CASE("shapes say what experts there are, and files know", "[model]") {
   constexpr decoder_shape s = tiny_mixtral::config.shape(true);
   CHECK(s.experts == 4);

@@ -39,7 +39,7 @@ struct tensor_names {
 
 /// What files of Hugging Face call the experts of a layer.
 enum class expert_naming : std::uint8_t {
-  of_family,  ///< as the family's files do: the next if the model normalises heads, the last but one otherwise
+  of_family,  ///< as the family's own files: qwen if the model normalises heads, mixtral otherwise
   qwen,       ///< mlp.experts.N.gate_proj.weight and so on
   mixtral,    ///< block_sparse_moe.experts.N.w1.weight and so on
   fused       ///< mlp.experts.gate_up_proj, of all experts

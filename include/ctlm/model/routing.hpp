@@ -68,20 +68,20 @@ constexpr void sort_by_expert(std::size_t experts, std::size_t picks, const rout
 /// How a router's numbers are stored: they are the numbers of arithmetic themselves.
 template <class T>
 using router_format = std::conditional_t<std::same_as<T, double>, f64, f32>;
-/// A router's matrix, or its gradients, [experts][d_model].
-template <class M, class T>
-constexpr auto router_view(T* p) {
+/// A router's matrix, or its gradients, [experts][d_model], as products take it.
+template <class T>
+constexpr auto router_view(T* p, std::size_t experts, std::size_t d_model) {
   using view = typename router_format<std::remove_const_t<T>>::template view<std::is_const_v<T>>;
-  return view{p, M::shape.experts, M::shape.d_model};
+  return view{p, experts, d_model};
 }
 
 }  // namespace routing_detail
 
-/// Chooses the experts of all rows of x [rows][d_model] by the router, [experts][d_model]. The logits of a row are
-/// computed in the same way whatever rows come with it.
+/// Chooses the experts of all rows of x [rows][d] by the router, [experts][d], where d is d_model. The logits of a row
+/// are computed in the same way whatever rows come with it.
 template <class M, class Context, class T>
-constexpr void route(Context& c, const T* router, std::size_t rows, const T* x, const routing<T>& r) {
-  constexpr std::size_t n = M::shape.experts, take = M::shape.experts_per_token, d = M::shape.d_model;
+constexpr void route(Context& c, const T* router, std::size_t d, std::size_t rows, const T* x, const routing<T>& r) {
+  constexpr std::size_t n = M::shape.experts, take = M::shape.experts_per_token;
   parallel_for(*c.exec, rows, larger(1, 65536 / (n * d)), [&](std::size_t begin, std::size_t count, std::size_t) {
     for (std::size_t row = begin; row < begin + count; ++row) {
       T* const p = r.probabilities + row * n;
@@ -121,9 +121,10 @@ constexpr void route_backward(Context& c, const T* router, std::size_t rows, con
                               T* drouter, T* dx) {
   using routing_detail::router_view;
   const T* const dlogits = r.probabilities;
-  linear_backward_weight(c.backend, *c.exec, rows, dlogits, x, router_view<M>(drouter), true, static_cast<T*>(nullptr),
-                         c.linear);
-  linear_backward_input(c.backend, *c.exec, rows, dlogits, router_view<M>(router), dx, true, c.linear);
+  constexpr std::size_t n = M::shape.experts, d = M::shape.d_model;
+  linear_backward_weight(c.backend, *c.exec, rows, dlogits, x, router_view(drouter, n, d), true,
+                         static_cast<T*>(nullptr), c.linear);
+  linear_backward_input(c.backend, *c.exec, rows, dlogits, router_view(router, n, d), dx, true, c.linear);
 }
 
 /// f(expert, first, count) for every expert that some row takes: its picks are `count` from order[first] on.
