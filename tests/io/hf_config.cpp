@@ -36,11 +36,10 @@ constexpr hf::any_config of(const char* model_type, const char* more = "") {
   return hf::config(small(model_type, more).text);
 }
 constexpr decoder_shape shape(const char* model_type, const char* more = "") { return of(model_type, more).decoder; }
-/// Whether a config with this key is refused, and the refusal names the key and how its value begins.
+/// Whether a config with this key is refused, and the refusal names the key and its value, to the last letter.
 constexpr bool refuses(const char* model_type, const char* more, std::string_view key, std::string_view value) {
   const hf::problem p = of(model_type, more).problem;
-  return p.what == hf::problem::unsupported && key == p.key.letters &&
-         std::string_view(p.value.letters).substr(0, value.size()) == value;
+  return p.what == hf::problem::unsupported && key == p.key.letters && value == p.value.letters;
 }
 constexpr bool reads(const char* model_type) { return of(model_type).problem.what == hf::problem::none; }
 
@@ -64,8 +63,24 @@ static_assert(refuses("gemma2", R"("layer_types": ["full_attention", "sliding_at
                       "\"sliding_attention\""));
 static_assert(refuses("gemma3_text",
                       R"("rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 2}})",
-                      "sliding_attention", R"({"rope_type": "linear")"));
+                      "sliding_attention", R"({"rope_type": "linear", "factor": 2})"));
 static_assert(refuses("mamba", "", "model_type", "\"mamba\""));
+
+// A value is shown as it is written: neither less, where it holds commas and brackets, nor what stands behind it. It is
+// one line of at most 47 bytes, and no letter of it is cut in two.
+static_assert(refuses("llama", R"("hidden_act": "a, b} [c]")", "hidden_act", R"("a, b} [c]")"));
+static_assert(refuses("llama", R"("pretraining_tp":2 )", "pretraining_tp", "2"));
+static_assert(refuses("llama", R"("rope_scaling": {"factor": 2, "rope_type": "x"}, "a": 1)", "rope_type", R"("x")"));
+static_assert(refuses("llama", R"("quantization_config": [4, {"bits": [4]}] )", "quantization_config",
+                      R"([4, {"bits": [4]}])"));
+static_assert(refuses("llama", "\"quantization_config\": {\n  \"bits\":\t4\r\n}", "quantization_config",
+                      R"({   "bits": 4  })"));
+static_assert(refuses("llama", R"("hidden_act": "of forty-seven bytes with both of its quotes.")", "hidden_act",
+                      R"("of forty-seven bytes with both of its quotes.")"));
+static_assert(refuses("llama", R"("hidden_act": "of forty-eight bytes with both of its quotes..")", "hidden_act",
+                      R"("of forty-eight bytes with both of its quote...)"));
+static_assert(refuses("llama", "\"hidden_act\": \"the forty-fourth byte is within a letter: 1\xC3\xA9, 23456\"",
+                      "hidden_act", "\"the forty-fourth byte is within a letter: 1..."));
 
 // A missing key, and null, of windows, caps and heads of keys and values.
 static_assert(shape("mistral").window == 4096 && shape("mistral", R"("sliding_window": null)").window == 0);

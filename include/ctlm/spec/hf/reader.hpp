@@ -49,7 +49,7 @@ struct problem {
   };
   kind what = none;  ///< which kind
   text<48> key{};    ///< the key
-  text<48> value{};  ///< its value, as it is written
+  text<48> value{};  ///< its value, as it is written; a long one ends in dots
 };
 
 /// A config.json, or an object in it.
@@ -62,7 +62,7 @@ struct reader {
     if (found.what == problem::none) found = {what, text<48>(key), text<48>(value)};
   }
   constexpr void refuse(const char* key, const json::value& value) {
-    if (found.what == problem::none) found = {problem::unsupported, text<48>(key), text<48>(written(value))};
+    if (found.what == problem::none) found = {problem::unsupported, text<48>(key), written(value)};
   }
   /// A key's value; missing where it is null.
   constexpr json::value at(const char* key) const {
@@ -119,13 +119,21 @@ struct reader {
   }
 
  private:
-  /// As much of the value's text as can be shown.
-  static constexpr span<const char> written(const json::value& v) {
+  /// As much of the value's text as can be shown, on one line; where that is not all of it, it ends in dots.
+  static constexpr text<48> written(const json::value& v) {
     const span<const char> all = v.written();
-    std::size_t n = 0;
-    const bool is_list = v.kind() == json::kind::object || v.kind() == json::kind::array;
-    while (n < all.size() && n < 47 && (is_list || (all[n] != ',' && all[n] != '}' && all[n] != '\n'))) ++n;
-    return all.first(n);
+    constexpr std::size_t most = sizeof(text<48>) - 1, dots = 3;
+    std::size_t n = all.size();
+    if (n > most) {
+      n = most - dots;
+      while (n > 0 && (static_cast<unsigned char>(all[n]) & 0xC0) == 0x80) --n;  // within a letter of several bytes
+    }
+    text<48> shown(all.first(n));
+    for (char& c : shown.letters)
+      if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+    if (n < all.size())
+      for (std::size_t i = 0; i < dots; ++i) shown.letters[n + i] = '.';
+    return shown;
   }
 };
 
