@@ -1,9 +1,12 @@
 // config.json of Hugging Face: what changes results and is not supported is refused by name, and what is missing or
 // null means what it means to transformers.
+#include "rope_golden.hpp"
+
 #include "catch.hpp"
 
 #include <ctlm/ctlm.hpp>
 
+#include <cmath>
 #include <string_view>
 
 using namespace ctlm;
@@ -109,6 +112,20 @@ static_assert(shape("gemma3_text", R"("rope_theta": 5, "rope_local_base_freq": 6
 static_assert(shape("gemma3_text", R"("rope_theta": 5, "rope_local_base_freq": 6)").local_theta == 6);
 static_assert(of("llama", R"("rope_scaling": {"type": "linear"})").problem.what == hf::problem::missing);
 
+// What transformers mixes, passes over or does not read is refused.
+constexpr auto both_kinds = R"("rope_scaling": {"rope_type": "linear", "factor": 2},
+  "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 4}})";
+static_assert(refuses("gemma3_text", both_kinds, "rope_scaling", R"({"rope_type": "linear", "factor": 2})"));
+static_assert(refuses("gemma3_text", R"("rope_scaling": {"type": "linear", "factor": 2})", "rope_scaling",
+                      R"({"type": "linear", "factor": 2})"));
+static_assert(refuses("gemma3_text", R"("rope_parameters": {"rope_theta": 5})", "rope_parameters",
+                      R"({"rope_theta": 5})"));
+static_assert(refuses("gemma3_text", R"("rope_parameters": {"full_attention": 5})", "full_attention", "5"));
+static_assert(refuses("llama", R"("rope_parameters": {"full_attention": {"rope_theta": 5}})", "rope_parameters",
+                      R"({"full_attention": {"rope_theta": 5}})"));
+static_assert(refuses("llama", R"("rope_scaling": "linear")", "rope_scaling", R"("linear")"));
+static_assert(refuses("phi3", R"("rope_scaling": {"type": "linear", "factor": 2})", "rope_type", R"("linear")"));
+
 // Dynamic scaling begins behind max_position_embeddings, whatever else a file says; of the other kinds,
 // original_max_position_embeddings counts.
 constexpr decoder_shape scaled(const char* more) { return shape("llama", more); }
@@ -146,4 +163,23 @@ TEST_CASE("config.json: learned positions cannot be more than the model has", "[
   const hf::any_config longer = hf::config(small("llama", "").text, 4096);
   CHECK(longer.problem.what == hf::problem::none);
   CHECK(longer.decoder.context == 4096);
+}
+
+TEST_CASE("config.json: what is said twice turns queries and keys as in transformers", "[io]") {
+  for (const auto& expected : rope_golden::all) {
+    INFO(expected.model_type << " " << expected.more);
+    const hf::any_config c = of(expected.model_type, expected.more);
+    REQUIRE(c.problem.what == hf::problem::none);
+    const decoder_shape& s = c.decoder;
+    REQUIRE(s.rotated() <= 16);
+    for (std::size_t i = 0; i < 8; ++i) {
+      INFO("pair " << i);
+      const bool rotates = i < s.rotated() / 2;
+      const double plain = rotates ? rope_frequency(s.rotated(), i, s.rope_theta) : 0;
+      const double full = rotates ? rotary_detail::scaled_frequency(s, i, plain) : 0;
+      const double local = rotates && s.local_theta > 0 ? rope_frequency(s.rotated(), i, s.local_theta) : full;
+      CHECK(std::fabs(full - expected.frequencies[i]) <= 1e-6 * expected.frequencies[i]);
+      CHECK(std::fabs(local - expected.local[i]) <= 1e-6 * expected.local[i]);
+    }
+  }
 }

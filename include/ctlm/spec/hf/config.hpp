@@ -29,8 +29,10 @@ constexpr auto spell() {
   else
     return spell<Text, Letters..., Text.letters[sizeof...(Letters)]>();
 }
+/// Instantiated with a key of a config.json and its value: the compiler then names both.
 template <class Key, class Value>
 struct not_supported : supported_config<std::is_same_v<Key, spelled<>>> {};
+/// True where the key is empty; does not compile otherwise.
 template <text<48> Key, text<48> Value>
 constexpr bool is_supported() {
   return not_supported<decltype(spell<Key>()), decltype(spell<Value>())>::ok;
@@ -39,6 +41,7 @@ constexpr bool is_supported() {
 /// Instantiated with a key of a config.json and its value: the compiler then names both.
 template <text<48> Key, text<48> Value>
 struct not_supported : supported_config<Key.size() == 0> {};
+/// True where the key is empty; does not compile otherwise.
 template <text<48> Key, text<48> Value>
 constexpr bool is_supported() {
   return not_supported<Key, Value>::ok;

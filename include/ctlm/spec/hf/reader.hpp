@@ -64,10 +64,20 @@ struct reader {
   constexpr void refuse(const char* key, const json::value& value) {
     if (found.what == problem::none) found = {problem::unsupported, text<48>(key), written(value)};
   }
+  /// Remembers the problem of an object in this one, unless there is one already.
+  constexpr void inherit(const reader& inner) {
+    if (found.what == problem::none) found = inner.found;
+  }
   /// A key's value; missing where it is null.
   constexpr json::value at(const char* key) const {
     const json::value v = root.find(key);
     return v.is_null() ? json::value{} : v;
+  }
+  /// An object that has a key at least; missing where it is null or empty. Another value is refused.
+  constexpr json::value object(const char* key) {
+    const json::value v = at(key);
+    if (v && v.kind() != json::kind::object) refuse(key, v);
+    return v.members().size() > 0 ? v : json::value{};
   }
   /// A whole number; a missing one is `otherwise`.
   constexpr std::size_t integer(const char* key, std::size_t otherwise) {

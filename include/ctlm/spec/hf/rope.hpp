@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // ctlm: rotary positions as a config.json says them: rope_theta and rope_scaling, or rope_parameters, which holds both
-// (transformers 5).
+// (transformers 5). Where a file says a thing twice, what counts is what counts in transformers 5.24:
+//
+//   rope_scaling, unless it is null or {}                 over rope_parameters, all of it, its rope_theta too
+//   rope_theta, partial_rotary_factor in that object      over the same keys of the file
+//   original_max_position_embeddings of the file          over the same key in that object
 #pragma once
 
 #include "reader.hpp"
@@ -18,12 +22,19 @@ constexpr double attention_factor(reader& r, double factor) {
   return r.number("attention_factor", 0);
 }
 
-/// An object rope_scaling or rope_parameters; `positions` is max_position_embeddings.
-constexpr rope_scaling read_object(reader& r, std::size_t positions) {
-  const json::value type = r.at("rope_type") ? r.at("rope_type") : r.at("type");
+/// Earlier files call it `type`.
+constexpr json::value type_of(const json::value& object) {
+  const reader r{object};
+  return r.at("rope_type") ? r.at("rope_type") : r.at("type");
+}
+
+/// An object rope_scaling or rope_parameters; `positions` is max_position_embeddings, `original` that of the file's
+/// original_max_position_embeddings which counts here, or 0.
+constexpr rope_scaling read_object(reader& r, std::size_t positions, std::size_t original) {
+  const json::value type = type_of(r.root);
   rope_scaling s;
   if (!type || type.equals("default")) return s;
-  s.context = r.integer("original_max_position_embeddings", positions);
+  s.context = original > 0 ? original : r.integer("original_max_position_embeddings", positions);
   const bool derived = type.equals("yarn") && s.context > 0;
   s.factor = r.number("factor", derived ? static_cast<double>(positions) / static_cast<double>(s.context) : 1);
   if (!r.at("factor") && !derived) r.refuse("factor", "missing", problem::missing);
@@ -48,28 +59,65 @@ constexpr rope_scaling read_object(reader& r, std::size_t positions) {
   return s;
 }
 
-constexpr void read_into(reader& outer, const json::value& object, decoder_shape& s, double theta) {
+/// Reads the angles that an object says; `theta` is the base where it says none.
+constexpr void read_into(reader& outer, const json::value& object, std::size_t original, decoder_shape& s,
+                         double theta) {
   reader r{object};
-  s.rope_theta = r.number("rope_theta", outer.number("rope_theta", theta));
-  s = read_object(r, s.context).applied_to(s);
-  if (r.found.what != problem::none && outer.found.what == problem::none) outer.found = r.found;
+  s.position = position_kind::rope;
+  s.rope_theta = r.number("rope_theta", theta);
+  s = read_object(r, s.context, original).applied_to(s);
+  outer.inherit(r);
+}
+
+constexpr bool is_for_layers(const json::value& parameters) {
+  return parameters.find("full_attention") || parameters.find("sliding_attention");
+}
+
+/// The object that counts, of models whose layers all have the same angles.
+constexpr json::value parameters(reader& r) {
+  if (const json::value scaling = r.object("rope_scaling")) return scaling;
+  const json::value all = r.object("rope_parameters");
+  if (is_for_layers(all)) r.refuse("rope_parameters", all);
+  return all;
 }
 
 }  // namespace rope_detail
 
 /// Fills the rotary fields of a shape, whose context is known. `theta` is the family's default.
 constexpr void read_rope(reader& r, decoder_shape& s, double theta) {
-  s.position = position_kind::rope;
-  const json::value parameters = r.at("rope_parameters");
-  const json::value full = parameters.find("full_attention");
-  rope_detail::read_into(r, full ? full : parameters ? parameters : r.at("rope_scaling"), s, theta);
+  rope_detail::read_into(r, rope_detail::parameters(r), r.integer("original_max_position_embeddings", 0), s,
+                         r.number("rope_theta", theta));
 }
+
+/// The same of Gemma 3, whose rope_parameters has an object for each kind of layer. rope_scaling is added to that of
+/// layers without a window; `theta` and `local` are the defaults of these and of the others.
+constexpr void read_rope_of_layers(reader& r, decoder_shape& s, double theta, double local) {
+  const json::value scaling = r.object("rope_scaling"), parameters = r.object("rope_parameters");
+  if (parameters && !rope_detail::is_for_layers(parameters)) r.refuse("rope_parameters", parameters);
+  reader layers{parameters};
+  reader full{layers.object("full_attention")}, windowed{layers.object("sliding_attention")};
+  const double base = full.number("rope_theta", r.number("rope_theta", theta));
+  s.local_theta = windowed.number("rope_theta", r.number("rope_local_base_freq", local));
+  r.inherit(layers);
+  r.inherit(full);
+  r.inherit(windowed);
+  const auto scales = [](const reader& object) {
+    return object.at("rope_type") && !object.at("rope_type").equals("default");
+  };
+  if (scales(windowed)) r.refuse("sliding_attention", windowed.root);
+  // What transformers would mix, or pass over, is no model's.
+  if (scaling && (scales(full) || !scaling.find("rope_type"))) r.refuse("rope_scaling", scaling);
+  rope_detail::read_into(r, scaling ? scaling : full.root, 0, s, base);
+}
+
+/// The kind of scaling, as the file spells it.
+constexpr json::value rope_type(reader& r) { return rope_detail::type_of(rope_detail::parameters(r)); }
 
 /// The share of a head that rotates.
 constexpr void read_partial_rotation(reader& r, decoder_shape& s) {
-  const json::value parameters = r.at("rope_parameters");
-  reader inner{parameters};
+  reader inner{rope_detail::parameters(r)};
   const double share = inner.number("partial_rotary_factor", r.number("partial_rotary_factor", 1));
+  r.inherit(inner);
   if (!(share > 0 && share <= 1)) return r.refuse("partial_rotary_factor", "must be above 0 and at most 1");
   s.rotary_dim = share == 1 ? 0 : static_cast<std::size_t>(share * static_cast<double>(s.head_dim));
 }
