@@ -37,17 +37,18 @@ struct boolean {
 };
 
 /// Numbers of any alignment.
-template <class T>
-void decode_numbers(const std::byte* bytes, std::size_t n, float* to) {
+template <class T, class To>
+void decode_numbers(const std::byte* bytes, std::size_t n, To* to) {
   for (std::size_t i = 0; i < n; ++i) {
     T x;
     std::memcpy(&x, bytes + i * sizeof x, sizeof x);
-    to[i] = static_cast<float>(x);
+    to[i] = static_cast<To>(x);
   }
 }
 template <class T>
 constexpr number_encoding encoding(const char* name) {
-  return {name, 1, sizeof(T), decode_numbers<T>};
+  constexpr bool wide = std::is_same_v<T, double> || (std::is_integral_v<T> && sizeof(T) > 2);
+  return {name, 1, sizeof(T), decode_numbers<T, float>, wide ? decode_numbers<T, double> : nullptr};
 }
 
 inline constexpr number_encoding encodings[] = {

@@ -35,8 +35,8 @@ class safetensors_writer {
   /// Writes to an open file, which it does not close. Takes a buffer of 256 KiB; throws std::bad_alloc.
   explicit safetensors_writer(int descriptor) : descriptor_(descriptor), buffer_(buffer_bytes) {}
 
-  /// The next n numbers of the current tensor, row after row: of float, double, half or bfloat. 16-bit numbers are made
-  /// from single precision, to nearest, ties to even. More than the shape has are errc::invalid_argument.
+  /// The next n numbers of the current tensor, row after row: of float, double, half or bfloat. 16-bit numbers are
+  /// rounded once, to nearest, ties to even. More than the shape has are errc::invalid_argument.
   template <class T>
   result<void> put(const T* numbers, std::size_t n) {
     if (n > left_)
@@ -91,10 +91,12 @@ class safetensors_writer {
  private:
   static constexpr std::size_t buffer_bytes = std::size_t{1} << 18;
 
+  static float narrowed(double x) { return round_to_odd(x); }
+  static float narrowed(float x) { return x; }
   template <class To, class T>
   static To converted(T x) {
     if constexpr (std::is_same_v<To, half> || std::is_same_v<To, bfloat>)
-      return To::from(static_cast<float>(x));
+      return To::from(narrowed(x));
     else
       return static_cast<To>(x);
   }
