@@ -88,7 +88,7 @@ TEMPLATE_TEST_CASE("weights in double precision come back as they were saved", "
   CHECK(worst <= (M::shape.scaled_embeddings ? 0x1p-52 : 0));  // Gemma's gains are written less 1
 }
 
-TEMPLATE_TEST_CASE("numbers in double precision are rounded once", "[io]", f16, bf16) {
+TEMPLATE_TEST_CASE("numbers in double precision are rounded once", "[io]", f16, bf16, f8_e4m3, f8_e5m2) {
   const std::vector<double> given = beside_ties<TestType>(500);
   const std::vector<float> stored = loaded_as<TestType>(given);
   std::size_t saved = 0;
@@ -126,4 +126,27 @@ TEST_CASE("double precision is rounded once where it is saved, and gains before 
   CHECK(round_to_odd(1e60) == 0x1.fffffep127f);
   CHECK(std::isinf(round_to_odd(HUGE_VAL)));
   CHECK(std::isnan(round_to_odd(std::nan(""))));
+}
+
+TEMPLATE_TEST_CASE("weights in 8 bits are the very numbers of a file in 8 bits", "[io]",
+                   (std::pair<f8_e4m3, std::integral_constant<safetensors_type, safetensors_type::f8_e4m3>>),
+                   (std::pair<f8_e5m2, std::integral_constant<safetensors_type, safetensors_type::f8_e5m2>>)) {
+  using F = typename TestType::first_type;
+  using full = causal_lm<tiny_llama3>;
+  using M = causal_lm<tiny_llama3, weights<F>>;
+  const scratch_folder folder;
+  const std::string path = folder / "model.safetensors";
+  running<full> exact;
+  running<M> stored, again;
+  randomise<full>(exact.weights, 0.3);
+  quantise(exact.weights, stored.weights);
+  REQUIRE(save_weights(path.c_str(), stored.weights, TestType::second_type::value));
+  const auto file = safetensors_file::open(path.c_str()).value();
+  CHECK(std::string(file.tensors()[0].encoding->name) == (std::is_same_v<F, f8_e4m3> ? "F8_E4M3" : "F8_E5M2"));
+  REQUIRE(load_safetensors<M>(path.c_str(), again.weights));
+  for (const tensor_info& t : M::tensors)
+    if (t.is_matrix()) {
+      const auto a = stored.weights.raw_matrix(t.index()), b = again.weights.raw_matrix(t.index());
+      CHECK(std::memcmp(a.data, b.data, a.rows * a.cols) == 0);
+    }
 }
