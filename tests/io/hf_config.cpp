@@ -85,6 +85,12 @@ static_assert(refuses("llama", R"("hidden_act": "of forty-eight bytes with both 
 static_assert(refuses("llama", "\"hidden_act\": \"the forty-fourth byte is within a letter: 1\xC3\xA9, 23456\"",
                       "hidden_act", "\"the forty-fourth byte is within a letter: 1..."));
 
+// Numbers that cannot be computed with.
+static_assert(refuses("llama", R"("rms_norm_eps": 1e300)", "rms_norm_eps", "1e300"));
+static_assert(refuses("gemma2", R"("final_logit_softcapping": -4e38)", "final_logit_softcapping", "-4e38"));
+static_assert(refuses("phi3", R"("partial_rotary_factor": -1)", "partial_rotary_factor",
+                      "must be above 0 and at most 1"));
+
 // A missing key, and null, of windows, caps and heads of keys and values.
 static_assert(shape("mistral").window == 4096 && shape("mistral", R"("sliding_window": null)").window == 0);
 static_assert(shape("mistral").kv_heads == 8 && shape("mistral", R"("num_key_value_heads": null)").kv_heads == 4);

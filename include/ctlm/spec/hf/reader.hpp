@@ -92,13 +92,14 @@ struct reader {
     if (!at(key)) refuse(key, "missing", problem::missing);
     return integer(key, 0);
   }
-  /// A number; a missing one is `otherwise`.
+  /// A number that single precision can hold; a missing one is `otherwise`.
   constexpr double number(const char* key, double otherwise) {
     const json::value v = at(key);
     if (!v) return otherwise;
     const auto n = v.as_number<double>();
-    if (!n) refuse(key, v);
-    return n ? *n : otherwise;
+    const bool fits = n && v.as_number<float>();
+    if (!fits) refuse(key, v);
+    return fits ? *n : otherwise;
   }
   /// The same where null switches something off: a missing one is `otherwise`, null is 0.
   constexpr std::size_t integer_or_off(const char* key, std::size_t otherwise) {
