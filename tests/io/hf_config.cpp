@@ -60,7 +60,7 @@ static_assert(refuses("qwen2", R"("use_sliding_window": true)", "use_sliding_win
 static_assert(refuses("qwen3", R"("attention_bias": true)", "attention_bias", "true"));
 static_assert(refuses("smollm3", R"("no_rope_layers": [1, 1, 0, 1, 1, 1])", "no_rope_layers", "0"));
 static_assert(refuses("smollm3", R"("layer_types": ["sliding_attention"])", "layer_types", "\"sliding_attention\""));
-static_assert(refuses("phi3", R"("rope_scaling": {"type": "longrope", "factor": 2})", "rope_type", "\"longrope\""));
+static_assert(refuses("phi3", R"("rope_scaling": {"type": "dynamic", "factor": 2})", "rope_type", "\"dynamic\""));
 static_assert(refuses("gemma", R"("use_bidirectional_attention": true)", "use_bidirectional_attention", "true"));
 static_assert(refuses("gemma2", R"("layer_types": ["full_attention", "sliding_attention"])", "layer_types",
                       "\"sliding_attention\""));
@@ -87,6 +87,7 @@ static_assert(refuses("llama", "\"hidden_act\": \"the forty-fourth byte is withi
 
 // Numbers that cannot be computed with.
 static_assert(refuses("llama", R"("rms_norm_eps": 1e300)", "rms_norm_eps", "1e300"));
+static_assert(refuses("llama", R"("rms_norm_eps": 1e400)", "rms_norm_eps", "1e400"));
 static_assert(refuses("gemma2", R"("final_logit_softcapping": -4e38)", "final_logit_softcapping", "-4e38"));
 static_assert(refuses("phi3", R"("partial_rotary_factor": -1)", "partial_rotary_factor",
                       "must be above 0 and at most 1"));
@@ -131,6 +132,27 @@ static_assert(refuses("llama", R"("rope_parameters": {"full_attention": {"rope_t
                       R"({"full_attention": {"rope_theta": 5}})"));
 static_assert(refuses("llama", R"("rope_scaling": "linear")", "rope_scaling", R"("linear")"));
 static_assert(refuses("phi3", R"("rope_scaling": {"type": "linear", "factor": 2})", "rope_type", R"("linear")"));
+
+// LongRoPE: the context decides which list counts; the lists have a number for each pair.
+constexpr const char* long_rope = R"("original_max_position_embeddings": 32, "rope_scaling": {"type": "su",
+  "short_factor": [1, 1, 1, 1, 1, 1, 1, 1.5], "long_factor": [1, 1, 2, 3, 4, 5, 6, 7.5]})";
+constexpr hf::any_config long_config(std::size_t context, const char* more = long_rope) {
+  return hf::config(small("phi3", more).text, context);
+}
+static_assert(long_config(0).problem.what == hf::problem::none);
+static_assert(long_config(0).decoder.rope_scaling == rope_kind::longrope && long_config(0).divisors.count == 8);
+static_assert(long_config(0).decoder.rope_factor == 4 && long_config(0).decoder.rope_context == 32);
+static_assert(long_config(0).divisors.values[7] == 7.5f && long_config(33).divisors.values[7] == 7.5f);
+static_assert(long_config(32).divisors.values[7] == 1.5f);
+static_assert(long_config(32).decoder.rope_divisors != long_config(33).decoder.rope_divisors);
+static_assert(of("llama", R"("rope_scaling": {"rope_type": "longrope", "factor": 2})").problem.what ==
+              hf::problem::missing);
+static_assert(refuses("llama", R"("rope_scaling": {"rope_type": "longrope", "short_factor": [1, 2],
+                      "long_factor": [1, 2]})",
+                      "short_factor", "must be half as many numbers as rotate"));
+static_assert(refuses("llama", R"("rope_scaling": {"rope_type": "longrope", "short_factor": [1, 1, 1, 1, 1, 1, 1, 0],
+                      "long_factor": [1, 1, 1, 1, 1, 1, 1, 2]})",
+                      "short_factor", "0"));
 
 // Dynamic scaling begins behind max_position_embeddings, whatever else a file says; of the other kinds,
 // original_max_position_embeddings counts.

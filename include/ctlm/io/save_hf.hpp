@@ -15,6 +15,7 @@ namespace save_detail {
 
 /// Whose model it is: the model_type of transformers, or nullptr if no family of it computes so.
 constexpr const char* model_type(const decoder_shape& s) {
+  if (s.rope_scaling == rope_kind::longrope) return nullptr;
   if (s.position == position_kind::learned) return s.norm == norm_kind::layer && !s.gated && s.bias ? "gpt2" : nullptr;
   if (s.norm != norm_kind::rms || !s.gated) return nullptr;
   if (s.scaled_embeddings) return s.post_norms ? (s.qk_norm ? "gemma3_text" : "gemma2") : "gemma";

@@ -23,7 +23,8 @@ enum class rope_kind : std::uint8_t {
   linear,   ///< all frequencies divided by the factor (Chen et al. 2023, "position interpolation")
   dynamic,  ///< beyond the original context the base grows with the position (NTK-aware scaling)
   llama3,   ///< low frequencies divided, high ones kept, those between blended (Llama 3.1)
-  yarn      ///< the same by the number of turns, and scores made larger (Peng et al. 2023, "YaRN")
+  yarn,     ///< the same by the number of turns, and scores made larger (Peng et al. 2023, "YaRN")
+  longrope  ///< each frequency divided by a number of its own, and scores made larger (Ding et al. 2024, "LongRoPE")
 };
 
 /// The shape of a decoder-only transformer: what every spec comes down to, checked by check_decoder. Counts are of
@@ -64,8 +65,10 @@ struct decoder_shape {
   double rope_high = 4;                       ///< llama3: turns above which to keep
   double rope_fast = 32;                      ///< yarn: turns within the original context, above which to keep
   double rope_slow = 1;                       ///< yarn: turns below which to divide
-  double rope_attention = 0;                  ///< yarn: factor of cosines and sines; 0: 0.1 ln(rope_factor) + 1
-  std::size_t rope_context = 0;               ///< the context before it was made longer
+  double rope_attention = 0;        ///< factor of cosines and sines; 0: 0.1 ln(rope_factor) + 1 of yarn, of longrope
+                                    ///< sqrt(1 + ln(rope_factor) / ln(rope_context))
+  std::size_t rope_context = 0;     ///< the context before it was made longer
+  std::uint64_t rope_divisors = 0;  ///< longrope: rope_divisors::hash() of those that frequencies are divided by
 
   /// f(name, pointer to member) for every field. New ones come last, with a default that means "as before": what is
   /// left at its default takes no part in a fingerprint, so that files written before they existed stay valid.
@@ -140,6 +143,7 @@ struct decoder_shape {
     f("rope_slow", &decoder_shape::rope_slow);
     f("rope_attention", &decoder_shape::rope_attention);
     f("rope_context", &decoder_shape::rope_context);
+    f("rope_divisors", &decoder_shape::rope_divisors);
   }
 };
 
@@ -178,6 +182,8 @@ struct check_decoder<Tag, Shape> {
                 "ctlm: config.rotary_dim must be even and no larger than a head");
   static_assert(s.rope_scaling == rope_kind::plain || (s.rope_factor >= 1 && s.rope_context > 0),
                 "ctlm: a config with rope scaling needs a factor of at least 1 and the original context");
+  static_assert(s.rope_scaling != rope_kind::longrope || s.rope_divisors != 0,
+                "ctlm: LongRoPE needs a divisor for each frequency: hf::config reads them, other configs have none");
   static constexpr bool ok = true;
 };
 

@@ -29,10 +29,10 @@ constexpr auto spell() {
   else
     return spell<Text, Letters..., Text.letters[sizeof...(Letters)]>();
 }
-/// Instantiated with a key of a config.json and its value: the compiler then names both.
+/// Instantiated with the letters of a key of a config.json and of its value: the compiler then names both.
 template <class Key, class Value>
 struct not_supported : supported_config<std::is_same_v<Key, spelled<>>> {};
-/// True where the key is empty; does not compile otherwise.
+/// Does not compile for a problem, which is what a key has.
 template <text<48> Key, text<48> Value>
 constexpr bool is_supported() {
   return not_supported<decltype(spell<Key>()), decltype(spell<Value>())>::ok;
@@ -41,7 +41,7 @@ constexpr bool is_supported() {
 /// Instantiated with a key of a config.json and its value: the compiler then names both.
 template <text<48> Key, text<48> Value>
 struct not_supported : supported_config<Key.size() == 0> {};
-/// True where the key is empty; does not compile otherwise.
+/// Does not compile for a problem, which is what a key has.
 template <text<48> Key, text<48> Value>
 constexpr bool is_supported() {
   return not_supported<Key, Value>::ok;
@@ -53,6 +53,7 @@ struct any_config {
   decoder_shape decoder{};                               ///< what it comes down to
   activation_kind activation = activation_kind::swiglu;  ///< of the feed-forward layers
   hf::problem problem{};                                 ///< what cannot be computed with: then nothing compiles
+  rope_divisors divisors{};                              ///< of LongRoPE, for the decoder's context
 
   /// What error messages call it.
   static constexpr const char* name = "hf::any_config";
@@ -75,7 +76,8 @@ struct any_config {
 };
 
 /// Reads a config.json. Its `model_type` decides what is looked at: gpt2, llama, mistral, qwen2, qwen3, smollm3, phi3,
-/// gemma, gemma2, gemma3_text. `context`: positions that sessions get room for; 0: max_position_embeddings.
+/// gemma, gemma2, gemma3_text. `context`: positions that sessions get room for; 0: max_position_embeddings. It decides
+/// which of LongRoPE's two lists counts.
 constexpr any_config config(const char* text, std::size_t context = 0) {
   any_config c;
   const auto parsed = json::parse(text);
@@ -88,6 +90,7 @@ constexpr any_config config(const char* text, std::size_t context = 0) {
   if (context > 0 && c.decoder.position == position_kind::learned && context != c.decoder.context)
     r.refuse("context", "learned positions");
   if (context > 0) c.decoder.context = context;
+  read_divisors(r, c.decoder, c.divisors);
   c.problem = r.found;
   return c;
 }

@@ -135,9 +135,8 @@ constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
 }
 constexpr void read_phi3(reader& r, decoder_shape& s, activation_kind& a) {
   s = read_sizes(r, 1e-5f, false);
-  read_rope(r, s, 10000);
+  read_phi3_rope(r, s);
   read_partial_rotation(r, s);
-  if (s.rope_scaling != rope_kind::plain) r.refuse("rope_type", rope_type(r));
   s.window = r.integer("sliding_window", 0);
   check_layer_types(r, s);
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);

@@ -7,6 +7,7 @@
 //   original_max_position_embeddings of the file          over the same key in that object
 #pragma once
 
+#include "../rope_divisors.hpp"
 #include "reader.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace hf {
@@ -28,44 +29,61 @@ constexpr json::value type_of(const json::value& object) {
   return r.at("rope_type") ? r.at("rope_type") : r.at("type");
 }
 
+/// Whose names of scalings: Phi-3 has LongRoPE alone, which its earlier files call su or yarn.
+enum class names : bool { usual, of_phi3 };
+
+constexpr rope_kind kind_of(reader& r, names whose) {
+  const json::value type = type_of(r.root);
+  if (!type || type.equals("default")) return rope_kind::plain;
+  if (type.equals("longrope")) return rope_kind::longrope;
+  if (whose == names::of_phi3 && (type.equals("su") || type.equals("yarn"))) return rope_kind::longrope;
+  if (whose == names::usual) {
+    if (type.equals("linear")) return rope_kind::linear;
+    if (type.equals("dynamic")) return rope_kind::dynamic;
+    if (type.equals("llama3")) return rope_kind::llama3;
+    if (type.equals("yarn")) return rope_kind::yarn;
+  }
+  r.refuse("rope_type", type);
+  return rope_kind::plain;
+}
+
 /// An object rope_scaling or rope_parameters; `positions` is max_position_embeddings, `original` that of the file's
 /// original_max_position_embeddings which counts here, or 0.
-constexpr rope_scaling read_object(reader& r, std::size_t positions, std::size_t original) {
-  const json::value type = type_of(r.root);
+constexpr rope_scaling read_object(reader& r, std::size_t positions, std::size_t original, names whose) {
   rope_scaling s;
-  if (!type || type.equals("default")) return s;
+  s.kind = kind_of(r, whose);
+  if (s.kind == rope_kind::plain) return s;
   s.context = original > 0 ? original : r.integer("original_max_position_embeddings", positions);
-  const bool derived = type.equals("yarn") && s.context > 0;
+  const bool derived = (s.kind == rope_kind::yarn || s.kind == rope_kind::longrope) && s.context > 0;
   s.factor = r.number("factor", derived ? static_cast<double>(positions) / static_cast<double>(s.context) : 1);
   if (!r.at("factor") && !derived) r.refuse("factor", "missing", problem::missing);
-  if (type.equals("linear")) {
-    s.kind = rope_kind::linear;
-  } else if (type.equals("dynamic")) {
-    s.kind = rope_kind::dynamic;
-    s.context = positions;
-  } else if (type.equals("llama3")) {
-    s.kind = rope_kind::llama3;
+  if (s.kind == rope_kind::dynamic) s.context = positions;
+  if (s.kind == rope_kind::llama3) {
     s.low = r.number("low_freq_factor", 1);
     s.high = r.number("high_freq_factor", 4);
-  } else if (type.equals("yarn")) {
-    s.kind = rope_kind::yarn;
+  }
+  if (s.kind == rope_kind::yarn) {
     s.fast = r.number("beta_fast", 32);
     s.slow = r.number("beta_slow", 1);
     s.attention = attention_factor(r, s.factor);
     r.only("truncate", true, true);
-  } else {
-    r.refuse("rope_type", type);
+  }
+  if (s.kind == rope_kind::longrope) {
+    if (s.factor < 1) s.factor = 1;  // scores then stay as they are
+    s.attention = r.number("attention_factor", 0);
+    r.absent("short_mscale");
+    r.absent("long_mscale");
   }
   return s;
 }
 
 /// Reads the angles that an object says; `theta` is the base where it says none.
-constexpr void read_into(reader& outer, const json::value& object, std::size_t original, decoder_shape& s,
-                         double theta) {
+constexpr void read_into(reader& outer, const json::value& object, std::size_t original, decoder_shape& s, double theta,
+                         names whose) {
   reader r{object};
   s.position = position_kind::rope;
   s.rope_theta = r.number("rope_theta", theta);
-  s = read_object(r, s.context, original).applied_to(s);
+  s = read_object(r, s.context, original, whose).applied_to(s);
   outer.inherit(r);
 }
 
@@ -86,7 +104,14 @@ constexpr json::value parameters(reader& r) {
 /// Fills the rotary fields of a shape, whose context is known. `theta` is the family's default.
 constexpr void read_rope(reader& r, decoder_shape& s, double theta) {
   rope_detail::read_into(r, rope_detail::parameters(r), r.integer("original_max_position_embeddings", 0), s,
-                         r.number("rope_theta", theta));
+                         r.number("rope_theta", theta), rope_detail::names::usual);
+}
+
+/// The same of Phi-3, whose original context is 4096 where the file does not say it; what its object says of that does
+/// not count.
+constexpr void read_phi3_rope(reader& r, decoder_shape& s) {
+  rope_detail::read_into(r, rope_detail::parameters(r), r.integer("original_max_position_embeddings", 4096), s,
+                         r.number("rope_theta", 10000), rope_detail::names::of_phi3);
 }
 
 /// The same of Gemma 3, whose rope_parameters has an object for each kind of layer. rope_scaling is added to that of
@@ -107,11 +132,32 @@ constexpr void read_rope_of_layers(reader& r, decoder_shape& s, double theta, do
   if (scales(windowed)) r.refuse("sliding_attention", windowed.root);
   // What transformers would mix, or pass over, is no model's.
   if (scaling && (scales(full) || !scaling.find("rope_type"))) r.refuse("rope_scaling", scaling);
-  rope_detail::read_into(r, scaling ? scaling : full.root, 0, s, base);
+  rope_detail::read_into(r, scaling ? scaling : full.root, 0, s, base, rope_detail::names::usual);
 }
 
-/// The kind of scaling, as the file spells it.
-constexpr json::value rope_type(reader& r) { return rope_detail::type_of(rope_detail::parameters(r)); }
+/// LongRoPE's divisors, of models that have it: one list for texts up to the original context, one for longer ones. The
+/// shape's context, which is the longest text, decides; transformers decides anew for each length of a text.
+constexpr void read_divisors(reader& r, decoder_shape& s, rope_divisors& divisors) {
+  if (s.rope_scaling != rope_kind::longrope) return;
+  reader inner{rope_detail::parameters(r)};
+  const auto check = [&](const char* each) {
+    const json::value list = inner.at(each);
+    if (!list) inner.refuse(each, "missing", problem::missing);
+    if (list.elements().size() != s.rotated() / 2 || s.rotated() / 2 > rope_divisors::most)
+      inner.refuse(each, "must be half as many numbers as rotate");
+  };
+  check("short_factor");
+  check("long_factor");
+  divisors = {};
+  const char* const key = s.context > s.rope_context ? "long_factor" : "short_factor";
+  for (const json::value v : inner.at(key).elements()) {
+    const auto n = v.as_number<float>();
+    if (!n || !(*n > 0)) inner.refuse(key, v);
+    if (divisors.count < rope_divisors::most) divisors.values[divisors.count++] = n ? *n : 1;
+  }
+  s.rope_divisors = divisors.hash();
+  r.inherit(inner);
+}
 
 /// The share of a head that rotates.
 constexpr void read_partial_rotation(reader& r, decoder_shape& s) {
