@@ -88,7 +88,7 @@ if __name__ == "__main__":
     pathlib.Path(sys.argv[1]).write_text(
         "// By which angles transformers turns; written by make_rope.py.\n#pragma once\n\n"
         "namespace rope_golden {\n\nstruct angles {\n  const char* model_type;\n"
-        "  const char* more;      // what is added to the config.json of a small model\n"
+        "  const char* more;       // what is added to the config.json of a small model\n"
         "  double frequencies[8];  // of layers without a window; the last are 0 where fewer numbers rotate\n"
         "  double local[8];        // of layers with one\n};\n\n"
         "// clang-format off\ninline constexpr angles all[] = {\n" + "\n".join(lines) +

@@ -5,7 +5,7 @@ namespace rope_golden {
 
 struct angles {
   const char* model_type;
-  const char* more;      // what is added to the config.json of a small model
+  const char* more;       // what is added to the config.json of a small model
   double frequencies[8];  // of layers without a window; the last are 0 where fewer numbers rotate
   double local[8];        // of layers with one
 };

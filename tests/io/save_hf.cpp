@@ -55,7 +55,8 @@ bool same_numbers(const typename M::weights& a, const typename M::weights& b, do
 
 TEMPLATE_TEST_CASE("a folder that is written is the same model when it is read", "[io]", tiny_gpt2_of_hf, tiny_llama3,
                    scaled_llama<rope_kind::linear>, scaled_llama<rope_kind::yarn>, scaled_llama<rope_kind::dynamic>,
-                   tiny_mistral, tiny_qwen2, tiny_qwen3, tiny_smollm3, tiny_phi3, tiny_gemma, tiny_gemma2, tiny_gemma3) {
+                   tiny_mistral, tiny_qwen2, tiny_qwen3, tiny_smollm3, tiny_phi3, tiny_gemma, tiny_gemma2,
+                   tiny_gemma3) {
   using M = causal_lm<TestType>;
   const scratch_folder folder;
   running<M> r, again;

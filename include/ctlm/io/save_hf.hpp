@@ -28,9 +28,10 @@ constexpr const char* model_type(const decoder_shape& s) {
 }
 constexpr const char* architecture(const char* type) {
   constexpr const char* all[][2] = {
-      {"gpt2", "GPT2LMHeadModel"},   {"llama", "LlamaForCausalLM"},   {"mistral", "MistralForCausalLM"},
-      {"qwen2", "Qwen2ForCausalLM"}, {"qwen3", "Qwen3ForCausalLM"},   {"smollm3", "SmolLM3ForCausalLM"},
-      {"phi3", "Phi3ForCausalLM"}, {"gemma", "GemmaForCausalLM"}, {"gemma2", "Gemma2ForCausalLM"}, {"gemma3_text", "Gemma3ForCausalLM"},
+      {"gpt2", "GPT2LMHeadModel"},          {"llama", "LlamaForCausalLM"}, {"mistral", "MistralForCausalLM"},
+      {"qwen2", "Qwen2ForCausalLM"},        {"qwen3", "Qwen3ForCausalLM"}, {"smollm3", "SmolLM3ForCausalLM"},
+      {"phi3", "Phi3ForCausalLM"},          {"gemma", "GemmaForCausalLM"}, {"gemma2", "Gemma2ForCausalLM"},
+      {"gemma3_text", "Gemma3ForCausalLM"},
   };
   for (const auto& row : all)
     if (std::string_view(row[0]) == type) return row[1];

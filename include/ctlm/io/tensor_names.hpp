@@ -148,8 +148,8 @@ constexpr tensor_names gguf_llama(bool paired, bool fused) {
 
 }  // namespace tensor_names_detail
 
-/// Whether Hugging Face's files of such a model have queries, keys and values in one tensor, and gate and up in another:
-/// those of Phi-3, which alone has heads of which a part rotates.
+/// Whether Hugging Face's files of such a model have queries, keys and values in one tensor, and gate and up in
+/// another: those of Phi-3, which alone has heads of which a part rotates.
 constexpr bool has_fused_tensors(const decoder_shape& s) { return s.rotary_dim > 0; }
 
 /// The names that Hugging Face's files have for the tensors of a model of this shape. `fused`: the file has queries,
