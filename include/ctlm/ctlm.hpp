@@ -29,6 +29,7 @@
 #include "format/f16.hpp"
 #include "format/f32.hpp"
 #include "format/f64.hpp"
+#include "format/f8.hpp"
 #include "format/int2.hpp"
 #include "format/int4.hpp"
 #include "format/int8.hpp"

@@ -46,6 +46,18 @@ constexpr std::uint16_t float_to_bfloat(float f) {
   return static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
+/// The number of single precision next to x whose last bit is 1, unless x is in single precision itself ("rounding to
+/// odd"). Whatever is then rounded to 22 bits or fewer is what x itself would be rounded to: a tie is only one that x
+/// is.
+constexpr float round_to_odd(double x) {
+  const auto nearest = static_cast<float>(x);
+  const auto back = static_cast<double>(nearest);
+  if (back == x || x != x) return nearest;
+  const bool farther = x < 0 ? back < x : back > x;  // from zero
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(nearest);
+  return std::bit_cast<float>((farther ? bits - 1 : bits) | 1);
+}
+
 /// A number stored in 16 bits. It widens to single precision, which holds it exactly, wherever it is computed with.
 struct half {
   std::uint16_t bits;

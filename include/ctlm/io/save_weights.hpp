@@ -68,7 +68,7 @@ result<void> save_weights(const char* path, const weight_views<Shape, F>& weight
                           safetensors_type type = safetensors_type::f32) {
   return or_out_of_memory("ctlm: there is no memory for the names of the tensors", [&]() -> result<void> {
     constexpr decoder_shape shape = Shape::value;
-    const tensor_names names = hugging_face_names(shape, false);
+    const tensor_names names = hugging_face_names(shape, has_fused_tensors(shape));
     const char* const prefix = shape.position == position_kind::learned ? "transformer." : "";
     const auto all = file_tensors(weight_views<Shape, F>::tensors, shape, names, prefix);
     std::vector<tensor_to_save> tensors;

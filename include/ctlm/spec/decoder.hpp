@@ -23,7 +23,8 @@ enum class rope_kind : std::uint8_t {
   linear,   ///< all frequencies divided by the factor (Chen et al. 2023, "position interpolation")
   dynamic,  ///< beyond the original context the base grows with the position (NTK-aware scaling)
   llama3,   ///< low frequencies divided, high ones kept, those between blended (Llama 3.1)
-  yarn      ///< the same by the number of turns, and scores made larger (Peng et al. 2023, "YaRN")
+  yarn,     ///< the same by the number of turns, and scores made larger (Peng et al. 2023, "YaRN")
+  longrope  ///< each frequency divided by a number of its own, and scores made larger (Ding et al. 2024, "LongRoPE")
 };
 
 /// The shape of a decoder-only transformer: what every spec comes down to, checked by check_decoder. Counts are of
@@ -64,9 +65,11 @@ struct decoder_shape {
   double rope_high = 4;                       ///< llama3: turns above which to keep
   double rope_fast = 32;                      ///< yarn: turns within the original context, above which to keep
   double rope_slow = 1;                       ///< yarn: turns below which to divide
-  double rope_attention = 0;                  ///< yarn: factor of cosines and sines; 0: 0.1 ln(rope_factor) + 1
-  std::size_t rope_context = 0;               ///< the context before it was made longer
-  std::size_t experts = 0;  ///< feed-forward layers in a block, of which a row takes some; 0: one, for all rows
+  double rope_attention = 0;        ///< factor of cosines and sines; 0: 0.1 ln(rope_factor) + 1 of yarn, of longrope
+                                    ///< sqrt(1 + ln(rope_factor) / ln(rope_context))
+  std::size_t rope_context = 0;     ///< the context before it was made longer
+  std::uint64_t rope_divisors = 0;  ///< longrope: rope_divisors::hash() of those that frequencies are divided by
+  std::size_t experts = 0;          ///< feed-forward layers in a block, of which a row takes some; 0: one, for all rows
   std::size_t experts_per_token = 0;  ///< how many experts each row takes: those with the highest router probabilities
   bool normalised_experts = false;    ///< the probabilities of a row's experts are divided by their sum
 
@@ -153,6 +156,7 @@ struct decoder_shape {
     f("experts", &decoder_shape::experts);
     f("experts_per_token", &decoder_shape::experts_per_token);
     f("normalised_experts", &decoder_shape::normalised_experts);
+    f("rope_divisors", &decoder_shape::rope_divisors);
   }
 };
 
@@ -194,6 +198,8 @@ struct check_decoder<Tag, Shape> {
   static_assert(s.experts_per_token <= s.experts && (s.experts == 0 || s.experts_per_token > 0),
                 "ctlm: config.experts_per_token must be at least 1 and at most config.experts");
   static_assert(s.experts == 0 || !s.bias, "ctlm: a config with experts cannot have biases in its projections");
+  static_assert(s.rope_scaling != rope_kind::longrope || s.rope_divisors != 0,
+                "ctlm: LongRoPE needs a divisor for each frequency: hf::config reads them, other configs have none");
   static constexpr bool ok = true;
 };
 

@@ -165,7 +165,7 @@ constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
 }
 constexpr void read_phi3(reader& r, decoder_shape& s, activation_kind& a) {
   s = read_sizes(r, 1e-5f, false);
-  read_rope(r, s, 10000);
+  read_phi3_rope(r, s);
   read_partial_rotation(r, s);
   s.window = r.integer("sliding_window", 0);
   check_layer_types(r, s);
@@ -173,10 +173,9 @@ constexpr void read_phi3(reader& r, decoder_shape& s, activation_kind& a) {
 }
 
 /// What all Gemmas have in common.
-constexpr decoder_shape read_gemma_sizes(reader& r, std::size_t kv_heads, double theta) {
+constexpr decoder_shape read_gemma_sizes(reader& r, std::size_t kv_heads) {
   decoder_shape s = read_sizes(r, 1e-6f, true, kv_heads);
   if (!r.at("head_dim")) s.head_dim = 256;
-  read_rope(r, s, theta);
   s.scaled_embeddings = true;
   r.only("attention_bias", false, false);
   r.only("use_bidirectional_attention", false, false);
@@ -193,25 +192,24 @@ constexpr void read_gemma2_parts(reader& r, decoder_shape& s, std::size_t n, dou
   check_layer_types(r, s);
 }
 constexpr void read_gemma(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_gemma_sizes(r, 16, 10000);
+  s = read_gemma_sizes(r, 16);
+  read_rope(r, s, 10000);
   // Files of the first Gemma say "gelu" and mean the tanh approximation, as transformers reads them.
   a = r.at("hidden_act").equals("gelu") ? activation_kind::geglu_tanh
                                         : read_activation(r, "hidden_act", activation_kind::geglu_tanh, true);
 }
 constexpr void read_gemma2(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_gemma_sizes(r, 4, 10000);
+  s = read_gemma_sizes(r, 4);
+  read_rope(r, s, 10000);
   read_gemma2_parts(r, s, 2, 50, 30);
   a = read_activation(r, "hidden_activation", activation_kind::geglu_tanh, true);
 }
 constexpr void read_gemma3(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_gemma_sizes(r, 4, 1000000);
+  s = read_gemma_sizes(r, 4);
+  read_rope_of_layers(r, s, 1000000, 10000);
   read_gemma2_parts(r, s, 6, 0, 0);
   s.qk_norm = true;
   a = read_activation(r, "hidden_activation", activation_kind::geglu_tanh, true);
-  reader local{r.at("rope_parameters").find("sliding_attention")};
-  if (local.root && local.at("rope_type") && !local.at("rope_type").equals("default"))
-    r.refuse("sliding_attention", local.root);
-  s.local_theta = local.number("rope_theta", r.number("rope_local_base_freq", 10000));
 }
 
 struct family {
