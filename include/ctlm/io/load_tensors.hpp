@@ -114,12 +114,6 @@ inline std::vector<float> transposed(const stored_tensor& t) {
   return numbers;
 }
 
-/// The row of the file that becomes row r of a tensor whose heads have their pairs side by side.
-inline std::size_t paired_row(std::size_t head_dim, std::size_t r) {
-  const std::size_t half = head_dim / 2, i = r % head_dim;
-  return r - i + i % half * 2 + i / half;
-}
-
 /// Converts one tensor of a matrix.
 template <class Weights, class E>
 void load_rows(const Weights& weights, const piece& p, E& exec) {
@@ -139,7 +133,7 @@ void load_rows(const Weights& weights, const piece& p, E& exec) {
       if (t.origin->transposed)
         numbers = turned.data() + r * cols;
       else
-        p.from->decode((paired ? paired_row(Weights::shape.head_dim, r) : r) * cols, cols, row.data());
+        p.from->decode((paired ? tensor_origin::paired_row(Weights::shape.head_dim, r) : r) * cols, cols, row.data());
       if constexpr (std::is_same_v<real, float>) {
         stored_format::encode(matrix, t.first_row() + r, numbers);
       } else {
@@ -157,7 +151,10 @@ void load_vector(const Weights& weights, const piece& p) {
   std::vector<float> numbers(t.count);
   p.from->decode(0, t.count, numbers.data());
   real* const to = weights.raw_vector(t.ours->index()) + t.layer * t.ours->cols + t.first;
-  for (std::size_t i = 0; i < t.count; ++i) to[i] = static_cast<real>(numbers[i]) + (t.origin->plus_one ? 1 : 0);
+  const bool paired = t.origin->paired[t.part];
+  for (std::size_t i = 0; i < t.count; ++i)
+    to[i] = static_cast<real>(numbers[paired ? tensor_origin::paired_row(Weights::shape.head_dim, i) : i]) +
+            (t.origin->plus_one ? 1 : 0);
 }
 
 }  // namespace load_detail
