@@ -117,6 +117,7 @@
 #include "text/byte_letters.hpp"
 #include "text/llama2c_tokenizer.hpp"
 #include "text/merge_pairs.hpp"
+#include "text/save_hf_tokenizer.hpp"
 #include "text/to_gguf.hpp"
 #include "text/tokenizer.hpp"
 
