@@ -33,7 +33,7 @@ binding.llama_cpp.llama_model_default_params = default_params
 
 
 def logits_of(path):
-    context = llama_cpp.Llama(str(path), vocab_only=True, verbose=False).metadata
+    context = llama_cpp.Llama(str(path), vocab_only=True, n_ctx=8, verbose=False).metadata
     context = int(context[context["general.architecture"] + ".context_length"])
     model = llama_cpp.Llama(str(path), n_ctx=context, type_k=F32, type_v=F32, logits_all=True, verbose=False)
     tokens = [(7 * i + 3) % model.n_vocab() for i in range(min(16, context))]

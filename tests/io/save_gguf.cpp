@@ -26,7 +26,8 @@ CTLM_LLAMA_CPP_MODEL(to_gpt2, gpt2, );
 CTLM_LLAMA_CPP_MODEL(to_llama, llama, );
 CTLM_LLAMA_CPP_MODEL(to_llama_linear, llama_linear, );
 CTLM_LLAMA_CPP_MODEL(to_llama_llama3, llama_llama3, );
-CTLM_LLAMA_CPP_MODEL(to_llama_yarn, llama_yarn, );
+CTLM_LLAMA_CPP_MODEL(own_turns, llama_yarn, );
+CTLM_LLAMA_CPP_MODEL(to_llama_yarn, llama_yarn, (s.rope_fast = 32, s.rope_slow = 1, s.rope_context = 1024));
 CTLM_LLAMA_CPP_MODEL(to_mistral, mistral, s.context = s.window);
 CTLM_LLAMA_CPP_MODEL(to_qwen2, qwen2, );
 CTLM_LLAMA_CPP_MODEL(to_qwen3, qwen3, );
@@ -102,7 +103,7 @@ void equals_llama_cpp(const char* name) {
     for (std::size_t v = 0; v < ours.size(); ++v)
       worst = worse(worst, std::fabs(static_cast<double>(ours[v]) - static_cast<double>(logits[i * ours.size() + v])));
   }
-  CHECK(worst < 1e-3);
+  CHECK(worst < (M::activation_policy::name == std::string("swiglu") ? 1e-3 : 5e-3));  // its GELU is a table of halves
 }
 
 }  // namespace
@@ -223,7 +224,8 @@ std::string refusal() {
   const auto done = save<M>("never.gguf", r.weights);
   REQUIRE_FALSE(done);
   CHECK(done.error().code == errc::unsupported);
-  const std::string words = words_of(done), beginning = "ctlm: llama.cpp would not compute what this model computes: ";
+  const std::string words = words_of(done),
+                    beginning = "ctlm: llama.cpp would compute something else than this model, which differs in ";
   REQUIRE(words.substr(0, beginning.size()) == beginning);
   return words.substr(beginning.size());
 }
@@ -231,13 +233,14 @@ std::string refusal() {
 }  // namespace
 
 TEST_CASE("what llama.cpp would compute otherwise is refused", "[io]") {
-  CHECK(refusal<causal_lm<tiny_mistral>>() == "it does not have a window that is shorter than the context");
-  CHECK(refusal<causal_lm<tiny_phi3>>() == "it does not have a window that is shorter than the context");
-  CHECK(refusal<causal_lm<tiny_smollm3>>() == "it does not have which layers do not rotate: there, every fourth");
-  CHECK(refusal<causal_lm<tiny_gemma2>>() == "it does not have the scale of its scores");
-  CHECK(refusal<causal_lm<tiny_llama3, activation<relu>>>() == "");
-  CHECK(refusal<causal_lm<tiny_llama3, activation<geglu>>>() == "it does not have its activation");
-  CHECK(refusal<causal_lm<scaled_llama<rope_kind::dynamic>>>() == "it does not have rotary angles whose base grows");
+  CHECK(refusal<causal_lm<tiny_mistral>>() == "a window that is shorter than the context");
+  CHECK(refusal<causal_lm<tiny_phi3>>() == "a window that is shorter than the context");
+  CHECK(refusal<causal_lm<tiny_smollm3>>() == "which layers do not rotate: every fourth there");
+  CHECK(refusal<causal_lm<tiny_gemma2>>() == "the scale of its scores");
+  CHECK(refusal<causal_lm<tiny_llama3, activation<relu>>>() == "its parts: no architecture there has them all");
+  CHECK(refusal<causal_lm<tiny_llama3, activation<geglu>>>() == "its activation");
+  CHECK(refusal<causal_lm<own_turns>>() == "the turns of YaRN: 32 and 1 there");
+  CHECK(refusal<causal_lm<scaled_llama<rope_kind::dynamic>>>() == "rotary angles whose base grows");
 }
 
 TEST_CASE("an encoding that is only read, and a folder that is not there, are refused when a GGUF file is written",

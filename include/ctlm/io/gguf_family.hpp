@@ -46,11 +46,11 @@ constexpr const char* difference(const decoder_shape& s, const char* name, const
   if (!is("phi3") && s.rotated() < s.head_dim) return "heads of which a part rotates";
   if (is("smollm3"))
     for (std::size_t l = 0; l < s.layers; ++l)
-      if (s.rotates(l) != ((l + 1) % 4 != 0)) return "which layers do not rotate: there, every fourth";
+      if (s.rotates(l) != ((l + 1) % 4 != 0)) return "which layers do not rotate: every fourth there";
   if (!windows && s.window > 0 && s.window < s.context) return "a window that is shorter than the context";
   if (s.attention_cap > 0 && !is("gemma2")) return "a cap of scores";
   if (s.logit_cap > 0 && !windows) return "a cap of logits";
-  if (is("gemma2") && (s.attention_cap == 0 || s.logit_cap == 0)) return "no caps of scores and logits";
+  if (is("gemma2") && (s.attention_cap == 0 || s.logit_cap == 0)) return "the lack of caps of scores and logits";
   if ((is("gemma") || is("gemma2")) && !s.tie_embeddings) return "a head of its own";
   // Gemma's two largest models are known by their layers.
   const bool of_row = (is("gemma2") && s.layers == 46) || (is("gemma3") && s.layers == 62);
@@ -74,7 +74,8 @@ constexpr const char* difference_of_angles(const decoder_shape& s, const char* n
     case rope_kind::llama3:
       return is("llama") ? nullptr : "scaling of rotary angles as Llama 3's";
     case rope_kind::yarn:
-      return is("gemma2") || is("gemma3") ? "YaRN" : nullptr;
+      if (is("gemma2") || is("gemma3")) return "YaRN";
+      return nearly(s.rope_fast, 32) && nearly(s.rope_slow, 1) ? nullptr : "the turns of YaRN: 32 and 1 there";
     default:
       return s.context <= s.rope_context ? nullptr : "rotary angles whose base grows";
   }

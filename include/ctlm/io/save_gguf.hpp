@@ -136,7 +136,7 @@ result<void> save_gguf(const char* path, const weight_views<typename M::shape_ty
   constexpr bool own_norm = !std::is_same_v<typename M::norm, typename M::default_norm>;
   if (own_norm || family.problem != nullptr)
     return failure{errc::unsupported,
-                   "ctlm: llama.cpp would not compute what this model computes: it does not have {name}",
+                   "ctlm: llama.cpp would compute something else than this model, which differs in {name}",
                    0,
                    0,
                    0,
