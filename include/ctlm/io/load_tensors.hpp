@@ -131,12 +131,6 @@ std::vector<typename F::compute> transposed(const stored_tensor& t) {
   return numbers;
 }
 
-/// The row of the file that becomes row r of a tensor whose heads have their pairs side by side.
-inline std::size_t paired_row(std::size_t head_dim, std::size_t r) {
-  const std::size_t half = head_dim / 2, i = r % head_dim;
-  return r - i + i % half * 2 + i / half;
-}
-
 /// Converts one tensor of a matrix.
 template <class Weights, class E>
 void load_rows(const Weights& weights, const piece& p, E& exec) {
@@ -155,8 +149,8 @@ void load_rows(const Weights& weights, const piece& p, E& exec) {
       if (t.origin->transposed)
         numbers = turned.data() + r * cols;
       else
-        decode_for<stored_format>(*p.from, (paired ? paired_row(Weights::shape.head_dim, r) : r) * cols, cols,
-                                  row.data());
+        decode_for<stored_format>(*p.from, (paired ? tensor_origin::paired_row(Weights::shape.head_dim, r) : r) * cols,
+                                  cols, row.data());
       stored_format::encode(matrix, t.our_row(r), numbers);
     }
   });
@@ -170,7 +164,11 @@ void load_vector(const Weights& weights, const piece& p) {
   std::vector<double> numbers(t.count);
   p.from->decode(0, t.count, numbers.data());
   real* const to = weights.raw_vector(t.ours->index()) + t.our_number();
-  for (std::size_t i = 0; i < t.count; ++i) to[i] = static_cast<real>(numbers[i] + (t.origin->plus_one ? 1 : 0));
+  const bool paired = t.origin->paired[t.part];
+  for (std::size_t i = 0; i < t.count; ++i) {
+    const double x = numbers[paired ? tensor_origin::paired_row(Weights::shape.head_dim, i) : i];
+    to[i] = static_cast<real>(x + (t.origin->plus_one ? 1 : 0));
+  }
 }
 
 }  // namespace load_detail

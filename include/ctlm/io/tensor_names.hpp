@@ -19,6 +19,17 @@ struct tensor_origin {
   /// Parts whose heads have the two numbers of a rotating pair side by side, where ours are half a head apart.
   bool paired[most_parts]{};
 
+  /// Of a paired part: the row of the file that has row r of ours.
+  static constexpr std::size_t paired_row(std::size_t head_dim, std::size_t r) {
+    const std::size_t half = head_dim / 2, i = r % head_dim;
+    return r - i + i % half * 2 + i / half;
+  }
+  /// The reverse: our row that row r of the file has.
+  static constexpr std::size_t unpaired_row(std::size_t head_dim, std::size_t r) {
+    const std::size_t half = head_dim / 2, i = r % head_dim;
+    return r - i + i % 2 * half + i / 2;
+  }
+
   /// How many tensors of the file it is made of.
   constexpr std::size_t count() const {
     std::size_t n = 0;
@@ -163,14 +174,21 @@ constexpr tensor_names gguf_llama(bool paired, bool fused) {
                             {paired, paired, false}};
     n.of(id::up_weight) = {{"blk.#.ffn_gate.weight", "blk.#.ffn_up.weight"}, {ff_rows, ff_rows}};
   }
-  n.of(id::qkv_bias) = {{"blk.#.attn_q.bias", "blk.#.attn_k.bias", "blk.#.attn_v.bias"}, {q_rows, kv_rows, kv_rows}};
+  n.of(id::qkv_bias) = {{"blk.#.attn_q.bias", "blk.#.attn_k.bias", "blk.#.attn_v.bias"},
+                        {q_rows, kv_rows, kv_rows},
+                        false,
+                        false,
+                        {paired, paired, false}};
   n.of(id::q_norm_weight) = {{"blk.#.attn_q_norm.weight"}};
   n.of(id::k_norm_weight) = {{"blk.#.attn_k_norm.weight"}};
   n.of(id::out_weight) = {{"blk.#.attn_output.weight"}};
+  n.of(id::out_bias) = {{"blk.#.attn_output.bias"}};
   n.of(id::after1_weight) = {{"blk.#.post_attention_norm.weight"}};
   n.of(id::norm2_weight) = {{"blk.#.ffn_norm.weight"}};
   n.of(id::after2_weight) = {{"blk.#.post_ffw_norm.weight"}};
+  n.of(id::up_bias) = {{"blk.#.ffn_gate.bias", "blk.#.ffn_up.bias"}, {ff_rows, ff_rows}};
   n.of(id::down_weight) = {{"blk.#.ffn_down.weight"}};
+  n.of(id::down_bias) = {{"blk.#.ffn_down.bias"}};
   n.of(id::norm_weight) = {{"output_norm.weight"}};
   n.of(id::head_weight) = {{"output.weight"}};
   return n;
