@@ -4,7 +4,7 @@
 ctlm has written.
 
   CTLM_TOKENIZER_FILES=tests/text/hf_tokenizer ctlm_tests "a tokenizer that was trained here*"    writes tokenizer.json
-  make_hf_tokenizer.py tests/text/hf_tokenizer          writes encoded.json; made with tokenizers 0.22.2
+  make_hf_tokenizer.py tests/text/hf_tokenizer          writes encoded.json; made with tokenizers 0.23.3
 """
 import json
 import pathlib
