@@ -2,9 +2,10 @@
 // ctlm: how a group of numbers becomes integers: which scale (and minimum) it gets.
 //
 // The group's error is the sum of (w - image)^2 * w^2: large weights contribute most to what a model computes, and to
-// represent them well is worth some accuracy of small ones. Measured on a model of 135M parameters, the plain sum of
-// squares loses a third more (docs/quantisation.md). Where it is known how large the inputs of the columns are, their
-// mean squares can be given, and each term is multiplied with its column's.
+// represent them well is worth some accuracy of small ones. Measured on a model of 135M parameters, int4<32> adds 0.40
+// to the loss, and 0.51 with plain squares; asymmetric groups gain nothing measurable (docs/quantisation.md). Where it
+// is known how large the inputs of the columns are, their mean squares can be given, and each term is multiplied with
+// its column's.
 //
 // Sixteen candidates are tried at once, one in each lane of a vector; the best is then fitted once more to the codes
 // that it led to. All sums are made in a fixed order of products that no compiler merges with them (math::product), so

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // ctlm: 4-bit integers: with groups of 32 about a seventh of single precision. What rounding to them costs depends on
-// the model, and more with large groups; an asymmetric group costs less than half as much (docs/quantisation.md).
+// the model, and more with large groups; an asymmetric group costs about half as much (docs/quantisation.md).
 #pragma once
 
 #include "quantised.hpp"
