@@ -91,7 +91,7 @@ class reader {
     const json::value model = root.find("model");
     if (!model.find("type").equals("BPE"))
       return refused("ctlm: tokenizer.json is of another kind than BPE: {name}", model.find("type"));
-    most = 2 * (model.find("vocab").members().size() + root.find("added_tokens").elements().size());
+    most_ = 2 * (model.find("vocab").members().size() + root.find("added_tokens").elements().size());
     if (const auto r = read_vocabulary(model.find("vocab")); !r) return r;
     const bool pieces = is_true(model.find("byte_fallback"));
     if (const auto r = pieces ? read_pieces(root) : read_bytes(root, is_true(model.find("ignore_merges"))); !r)
@@ -107,16 +107,16 @@ class reader {
   std::string unknown, first, last;  // spelt; `first` and `last` surround a text
 
  private:
-  std::size_t most = 0;  // numbers are below: gaps may be no longer than what is there
+  std::size_t most_ = 0;  // numbers are below: gaps may be no longer than what is there
 
   result<void> place(const json::value& number, std::string spelt, gguf_token kind) {
     const auto id = number.as_integer<std::size_t>();
     if (!id) return id.error();
-    if (*id >= most)
+    if (*id >= most_)
       return failure{
           errc::unsupported,
           "ctlm: tokenizer.json has a token of the number {had}, and so few others that {needed} would be too many", 0,
-          most, *id};
+          most_, *id};
     while (t.tokens.size() <= *id) t.add({}, gguf_token::unused);
     t.tokens[*id] = static_cast<std::string&&>(spelt);
     t.kinds[*id] = kind;
