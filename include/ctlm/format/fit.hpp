@@ -3,9 +3,9 @@
 //
 // The group's error is the sum of (w - image)^2 * w^2: large weights contribute most to what a model computes, and to
 // represent them well is worth some accuracy of small ones. Measured on a model of 135M parameters, int4<32> adds 0.40
-// to the loss, and 0.51 with plain squares; asymmetric groups gain nothing measurable (docs/quantisation.md). Where it
-// is known how large the inputs of the columns are, their mean squares can be given, and each term is multiplied with
-// its column's.
+// to the loss, and 0.51 with plain squares; asymmetric groups gain nothing measurable, and with four levels it is plain
+// squares that lose less (docs/quantisation.md). Where it is known how large the inputs of the columns are, their mean
+// squares can be given: then it is they that each term is multiplied with.
 //
 // Sixteen candidates are tried at once, one in each lane of a vector; the best is then fitted once more to the codes
 // that it led to. All sums are made in a fixed order of products that no compiler merges with them (math::product), so
@@ -66,6 +66,7 @@ struct group {
   const float* w;
   const float* importance;  // of the columns' inputs; or nullptr
   std::size_t n;
+  bool favours_large;  // without importance: errors of large weights count more
 
   /// f(numbers, how much errors of them count, how many) for pieces of the group, all but the last of them fit_piece.
   template <class F>
@@ -73,9 +74,12 @@ struct group {
     float counts[fit_piece]{};
     for (std::size_t first = 0; first < n; first += fit_piece) {
       const std::size_t size = smaller(fit_piece, n - first);
-      for (std::size_t i = 0; i < size; ++i) counts[i] = math::product(w[first + i], w[first + i]);
       if (importance != nullptr)
-        for (std::size_t i = 0; i < size; ++i) counts[i] = math::product(counts[i], importance[first + i]);
+        for (std::size_t i = 0; i < size; ++i) counts[i] = importance[first + i];
+      else if (favours_large)
+        for (std::size_t i = 0; i < size; ++i) counts[i] = math::product(w[first + i], w[first + i]);
+      else
+        for (std::size_t i = 0; i < size; ++i) counts[i] = 1;
       f(w + first, static_cast<const float*>(counts), size);
     }
   }
@@ -126,15 +130,16 @@ struct judged {
   float error;
 };
 
-/// Sixteen scales (and minima) that a group might get: those of F::ends, or of all pairs of the four F::cuts.
+/// Sixteen scales (and minima) that a group might get: those of F::ends, or of all pairs of the four F::cuts. A part
+/// `more` of its width is cut off beyond that: where the farthest numbers meet small inputs, they hardly count.
 template <class F>
 struct candidates {
   float scale[fit_lanes]{}, base[fit_lanes]{}, inverse[fit_lanes]{};
 
-  constexpr explicit candidates(const extremes& e) {
+  constexpr explicit candidates(const extremes& e, float more = 0) {
     for (std::size_t c = 0; c < fit_lanes; ++c) {
       float s = 0, b = 0;
-      reach<F>(e, F::ends[c], F::cuts[c % 4], F::cuts[c / 4], s, b);
+      reach<F>(e, F::ends[c] / (1.0f - more), F::cuts[c % 4] + more, F::cuts[c / 4] + more, s, b);
       scale[c] = rounded_to_half(s);
       base[c] = rounded_to_half(b);
       inverse[c] = affine<F>::inverse_of(scale[c]);
@@ -212,10 +217,15 @@ template <class F>
 constexpr affine<F> best_affine(const float* w, std::size_t n, const float* importance = nullptr) {
   const auto e = fit_detail::extremes_of(w, n);
   if (!e.finite()) return affine<F>::not_finite();
-  const fit_detail::group g{w, importance, n};
+  const fit_detail::group g{w, importance, n, F::favours_large};
   affine<F> best;
   if constexpr (F::searched) {
-    const auto first = fit_detail::candidates<F>(e).best(g);
+    auto first = fit_detail::candidates<F>(e).best(g);
+    if (importance != nullptr)
+      for (std::size_t i = 1; i <= 3; ++i)
+        if (const auto other = fit_detail::candidates<F>(e, 0.12f * static_cast<float>(i)).best(g);
+            other.error < first.error)
+          first = other;
     const affine<F> again = fit_detail::refitted(first.a, g);
     best = fit_detail::error_of(again, g) < first.error ? again : first.a;
   } else {
