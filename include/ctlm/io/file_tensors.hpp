@@ -67,7 +67,7 @@ inline bool is_of_one_expert(const char* pattern) {
 /// Adds the tensors that make up rows of one layer's tensor: `pieces` times those of the origin, or stacks of them.
 inline void add_layer(std::vector<file_tensor>& all, const tensor_info& t, const decoder_shape& shape,
                       const tensor_origin& origin, std::size_t layer, const char* prefix) {
-  const bool of_experts = shape.experts > 0 && rule_of(t.id).pieces != nullptr;
+  const bool of_experts = shape.experts > 0 && rule_of(t.id).pieces != one_piece;
   const bool stacked = of_experts && !is_of_one_expert(origin.parts[0]);
   const std::size_t whole = t.is_matrix() ? t.piece_rows() : t.rows * t.cols;
   for (std::size_t piece = 0; piece < (stacked ? 1 : t.pieces); ++piece)

@@ -56,6 +56,9 @@ constexpr bool is_matrix(tensor_role role) { return role < tensor_role::gain; }
 /// Matrices and routers decay.
 constexpr bool decays(tensor_role role) { return is_matrix(role) || role == tensor_role::router; }
 
+/// Of a tensor that is no stack.
+constexpr std::size_t one_piece(const decoder_shape&) { return 1; }
+
 /// What is declared of a tensor.
 struct tensor_rule {
   const char* name;                           ///< in files and messages
@@ -66,8 +69,8 @@ struct tensor_rule {
   std::size_t (*rows)(const decoder_shape&);  ///< rows of one layer's
   std::size_t (*cols)(const decoder_shape&);  ///< numbers in a row
 
-  /// Matrices of which the rows of one layer consist, one after the other: those of experts. nullptr: one.
-  std::size_t (*pieces)(const decoder_shape&) = nullptr;
+  /// Matrices of which the rows of one layer consist, one after the other: those of experts.
+  std::size_t (*pieces)(const decoder_shape&) = one_piece;
 };
 
 namespace rule {

@@ -42,14 +42,8 @@ class tensor_table {
   constexpr explicit tensor_table(const decoder_shape& s) {
     for (const tensor_rule& r : declared_tensors)
       if (r.present(s))
-        entries_[count_++] = {r.name,
-                              r.id,
-                              r.role,
-                              r.scope,
-                              r.scope == tensor_scope::layer ? s.layers : 1,
-                              r.rows(s),
-                              r.cols(s),
-                              r.pieces == nullptr ? 1 : r.pieces(s)};
+        entries_[count_++] = {r.name,    r.id,      r.role,     r.scope, r.scope == tensor_scope::layer ? s.layers : 1,
+                              r.rows(s), r.cols(s), r.pieces(s)};
   }
   constexpr const tensor_info* begin() const { return entries_; }
   constexpr const tensor_info* end() const { return entries_ + count_; }
