@@ -123,9 +123,9 @@ TEST_CASE("models with experts equal transformers", "[io]") {
 }
 
 TEST_CASE("experts in one tensor, as transformers holds them, are the same weights", "[io]") {
-  running<qwen3_moe> apart, together;
+  running<qwen3_moe, positions> apart, together;
   for (std::byte& b : together.weights.bytes()) b = std::byte{0};
-  load<running<qwen3_moe>::model>("qwen3_moe", together.weights, "fused.safetensors");
+  load<running<qwen3_moe, positions>::model>("qwen3_moe", together.weights, "fused.safetensors");
   const auto a = apart.weights.bytes(), b = together.weights.bytes();
   CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
 }
@@ -135,7 +135,7 @@ TEST_CASE("experts in few bits keep most of what they say", "[io]") {
   const golden expected("mixtral");
   const std::vector<token> ids = expected.tokens("ids");
   const std::vector<float> logits = expected.numbers("logits");
-  running<mixtral, weights<int8<>>> few;
+  running<mixtral, positions, weights<int8<>>> few;
   double total = 0;
   few.session.score(span<const token>(ids), [&](std::size_t i, auto ours) {
     for (std::size_t v = 0; v < ours.size(); ++v)
