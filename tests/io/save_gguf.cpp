@@ -12,15 +12,15 @@ using namespace models;
 namespace {
 
 /// A model of the files that transformers has made, with what llama.cpp does not have left out of its config.
-#define CTLM_LLAMA_CPP_MODEL(name, folder_name, change) \
-  struct name {                                         \
-    static constexpr const char* folder = #folder_name; \
-    static constexpr auto config = [] {                 \
-      auto c = architecture_files::folder_name::config; \
-      [[maybe_unused]] decoder_shape& s = c.decoder;    \
-      change;                                           \
-      return c;                                         \
-    }();                                                \
+#define CTLM_LLAMA_CPP_MODEL(name, folder_name, change)                  \
+  struct name {                                                          \
+    [[maybe_unused]] static constexpr const char* folder = #folder_name; \
+    static constexpr auto config = [] {                                  \
+      auto c = architecture_files::folder_name::config;                  \
+      [[maybe_unused]] decoder_shape& s = c.decoder;                     \
+      change;                                                            \
+      return c;                                                          \
+    }();                                                                 \
   }
 CTLM_LLAMA_CPP_MODEL(to_gpt2, gpt2, );
 CTLM_LLAMA_CPP_MODEL(to_llama, llama, );

@@ -8,15 +8,6 @@ using namespace models;
 
 namespace {
 
-struct stories {
-  static constexpr llama_config config{.vocab = 512,
-                                       .d_model = 64,
-                                       .layers = 5,
-                                       .heads = 8,
-                                       .kv_heads = 4,
-                                       .d_ff = 172,
-                                       .context = 512,
-                                       .tie_embeddings = true};
 };
 struct small {
   static constexpr llama_config config{.vocab = 262, .d_model = 8, .layers = 1, .heads = 2, .d_ff = 8, .context = 8};

@@ -18,9 +18,9 @@ struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
   // Scales to try (fit.hpp): which numbers were best for weights of real models, with room for other groups.
   static constexpr bool searched = true;
   static constexpr bool favours_large = false;  // of their errors, which count more (fit.hpp)
-  static constexpr float ends[] = {1.5f,  1.33f, 1.4f,  1.6f, 1.65f, 1.7f, 1.75f, 1.8f,
-                                   1.85f, 1.9f,  1.95f, 2.0f, 2.1f,  2.2f, 2.4f,  2.7f};
-  static constexpr float cuts[] = {0, -0.03f, 0.07f, 0.13f};
+  static constexpr float ends[16] = {1.5f,  1.33f, 1.4f,  1.6f, 1.65f, 1.7f, 1.75f, 1.8f,
+                                     1.85f, 1.9f,  1.95f, 2.0f, 2.1f,  2.2f, 2.4f,  2.7f};
+  static constexpr float cuts[4] = {0, -0.03f, 0.07f, 0.13f};
   static constexpr std::size_t planes = 4, plane = code_chunk / planes;
   static constexpr int get_code(const std::uint8_t* row, std::size_t i) {
     const std::size_t j = i % code_chunk;

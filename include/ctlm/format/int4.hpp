@@ -17,9 +17,9 @@ struct int4 : quantised<int4<Group, Range>, std::uint8_t, 4, Group, Range> {
   // Scales to try (fit.hpp): which numbers were best for weights of real models, with room for other groups.
   static constexpr bool searched = true;
   static constexpr bool favours_large = true;  // of their errors, which count more (fit.hpp)
-  static constexpr float ends[] = {-8,    -8.12f, -8.25f, -8.4f, -8.6f, -7.88f, -7.75f, -7.6f,
-                                   -7.3f, -7.1f,  -6.95f, -6.1f, 7.3f,  7.1f,   6.95f,  6.1f};
-  static constexpr float cuts[] = {0, -0.02f, 0.03f, 0.06f};
+  static constexpr float ends[16] = {-8,    -8.12f, -8.25f, -8.4f, -8.6f, -7.88f, -7.75f, -7.6f,
+                                     -7.3f, -7.1f,  -6.95f, -6.1f, 7.3f,  7.1f,   6.95f,  6.1f};
+  static constexpr float cuts[4] = {0, -0.02f, 0.03f, 0.06f};
   static constexpr std::size_t planes = 2, plane = code_chunk / planes;
   static constexpr int get_code(const std::uint8_t* row, std::size_t i) {
     const std::size_t j = i % code_chunk;
