@@ -8,7 +8,6 @@ using namespace models;
 
 namespace {
 
-};
 struct small {
   static constexpr llama_config config{.vocab = 262, .d_model = 8, .layers = 1, .heads = 2, .d_ff = 8, .context = 8};
 };
