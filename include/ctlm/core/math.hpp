@@ -69,7 +69,8 @@ constexpr typename ieee<T>::bits magnitude_bits(T x) {
   return std::bit_cast<bits>(x) & static_cast<bits>(~bits(0) >> 1);
 }
 template <real T>
-inline constexpr typename ieee<T>::bits infinite_bits = magnitude_bits(std::numeric_limits<T>::infinity());
+inline constexpr
+    typename ieee<T>::bits infinite_bits = std::bit_cast<typename ieee<T>::bits>(std::numeric_limits<T>::infinity());
 
 /// The largest of n magnitudes as bits, 0 for none.
 template <real T>
