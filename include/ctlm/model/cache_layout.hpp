@@ -7,6 +7,28 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+namespace cache_detail {
+
+/// Whether there are layers that keep a ring, of fewer positions than the context has.
+constexpr bool forgets(const decoder_shape& s, std::size_t ring) {
+  for (std::size_t layer = 0; layer < s.layers; ++layer)
+    if (s.has_window(layer) && ring < s.context) return true;
+  return false;
+}
+
+/// The first row of each layer, and the number of all.
+template <std::size_t Layers>
+struct row_table {
+  std::size_t of[Layers + 1]{};
+
+  constexpr row_table(const decoder_shape& s, std::size_t ring) {
+    for (std::size_t layer = 0; layer < Layers; ++layer)
+      of[layer + 1] = of[layer] + s.kv_heads * (s.has_window(layer) ? ring : s.context);
+  }
+};
+
+}  // namespace cache_detail
+
 /// The rows of a KV cache: one for each head of keys of each position that a layer keeps. Shape is the type that holds
 /// a decoder_shape as `value`; Chunk is how many positions a session takes at once at most, and no more than the
 /// context.
@@ -19,11 +41,7 @@ struct cache_layout {
       shape.window == 0 ? shape.context : smaller(shape.context, smaller(shape.window, shape.context) - 1 + Chunk);
 
   /// Whether there are layers that forget positions. Where there are none, nothing below costs anything.
-  static constexpr bool forgets = [] {
-    for (std::size_t layer = 0; layer < shape.layers; ++layer)
-      if (shape.has_window(layer) && ring < shape.context) return true;
-    return false;
-  }();
+  static constexpr bool forgets = cache_detail::forgets(shape, ring);
   /// Whether this layer does.
   static constexpr bool forgets_in(std::size_t layer) { return forgets && shape.has_window(layer); }
   /// Positions that a layer keeps.
@@ -53,15 +71,7 @@ struct cache_layout {
   static constexpr std::size_t first_after(std::size_t kept) { return kept == 0 ? 0 : kept + shape.window - 1; }
 
  private:
-  struct table {
-    std::size_t of[shape.layers + 1] = {};
-  };
-  static constexpr table first_rows = [] {
-    table t;
-    for (std::size_t layer = 0; layer < shape.layers; ++layer)
-      t.of[layer + 1] = t.of[layer] + shape.kv_heads * kept(layer);
-    return t;
-  }();
+  static constexpr cache_detail::row_table<shape.layers> first_rows{shape, ring};
 
  public:
   /// All rows.
