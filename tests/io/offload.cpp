@@ -117,12 +117,16 @@ TEST_CASE("a KV cache on the disk changes nothing", "[io]") {
   CHECK(logits_of(session) == logits_of(expected));
 }
 
+namespace {
+
 /// Remembers what it was told will not be used for a while.
 struct told_arena : heap_arena {
   using heap_arena::heap_arena;
   mutable std::size_t told = 0;
   void release(const void*, std::size_t bytes) const { told += bytes; }
 };
+
+}  // namespace
 
 TEST_CASE("an arena is told what will not be used for a while: a layer's cache, an updated state", "[io]") {
   using M = causal_lm<tall, weights<int8<32>>, kv_cache<int8<>>>;

@@ -321,12 +321,16 @@ TEST_CASE("a session refuses to go back to what its rings have forgotten, in wor
 }
 #endif
 
+namespace {
+
 /// Remembers which of its bytes were said to be out of use.
 struct told_arena : heap_arena {
   using heap_arena::heap_arena;
   mutable std::vector<std::pair<const void*, std::size_t>> told;
   void release(const void* p, std::size_t bytes) const { told.emplace_back(p, bytes); }
 };
+
+}  // namespace
 
 TEST_CASE("rings may lie in an arena of their own, which is told of each byte once", "[model]") {
   using M = causal_lm<narrow, kv_cache<f16>>;

@@ -16,7 +16,7 @@ constexpr std::uint32_t letter_of_byte(unsigned char byte) {
   };
   if (is_visible(byte)) return byte;
   std::uint32_t hidden = 0;  // those before it
-  for (std::uint32_t b = 0; b < byte; ++b) hidden += is_visible(b) ? 0 : 1;
+  for (std::uint32_t b = 0; b < byte; ++b) hidden += is_visible(b) ? 0u : 1u;
   return 0x100 + hidden;
 }
 

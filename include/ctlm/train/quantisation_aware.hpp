@@ -107,14 +107,16 @@ class weights_in_use<M, F, Optimizer> {
       const auto& codes = codes_.raw_matrix(i);
       const real* row = trained.raw_matrix(i).data + r * t.cols;
       auto scale = [&](std::size_t g) -> std::uint16_t& { return codes.scales[layout::scale_index(codes, r, g)]; };
+      real* const image = image_.raw_matrix(i).data + r * t.cols;
       if (step == 0) {
-        layout::encode(codes, r, row);
+        for (std::size_t j = 0; j < t.cols; ++j) image[j] = 1;  // plain squares, from which learning gets further
+        layout::encode(codes, r, row, static_cast<const real*>(image));
         for (std::size_t g = 0; g < F::groups(t.cols); ++g) scales_[s + g] = half_to_float(scale(g));
       } else {
         for (std::size_t g = 0; g < F::groups(t.cols); ++g) scale(g) = float_to_half(scales_[s + g]);
         layout::round(codes, r, row);
       }
-      layout::decode(codes, r, 0, t.cols, image_.raw_matrix(i).data + r * t.cols);
+      layout::decode(codes, r, 0, t.cols, image);
     });
     for (const tensor_info& t : M::tensors) {
       const std::size_t i = t.index();
