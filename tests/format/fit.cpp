@@ -3,6 +3,7 @@
 
 #include <ctlm/ctlm.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -38,11 +39,12 @@ double searched_error(const float* w, const float* importance, std::size_t n, do
     double error = 0, k0 = 0, kc = 0, kw = 0, kcc = 0, kcw = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const double at = std::nearbyint((w[i] - base) / scale + zero);
-      const double code = std::fmin(std::fmax(at, F::lowest), F::highest) - zero, k = counts<F>(w, importance, i);
+      const double code = std::min<double>(std::max<double>(at, F::lowest), F::highest) - zero,
+                   k = counts<F>(w, importance, i);
       error += k * std::pow(code * scale + base - w[i], 2);
       k0 += k, kc += k * code, kw += k * w[i], kcc += k * code * code, kcw += k * code * w[i];
     }
-    least = std::fmin(least, error);
+    least = std::min<double>(least, error);
     if (F::has_min) {
       scale = (k0 * kcw - kc * kw) / (k0 * kcc - kc * kc);
       base = (kw - scale * kc) / k0;
@@ -59,19 +61,19 @@ template <class F>
 double least_error(const float* w, const float* importance, std::size_t n) {
   double low = w[0], high = w[0], least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < n; ++i) {
-    low = std::fmin(low, w[i]);
-    high = std::fmax(high, w[i]);
+    low = std::min<double>(low, w[i]);
+    high = std::max<double>(high, w[i]);
   }
-  const double steps = F::highest - F::lowest, farthest = std::fmax(-low, high);
+  const double steps = F::highest - F::lowest, farthest = std::max<double>(-low, high);
   if (F::has_min) {
     for (double a = -0.06; a < 0.2; a += 0.02)
       for (double b = -0.06; b < 0.2; b += 0.02)
-        least = std::fmin(
+        least = std::min<double>(
             least, searched_error<F>(w, importance, n, (high - low) * (1 - a - b) / steps, low + a * (high - low)));
   } else {
     for (double ratio = 0.4; ratio < 1.5; ratio += 0.01)
       for (double sign : {-1.0, 1.0})
-        least = std::fmin(least, searched_error<F>(w, importance, n, sign * ratio * farthest * 2 / steps, 0));
+        least = std::min<double>(least, searched_error<F>(w, importance, n, sign * ratio * farthest * 2 / steps, 0));
   }
   return least;
 }
