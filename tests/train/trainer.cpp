@@ -149,13 +149,11 @@ TEST_CASE("training for a format sees the weights as that format stores them", "
   using Q = causal_lm<tiny_llama, weights<int4<32>>, compute<decoded>>;
   using T = trainer<M, recipe, optimizer<sgd>, trained_for<int4<32>>>;
   static_assert(T::train_bytes > M::train_bytes<recipe, optimizer<sgd>> + M::weight_bytes);
-  heap_arena memory(T::train_bytes), weight_memory(Q::weight_bytes), session_memory(Q::session_bytes);
+  heap_arena memory(T::train_bytes), session_memory(Q::session_bytes);
   T t(memory, {.optimizer = {.lr = 0.1f}});
   CHECK(memory.remaining() == 0);
   t.start_from([](const auto& w) { randomise<M>(w); });
-  Q::weights w(weight_memory);
-  quantise(t.weights(), w);
-  Q::session s(w, session_memory);
+  Q::session s(t.quantised(), session_memory);
   const auto tokens = random_tokens(33, 61);
   std::vector<token> inputs(T::batch_tokens), targets(T::batch_tokens, ignore_token);
   std::copy(tokens.begin(), tokens.end() - 1, inputs.begin());
