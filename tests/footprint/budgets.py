@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SECONDS, MEGABYTES = 6.0, 400.0  # of a program a page long; examples/demo is ten, and may take 500 MB
+SECONDS, MEGABYTES = 5.0, 400.0  # of a program a page long; examples/demo is ten, and may take 500 MB
 
 TAG = """#include <ctlm.hpp>
 struct tag { static constexpr ctlm::llama_config config{.vocab = 512, .d_model = 64, .layers = LAYERS, .heads = 8,

@@ -5,7 +5,7 @@
   run.py PROGRAMS CORPUS [MINUTES]
 
 PROGRAMS is the folder of the programs fuzz_*; CORPUS keeps, for each target, the inputs that reached something new, and in
-CORPUS/findings those that broke a promise. Each target runs for 10 seconds, or all of them together for MINUTES.
+CORPUS/findings those that broke a promise. Each target runs for 20 seconds, or all of them together for MINUTES.
 """
 import concurrent.futures
 import os
@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 
-AT_A_TIME, SECONDS = 2, 10
+AT_A_TIME, SECONDS = 2, 20
 ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", "UBSAN_OPTIONS": "abort_on_error=1:print_stacktrace=1"}
 
 programs, corpus = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()

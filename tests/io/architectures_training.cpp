@@ -50,7 +50,8 @@ double worst_loss() {
 TEMPLATE_TEST_CASE("training follows transformers from the stored weights on", "[io]", gpt2, llama, mistral, qwen2,
                    qwen3, gemma2, gemma3_text, mixtral, qwen3_moe) {
   INFO(TestType::folder);
-  // Found: 3e-6 with vector units; without, where sums have another order, up to 2e-4 (qwen3): AdamW's first steps are
-  // as long for gradients that are rounding noise as for others.
-  CHECK(worst_loss<TestType>() < 1e-3);
+  // Found: 3e-6 with vector units. Of qwen3 up to 2e-4 where sums have another order (-O1, or no vector units): AdamW's
+  // first steps are as long for gradients that are rounding noise as for others.
+  constexpr double limit = std::is_same_v<TestType, qwen3> ? 5e-4 : 1e-4;
+  CHECK(worst_loss<TestType>() < limit);
 }
