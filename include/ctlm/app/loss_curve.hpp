@@ -3,13 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "../core/math.hpp"
 #include "../core/types.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -40,7 +40,7 @@ class loss_curve {
     s += path(smoothed(), f, "#1f77b4", 2.2);
     s += path(validation, f, "#d62728", 1.6);
     for (const loss_point& p : validation)
-      if (std::isfinite(p.loss))
+      if (math::isfinite(p.loss))
         s += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\" fill=\"#d62728\"/>\n", f.x(p), f.y(p));
     legend(s, 600, 70, "#1f77b4", "training loss");
     legend(s, 600, 92, "#d62728", "validation loss");
@@ -63,14 +63,14 @@ class loss_curve {
     double low = std::numeric_limits<double>::infinity(), high = -low;
     for (const auto* points : {&training, &validation})
       for (const loss_point& p : *points) {
-        if (!std::isfinite(p.loss)) continue;
+        if (!math::isfinite(p.loss)) continue;
         f.steps = std::max(f.steps, static_cast<double>(p.step));
         low = std::min(low, static_cast<double>(p.loss));
         high = std::max(high, static_cast<double>(p.loss));
       }
     if (low > high) return f;
     // Never so narrow that two ticks are the same number.
-    const double margin = std::max(0.01, 1e-6 * std::max(std::fabs(low), std::fabs(high)));
+    const double margin = std::max(0.01, 1e-6 * std::max(math::abs(low), math::abs(high)));
     f.low = low - 0.08 * (high - low) - margin;
     if (low >= 0) f.low = std::max(0.0, f.low);
     f.high = high + 0.05 * (high - low) + margin;
@@ -79,18 +79,21 @@ class loss_curve {
 
   /// 1, 2 or 5 times a power of ten, about `count` of them in `range`.
   static double tick(double range, double count) {
-    const double power = std::pow(10.0, std::floor(std::log10(range / count)));
+    double power = 1;
+    while (power < range / count / 10 && power < 1e300) power *= 10;
+    while (power > range / count) power /= 10;
     const double lead = range / count / power;
     return (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10) * power;
   }
 
   static void grid(std::string& s, const frame& f) {
     const double dy = tick(f.high - f.low, 6), dx = tick(f.steps, 8);
-    const double lowest = std::ceil(f.low / dy);
+    const double below = static_cast<double>(static_cast<long long>(f.low / dy));  // towards 0
+    const double lowest = below * dy < f.low ? below + 1 : below;
     for (int i = 0; i < most_ticks && (lowest + i) * dy <= f.high; ++i) {
       const double v = (lowest + i) * dy;
       s += format("<path d=\"M%.0f %.1fH%.0f\" stroke=\"#e5e5e5\"/>\n", left, f.y(v), right);
-      s += text(left - 8, f.y(v) + 4, "end", "fill=\"#444\"", format("%g", std::round(v * 1e6) / 1e6));
+      s += text(left - 8, f.y(v) + 4, "end", "fill=\"#444\"", format("%g", math::abs(v) < 1e-6 * dy ? 0 : v));
     }
     for (int i = 0; i < most_ticks && i * dx <= f.steps * 1.0001; ++i) {
       const double x = left + (right - left) * (i * dx) / f.steps;
@@ -110,7 +113,7 @@ class loss_curve {
     std::vector<loss_point> s;
     std::vector<double> sums{0};
     for (const loss_point& p : training)
-      if (std::isfinite(p.loss)) {
+      if (math::isfinite(p.loss)) {
         s.push_back(p);
         sums.push_back(sums.back() + static_cast<double>(p.loss));
       }
@@ -126,7 +129,7 @@ class loss_curve {
   static std::string path(const std::vector<loss_point>& points, const frame& f, const char* colour, double width) {
     std::string d;
     for (const loss_point& p : points)
-      if (std::isfinite(p.loss)) d += format("%c%.1f %.1f", d.empty() ? 'M' : 'L', f.x(p), f.y(p));
+      if (math::isfinite(p.loss)) d += format("%c%.1f %.1f", d.empty() ? 'M' : 'L', f.x(p), f.y(p));
     return "<path d=\"" + d + "\" fill=\"none\" stroke=\"" + colour + format("\" stroke-width=\"%.1f\"/>\n", width);
   }
   static void legend(std::string& s, double x, double y, const char* colour, const char* label) {

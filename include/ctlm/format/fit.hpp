@@ -74,13 +74,17 @@ struct group {
     float counts[fit_piece]{};
     for (std::size_t first = 0; first < n; first += fit_piece) {
       const std::size_t size = smaller(fit_piece, n - first);
-      if (importance != nullptr)
-        for (std::size_t i = 0; i < size; ++i) counts[i] = importance[first + i];
-      else if (favours_large)
-        for (std::size_t i = 0; i < size; ++i) counts[i] = math::product(w[first + i], w[first + i]);
-      else
-        for (std::size_t i = 0; i < size; ++i) counts[i] = 1;
+      weigh(first, size, counts);
       f(w + first, static_cast<const float*>(counts), size);
+    }
+  }
+
+ private:
+  /// How much errors of numbers [first, first + size) count.
+  CTLM_NOINLINE constexpr void weigh(std::size_t first, std::size_t size, float* counts) const {
+    for (std::size_t i = 0; i < size; ++i) {
+      const float x = w[first + i];
+      counts[i] = importance != nullptr ? importance[first + i] : favours_large ? math::product(x, x) : 1.0f;
     }
   }
 };
@@ -116,7 +120,7 @@ struct sums {
 
 /// The weighted error of a group.
 template <class F>
-constexpr float error_of(const affine<F>& a, const group& g) {
+CTLM_NOINLINE constexpr float error_of(const affine<F>& a, const group& g) {
   return sums<1>(g, [&](float w, float counts, float* error) {
     const float d = a.missing(w);
     error[0] = math::product(math::product(d, d), counts);
@@ -199,14 +203,16 @@ constexpr affine<F> refitted(const affine<F>& a, const group& g) {
 /// For a group whose scale is smaller than half precision's least number: with that number as the scale, the group's
 /// larger numbers do not become zero. Chosen only if its error is less than that of a scale of zero.
 template <class F>
-constexpr affine<F> least_affine(const affine<F>& none, const extremes& e, const group& g) {
+CTLM_NOINLINE constexpr affine<F> least_affine(const affine<F>& none, const extremes& e, const group& g) {
   constexpr float least = 0x1p-24f;
   if (F::has_min && e.low == e.high) return none;
-  auto error = [&](const affine<F>& a) {
-    return sums<1>(g, [&](float w, float, float* to) { to[0] = math::product(a.missing(w), a.missing(w)); })[0];
-  };
   const affine<F> a(least, e.low - least * static_cast<float>(F::lowest));
-  return error(a) < error(none) ? a : none;
+  float more = 0;  // what the squared error of `none` is more than that of `a`
+  for (std::size_t i = 0; i < g.n; ++i) {
+    const float d = none.missing(g.w[i]), b = a.missing(g.w[i]);
+    more += math::product(d, d) - math::product(b, b);
+  }
+  return more > 0 ? a : none;
 }
 
 }  // namespace fit_detail
@@ -220,12 +226,11 @@ constexpr affine<F> best_affine(const float* w, std::size_t n, const float* impo
   const fit_detail::group g{w, importance, n, F::favours_large};
   affine<F> best;
   if constexpr (F::searched) {
-    auto first = fit_detail::candidates<F>(e).best(g);
-    if (importance != nullptr)
-      for (std::size_t i = 1; i <= 3; ++i)
-        if (const auto other = fit_detail::candidates<F>(e, 0.12f * static_cast<float>(i)).best(g);
-            other.error < first.error)
-          first = other;
+    fit_detail::judged<F> first{};
+    for (std::size_t i = 0; i < (importance == nullptr ? 1 : 4); ++i)
+      if (const auto other = fit_detail::candidates<F>(e, 0.12f * static_cast<float>(i)).best(g);
+          i == 0 || other.error < first.error)
+        first = other;
     const affine<F> again = fit_detail::refitted(first.a, g);
     best = fit_detail::error_of(again, g) < first.error ? again : first.a;
   } else {
