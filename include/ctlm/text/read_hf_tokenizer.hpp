@@ -3,9 +3,9 @@
 #pragma once
 
 #include "../core/json.hpp"
+#include "../io/gguf_tokenizer.hpp"
+#include "../io/heap_keys.hpp"
 #include "../memory/out_of_memory.hpp"
-#include "gguf_tokenizer.hpp"
-#include "heap_keys.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
