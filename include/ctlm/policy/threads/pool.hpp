@@ -162,17 +162,17 @@ class pool {
     try {
       take_tasks(worker);
     } catch (...) {
-      if (!failed_.exchange(true, std::memory_order_relaxed)) exception_ = std::current_exception();
+      if (!failed_.exchange(1, std::memory_order_relaxed)) exception_ = std::current_exception();
       for (std::size_t w = 0; w < workers_; ++w) next_[w].at.store(share(w + 1), std::memory_order_relaxed);
     }
   }
   void rethrow() {
     if (!failed_.load(std::memory_order_relaxed)) return;
-    failed_.store(false, std::memory_order_relaxed);
+    failed_.store(0, std::memory_order_relaxed);
     std::rethrow_exception(static_cast<std::exception_ptr&&>(exception_));
   }
 
-  std::atomic<bool> failed_{false};
+  std::atomic<unsigned> failed_{0};  // a word: RISC-V exchanges no single byte without a library
   std::exception_ptr exception_;
 #else
   void work(std::size_t worker) { take_tasks(worker); }
