@@ -132,4 +132,51 @@ TEST_CASE("stop tokens are a number or a list in config.json", "[app]") {
   CHECK(with("{}").value().empty());
   CHECK(with(R"({"eos_token_id": "</s>"})").error().code == errc::corrupt);
   CHECK(with(R"({"eos_token_id": [1, 99999999999]})").error().code == errc::unsupported);
+  CHECK(words(with(R"({"eos_token_id": [1, 2.5]})").error()) ==
+        "ctlm: eos_token_id of config.json is neither a token nor a list of tokens (byte 21)");
+}
+
+TEST_CASE("stop tokens are those of all three files of a model, each once", "[app]") {
+  const scratch_folder f;
+  using tokens = std::vector<token>;
+  auto found = [&] { return stop_tokens(f.path.c_str()); };
+  f.write("generation_config.json", R"({"eos_token_id": [151645, 151643]})");  // as Qwen2.5-Instruct has them
+  CHECK(found().value() == tokens{151645, 151643});
+  f.write("config.json", R"({"eos_token_id": 151643})");
+  CHECK(found().value() == tokens{151643, 151645});
+  f.write("generation_config.json", R"({"eos_token_id": 2})");
+  CHECK(found().value() == tokens{151643, 2});
+  f.write("generation_config.json", R"({"eos_token_id": null, "temperature": 0.5})");
+  CHECK(found().value() == tokens{151643});
+  f.write("generation_config.json", R"({"eos_token_id": [2, "</s>"]})");
+  CHECK(found().error().code == errc::corrupt);
+  CHECK(words(found().error()) ==
+        "ctlm: eos_token_id of generation_config.json is neither a token nor a list of tokens (byte 21)");
+  f.write("generation_config.json", R"({"eos_token_id": [2)");
+  CHECK(words(found().error()) == "ctlm: generation_config.json is no JSON, or none that is read, from byte 19 on");
+  CHECK(found().error().code == errc::truncated);
+  f.write("generation_config.json", "{}");
+
+  auto tokenizer = [&](const char* text) {
+    f.write("tokenizer_config.json", text);
+    return found();
+  };
+  CHECK(tokenizer(R"({"eos_token": "<e>", "added_tokens_decoder": {"1": {"content": "<s>"}, "9": {"content": "<e>"}}})")
+            .value() == tokens{151643, 9});
+  CHECK(tokenizer(R"({"eos_token": {"content": "<s>"}, "added_tokens_decoder": {"1": {"content": "\u003cs>"}}})")
+            .value() == tokens{151643, 1});
+  CHECK(tokenizer(R"({"eos_token": "<e>"})").value() == tokens{151643});
+  CHECK(tokenizer(R"({"eos_token": null, "added_tokens_decoder": {"1": {"content": ""}}})").value() == tokens{151643});
+  CHECK(tokenizer(R"({"eos_token": "<e>", "added_tokens_decoder": {"1x": {"content": "<e>"}}})").error().code ==
+        errc::corrupt);
+}
+
+TEST_CASE("stop tokens come from the folder of the model, not from the one around it", "[app]") {
+  const scratch_folder f;
+  f.write("config.json", R"({"eos_token_id": 1})");
+  f.write("generation_config.json", R"({"eos_token_id": 2})");
+  fs::create_directories(f.path / "model");
+  CHECK(stop_tokens((f.path / "model").c_str()).value().empty());
+  f.write("model/config.json", R"({"eos_token_id": 3})");
+  CHECK(stop_tokens((f.path / "model").c_str()).value() == std::vector<token>{3});
 }

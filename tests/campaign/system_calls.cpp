@@ -134,6 +134,64 @@ TEST_CASE("every system call of writing a flash image may fail once", "[campaign
                             [&] { return write_image<lm>(path.c_str(), image.weights); });
 }
 
+TEST_CASE("every system call of writing a model for other programs may fail once", "[campaign]") {
+  using M = causal_lm<small_model>;
+  scratch_folder folder;
+  heap_arena memory{M::weight_bytes};
+  M::weights weights{memory};
+  initialise(weights, 5);
+  const auto words = to_gguf(byte_tokenizer());
+  auto fail_all = [&](const char* name, auto save) {
+    const std::string path = folder / name;
+    REQUIRE(save(path));
+    const std::string after = contents_of(path);
+    fail_every_call_of_saving(folder, path, "what was there", after, [&] { return save(path); });
+  };
+  fail_all("model.gguf", [&](const std::string& path) { return save_gguf<M>(path.c_str(), weights); });
+  fail_all("model.safetensors", [&](const std::string& path) { return save_weights(path.c_str(), weights); });
+}
+
+TEST_CASE("every system call of writing a folder of Hugging Face may fail once", "[campaign]") {
+  using M = causal_lm<small_model>;
+  scratch_folder folder;
+  heap_arena memory{M::weight_bytes};
+  M::weights weights{memory};
+  initialise(weights, 5);
+  const auto save = [&]() -> result<void> {
+    if (const auto r = save_hf<M>(folder.path.c_str(), weights); !r) return r;
+    return save_hf_tokenizer(folder.path.c_str(), byte_tokenizer());
+  };
+  REQUIRE(save());
+  const auto names = folder.names();
+  REQUIRE(names.size() == 5);
+  std::vector<std::string> after;
+  for (const std::string& n : names) after.push_back(contents_of(folder / n));
+  fail_every_call(
+      [&] {
+        const bool armed = faults.armed.exchange(false);
+        for (const std::string& n : names) put_contents(folder / n, "before");
+        faults.armed = armed;
+        return save();
+      },
+      [&](const result<void>& r) {
+        CHECK(folder.names() == names);
+        for (std::size_t i = 0; i < names.size(); ++i) {  // each file is a whole one
+          const std::string now = contents_of(folder / names[i]);
+          CHECK((now == after[i] || (!r && now == "before")));
+        }
+      });
+}
+
+TEST_CASE("every system call of reading a folder's tokenizer may fail once", "[campaign]") {
+  scratch_folder folder;
+  put_contents(folder / "tokenizer.json",
+               R"({"pre_tokenizer": {"type": "ByteLevel"}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1},
+                   "merges": []}})");
+  put_contents(folder / "tokenizer_config.json", R"({"eos_token": "b"})");
+  fail_every_call([&] { return read_hf_tokenizer(folder.path.c_str()); },
+                  [&](const result<gguf_tokenizer>& r) { CHECK((!r || r->eos == 1)); });
+}
+
 TEST_CASE("saving and loading byte by byte is slow and right", "[campaign]") {
   scratch_folder folder;
   const std::string path = folder / "run.ctlm";

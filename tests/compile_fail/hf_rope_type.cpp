@@ -1,9 +1,9 @@
 // expect: ctlm: config.json says something that changes results and that ctlm does not support
-// expect: not_supported<.*(rope_type|'r', 'o', 'p', 'e', '_', 't').*(longrope|'l', 'o', 'n', 'g')
+// expect: not_supported<.*(rope_type|'r', 'o', 'p', 'e', '_', 't').*(proportional|'p', 'r', 'o', 'p')
 #include <ctlm/ctlm.hpp>
 
 #ifdef CTLM_EXPECT_FAIL
-#define TYPE "longrope"
+#define TYPE "proportional"
 #else
 #define TYPE "linear"
 #endif

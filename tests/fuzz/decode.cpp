@@ -1,21 +1,30 @@
-// session: any tokens in any order of calls give logits or a ctlm::error, after which the session goes on.
+// session: any tokens in any order of calls give logits or a ctlm::error, after which the session goes on. The same for
+// one whose layers have a window, and keep a ring of positions.
 #include "fuzz.hpp"
 
 #include <cmath>
 
 using namespace ctlm;
-using lm = causal_lm<fuzz::tiny, weights<int4<32>>, kv_cache<int8<>>, prompt_chunk<4>>;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace {
+
+struct windowed {
+  static constexpr mistral_config config{
+      .vocab = 11, .d_model = 8, .layers = 2, .heads = 2, .kv_heads = 1, .d_ff = 12, .context = 6, .window = 2};
+};
+
+template <class Tag, std::size_t Chunk>
+void run(const std::uint8_t* data, std::size_t size) {
+  using lm = causal_lm<Tag, weights<int4<32>>, kv_cache<int8<>>, prompt_chunk<Chunk>>;
   static heap_arena memory(lm::weight_bytes);
-  static const lm::weights weights = [] {
-    lm::weights w(memory);
+  static const typename lm::weights weights = [] {
+    typename lm::weights w(memory);
     fuzz::randomise<lm>(w);
     return w;
   }();
-  static const lm::const_weights views = weights;
+  static const typename lm::const_weights views = weights;
   heap_arena room(lm::session_bytes);
-  lm::session session(views, room);
+  typename lm::session session(views, room);
   auto check_logits = [](span<float> logits) {
     fuzz::require(logits.size() == lm::shape.vocab, "there is a logit for every token");
     for (float x : logits) fuzz::require(std::isfinite(x), "logits are numbers");
@@ -28,7 +37,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t before = session.position();
     fuzz::succeeds([&] {
       if (what % 8 == 0) session.reset();
-      if (what % 8 == 1) session.rewind(in.below(8));
+      if (what % 8 == 1) {
+        const std::size_t to = in.below(8);
+        const bool can = session.can_rewind(to);
+        fuzz::require(fuzz::succeeds([&] { session.rewind(to); }) == can, "a session can be rewound where it says so");
+      }
       if (what % 8 == 2) check_logits(session.decode(in.number<token>()));
       if (what % 8 == 3) session.score(tokens, [&](std::size_t, span<float> logits) { check_logits(logits); });
       if (what % 8 > 3) {
@@ -40,6 +53,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   session.reset();
   check_logits(session.decode(1));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  run<fuzz::tiny, 4>(data, size);
+  run<windowed, 2>(data, size);
   return 0;
 }
 

@@ -12,10 +12,12 @@
 #include "architectures/llama_llama3/config.hpp"
 #include "architectures/llama_yarn/config.hpp"
 #include "architectures/mistral/config.hpp"
+#include "architectures/mixtral/config.hpp"
 #include "architectures/phi3/config.hpp"
 #include "architectures/phi3_partial/config.hpp"
 #include "architectures/qwen2/config.hpp"
 #include "architectures/qwen3/config.hpp"
+#include "architectures/qwen3_moe/config.hpp"
 #include "architectures/smollm3/config.hpp"
 #include "catch.hpp"
 #include "paths.hpp"
@@ -55,6 +57,8 @@ CTLM_GOLDEN_MODEL(phi3_partial, 0);
 CTLM_GOLDEN_MODEL(gemma, 0);
 CTLM_GOLDEN_MODEL(gemma2, 0);
 CTLM_GOLDEN_MODEL(gemma3_text, 0);
+CTLM_GOLDEN_MODEL(mixtral, 0);
+CTLM_GOLDEN_MODEL(qwen3_moe, 0);
 
 inline std::string path_of(const char* folder, const char* file) {
   return std::string(paths::source) + "/tests/io/architectures/" + folder + "/" + file;
@@ -85,9 +89,9 @@ class golden {
 
 /// Fills weights from a model's file.
 template <class M>
-void load(const char* folder, const typename M::weights& weights) {
+void load(const char* folder, const typename M::weights& weights, const char* file = "model.safetensors") {
   tensor_report report;
-  const auto done = load_safetensors<M>(path_of(folder, "model.safetensors").c_str(), weights, &report);
+  const auto done = load_safetensors<M>(path_of(folder, file).c_str(), weights, &report);
   INFO(folder << ": " << report.text);
   REQUIRE(done);
 }

@@ -48,7 +48,9 @@ double worst_loss() {
 }  // namespace
 
 TEMPLATE_TEST_CASE("training follows transformers from the stored weights on", "[io]", gpt2, llama, mistral, qwen2,
-                   qwen3, gemma2, gemma3_text) {
+                   qwen3, gemma2, gemma3_text, mixtral, qwen3_moe) {
   INFO(TestType::folder);
-  CHECK(worst_loss<TestType>() < 1e-4);  // found: 3e-6
+  // Found: 3e-6 with vector units; without, where sums have another order, up to 2e-4 (qwen3): AdamW's first steps are
+  // as long for gradients that are rounding noise as for others.
+  CHECK(worst_loss<TestType>() < 1e-3);
 }

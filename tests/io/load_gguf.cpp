@@ -146,5 +146,171 @@ TEST_CASE("a GGUF file of another model is refused, and says in what it differs"
   REQUIRE(file);
   const auto text = gguf_config_text(*file);
   REQUIRE(text);
-  CHECK(std::string(hf::config(text->c_str()).problem.value.letters) == "\"longrope\"");
+  const hf::problem problem = hf::config(text->c_str()).problem;  // GGUF files have the divisors as tensors
+  CHECK(std::string(problem.key.letters) == "short_factor");
+  CHECK(std::string(problem.value.letters) == "missing");
+}
+
+namespace {
+
+struct gguf_experts {
+  static constexpr qwen3_moe_config config{.vocab = 40,
+                                           .d_model = 32,
+                                           .layers = 2,
+                                           .heads = 4,
+                                           .kv_heads = 2,
+                                           .head_dim = 16,
+                                           .d_ff = 12,
+                                           .context = 64,
+                                           .rope_theta = 5000.0,
+                                           .experts = 5,
+                                           .experts_per_token = 2};
+};
+struct gguf_mixtral {
+  static constexpr mixtral_config config{.vocab = 40,
+                                         .d_model = 32,
+                                         .layers = 2,
+                                         .heads = 4,
+                                         .kv_heads = 2,
+                                         .d_ff = 12,
+                                         .context = 64,
+                                         .rope_theta = 5000.0,
+                                         .experts = 5,
+                                         .experts_per_token = 2};
+};
+
+struct fewer {
+  static constexpr mixtral_config config = [] {
+    mixtral_config c = gguf_mixtral::config;
+    c.experts = 4;
+    return c;
+  }();
+};
+
+/// A tensor of the file, and for each of its rows the numbers of ours.
+struct source {
+  std::string name;
+  std::vector<std::size_t> dimensions;
+  std::vector<const float*> rows;
+};
+
+/// What llama.cpp's files of models with experts hold: queries and keys in pairs where the architecture is "llama".
+template <class M>
+std::vector<source> sources_of(const typename M::weights& w, bool paired) {
+  using id = tensor_id;
+  constexpr decoder_shape s = M::shape;
+  std::vector<source> all;
+  auto vector = [&](const std::string& name, const float* p, std::size_t n) { all.push_back({name, {n}, {p}}); };
+  auto matrix = [&](const std::string& name, id tensor, std::size_t layer, std::size_t first, std::size_t rows,
+                    bool pairs = false) {
+    const auto m = w.matrix_of(tensor, layer);
+    source t{name, {rows, m.cols}, {}};
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t i = r % s.head_dim;
+      const std::size_t ours = pairs ? r - i + i % 2 * (s.head_dim / 2) + i / 2 : r;
+      t.rows.push_back(m.data + (first + ours) * m.cols);
+    }
+    all.push_back(t);
+  };
+  auto experts = [&](const std::string& name, id tensor, std::size_t layer, std::size_t first, std::size_t rows) {
+    const auto m = w.matrix_of(tensor, layer);
+    source t{name, {s.experts, rows, m.cols}, {}};
+    for (std::size_t e = 0; e < s.experts; ++e)
+      for (std::size_t r = 0; r < rows; ++r) t.rows.push_back(m.data + (e * (m.rows / s.experts) + first + r) * m.cols);
+    all.push_back(t);
+  };
+  matrix("token_embd.weight", id::token_embedding, 0, 0, s.vocab);
+  for (std::size_t l = 0; l < s.layers; ++l) {
+    const std::string block = "blk." + std::to_string(l) + ".";
+    vector(block + "attn_norm.weight", w.vector_of(id::norm1_weight, l), s.d_model);
+    matrix(block + "attn_q.weight", id::qkv_weight, l, 0, s.q_dim(), paired);
+    matrix(block + "attn_k.weight", id::qkv_weight, l, s.q_dim(), s.kv_dim(), paired);
+    matrix(block + "attn_v.weight", id::qkv_weight, l, s.q_dim() + s.kv_dim(), s.kv_dim());
+    if (s.qk_norm) {
+      vector(block + "attn_q_norm.weight", w.vector_of(id::q_norm_weight, l), s.head_dim);
+      vector(block + "attn_k_norm.weight", w.vector_of(id::k_norm_weight, l), s.head_dim);
+    }
+    matrix(block + "attn_output.weight", id::out_weight, l, 0, s.d_model);
+    vector(block + "ffn_norm.weight", w.vector_of(id::norm2_weight, l), s.d_model);
+    const float* router = w.vector_of(id::router_weight, l);
+    source gate{block + "ffn_gate_inp.weight", {s.experts, s.d_model}, {}};
+    for (std::size_t e = 0; e < s.experts; ++e) gate.rows.push_back(router + e * s.d_model);
+    all.push_back(gate);
+    experts(block + "ffn_gate_exps.weight", id::up_weight, l, 0, s.d_ff);
+    experts(block + "ffn_up_exps.weight", id::up_weight, l, s.d_ff, s.d_ff);
+    experts(block + "ffn_down_exps.weight", id::down_weight, l, 0, s.d_model);
+  }
+  vector("output_norm.weight", w.vector_of(id::norm_weight), s.d_model);
+  matrix("output.weight", id::head_weight, 0, 0, s.vocab);
+  return all;
+}
+
+template <class M>
+void write_experts(const typename M::weights& w, const std::string& architecture, const std::string& path) {
+  constexpr decoder_shape s = M::shape;
+  gguf_writer out;
+  out.set("general.architecture", architecture.c_str());
+  auto number = [&](const char* key, std::size_t n) {
+    out.set((architecture + "." + key).c_str(), static_cast<std::uint32_t>(n));
+  };
+  number("block_count", s.layers);
+  number("embedding_length", s.d_model);
+  number("feed_forward_length", s.qk_norm ? 96 : s.d_ff);  // of layers without experts, if there are any
+  if (s.qk_norm) number("expert_feed_forward_length", s.d_ff);
+  number("attention.head_count", s.heads);
+  number("attention.head_count_kv", s.kv_heads);
+  number("attention.key_length", s.head_dim);
+  number("context_length", s.context);
+  number("expert_count", s.experts);
+  number("expert_used_count", s.experts_per_token);
+  out.set((architecture + ".attention.layer_norm_rms_epsilon").c_str(), s.norm_eps);
+  out.set((architecture + ".rope.freq_base").c_str(), static_cast<float>(s.rope_theta));
+  const auto all = sources_of<M>(w, architecture == "llama");
+  for (const source& t : all) out.add_tensor(t.name.c_str(), t.dimensions, gguf_encoding::f32);
+  REQUIRE(out.write(path.c_str(), [&](std::size_t tensor, std::size_t row, float* to) {
+    const source& t = all[tensor];
+    std::copy(t.rows[row], t.rows[row] + t.dimensions.back(), to);
+  }));
+}
+
+template <class M>
+void comes_back(const char* architecture) {
+  const scratch_folder folder;
+  running<M> r, again;
+  randomise<M>(r.weights, 0.3);
+  write_experts<M>(r.weights, architecture, folder / "model.gguf");
+  tensor_report report;
+  const auto loaded = load_gguf<M>((folder / "model.gguf").c_str(), again.weights, &report);
+  INFO(report.text);
+  REQUIRE(loaded);
+  const auto a = r.weights.bytes(), b = again.weights.bytes();
+  CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+  const auto file = gguf_file::open((folder / "model.gguf").c_str());
+  REQUIRE(file);
+  const auto text = gguf_config_text(*file);
+  REQUIRE(text);
+  const auto config = hf::config(text->c_str());
+  REQUIRE(config.problem.what == hf::problem::none);
+  decoder_shape::for_each_field([&](const char* name, auto field) {
+    INFO(name);
+    CHECK(config.shape(true).*field == M::shape.*field);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("models with experts come back from GGUF files, to the bit, and so do their configs", "[io]") {
+  comes_back<causal_lm<gguf_experts>>("qwen3moe");
+  comes_back<causal_lm<gguf_mixtral>>("llama");
+}
+
+TEST_CASE("a GGUF file with another number of experts is refused", "[io]") {
+  const scratch_folder folder;
+  running<causal_lm<gguf_mixtral>> r;
+  write_experts<causal_lm<gguf_mixtral>>(r.weights, "llama", folder / "model.gguf");
+  running<causal_lm<fewer>> other;
+  const auto loaded = load_gguf<causal_lm<fewer>>((folder / "model.gguf").c_str(), other.weights);
+  REQUIRE_FALSE(loaded);
+  CHECK(std::string(explain(loaded.error()).text) ==
+        "ctlm: this GGUF file is of another model: llama.expert_count is 5 there and 4 here");
 }

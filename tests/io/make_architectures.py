@@ -3,7 +3,7 @@
 """Makes what tests/io/architectures*.cpp compare with: tiny random models of each architecture, saved by transformers,
 and what transformers computes with them.
 
-  make_architectures.py tests/io/architectures     made with transformers 5.24.0 and torch 2.13.0, on a processor
+  make_architectures.py tests/io/architectures [NAME...]     made with transformers 5.24.0 and torch 2.13.0, on a processor
 
 For each model a folder with config.json, model.safetensors (bfloat16) and golden.safetensors:
   ids        [64]          random tokens
@@ -11,7 +11,8 @@ For each model a folder with config.json, model.safetensors (bfloat16) and golde
   greedy     [32]          the tokens that follow the first 16 ids, each the most likely one
   train_ids  [20][2][33]   of some models: a batch of each step, whose last 32 tokens are the targets
   losses     [20]          of some models: the loss before each step of AdamW
-config.hpp in it has the text of config.json, for the compiler.
+config.hpp in it has the text of config.json, for the compiler. Of some models with experts, fused.safetensors has the
+same weights as transformers holds them in memory, all experts of a layer in one tensor.
 
 Numbers of weights are rounded to bfloat16 first, so that a file of half the size has the very weights that
 transformers computes with in single precision. They are large, so that logits differ by some units.
@@ -27,7 +28,7 @@ from transformers import AutoModelForCausalLM
 POSITIONS, PROMPT, GREEDY = 64, 16, 32
 STEPS, BATCH, SEQUENCE = 20, 2, 32
 LR, BETAS, EPS, DECAY = 1e-3, (0.9, 0.95), 1e-8, 0.1
-TRAINED = {"gpt2", "llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "mistral"}
+TRAINED = {"gpt2", "llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "mistral", "mixtral", "qwen3_moe"}
 
 COMMON = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
           "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 48, "max_position_embeddings": 128,
@@ -74,7 +75,15 @@ MODELS = {  # name: (class of the config, what it is given)
                               "rope_parameters": {
                                   "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000.0},
                                   "sliding_attention": {"rope_type": "default", "rope_theta": 100.0}}}),
+    "mixtral": (transformers.MixtralConfig,
+                COMMON | {"intermediate_size": 24, "num_local_experts": 4, "num_experts_per_tok": 2,
+                          "sliding_window": 24}),
+    # Rows of an expert's matrices that are no multiple of sixteen; shares that are not normalised.
+    "qwen3_moe": (transformers.Qwen3MoeConfig,
+                  COMMON | {"head_dim": 16, "moe_intermediate_size": 12, "num_experts": 6, "num_experts_per_tok": 3,
+                            "norm_topk_prob": False}),
 }
+FUSED = {"qwen3_moe"}
 
 
 def make_model(name, seed):
@@ -151,6 +160,9 @@ def make(folder, name, seed):
     logits, greedy = compute(model, name, ids)
     golden = {"ids": ids.to(torch.uint8), "logits": logits, "greedy": greedy.to(torch.uint8)}
     make_model(name, seed).to(torch.bfloat16).save_pretrained(folder / name)
+    if name in FUSED:
+        save_file({key: p.detach().to(torch.bfloat16) for key, p in model.named_parameters()},
+                  folder / name / "fused.safetensors")
     if name in TRAINED:
         # Tokens that follow each other by a rule, with a little chance, so that there is something to learn.
         steps = torch.randint(3, (STEPS, BATCH, SEQUENCE + 1), generator=random)
@@ -166,6 +178,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     target = pathlib.Path(sys.argv[1])
     for number, model_name in enumerate(MODELS):
+        if sys.argv[2:] and model_name not in sys.argv[2:]:
+            continue
         make(target, model_name, number)
         text = (target / model_name / "config.json").read_text()
         (target / model_name / "config.hpp").write_text(

@@ -20,6 +20,11 @@ struct learned {  // another spec: biases, learned positions
   static constexpr gpt2_config config{.vocab = 97, .d_model = 48, .layers = 5, .heads = 3, .context = 24};
 };
 
+struct routed {  // experts, whose rows are no multiple of sixteen: an offloaded layer has all of them
+  static constexpr mixtral_config config{
+      .vocab = 97, .d_model = 48, .layers = 5, .heads = 3, .d_ff = 20, .context = 24, .experts = 4};
+};
+
 struct spilled_recipe {
   static constexpr train_config config{.batch = 2};
 };
@@ -66,7 +71,9 @@ using tall_lm = causal_lm<tall, weights<int8<32>>, memory<offloaded<budget>>>;
 TEMPLATE_TEST_CASE("offloaded weights give the logits of resident ones", "[io][threads]", (tall_lm<300 << 10>),
                    (tall_lm<600 << 10>), (tall_lm<2 << 20>),
                    (causal_lm<learned, weights<f32>, memory<offloaded<600 << 10>>>),
-                   (causal_lm<learned, weights<int4<32, asymmetric>>, memory<offloaded<440 << 10>>>)) {
+                   (causal_lm<learned, weights<int4<32, asymmetric>>, memory<offloaded<440 << 10>>>),
+                   (causal_lm<routed, weights<int4<32, asymmetric>>, memory<offloaded<440 << 10>>>),
+                   (causal_lm<routed, weights<bf16>, memory<offloaded<440 << 10>>>)) {
   using M = TestType;
   using source = offloaded_weights<M>;
   using full = causal_lm<typename M::tag, weights<typename M::weight_format>>;

@@ -66,7 +66,8 @@ double worst_logit(const std::vector<double>& exact) {
 
 #define CTLM_ARCHITECTURES                                                                                       \
   tiny_llama3, scaled_llama<rope_kind::linear>, scaled_llama<rope_kind::yarn>, scaled_llama<rope_kind::dynamic>, \
-      tiny_mistral, tiny_qwen2, tiny_qwen3, tiny_smollm3, tiny_phi3, tiny_gemma, tiny_gemma2, tiny_gemma3
+      tiny_mistral, tiny_qwen2, tiny_qwen3, tiny_smollm3, tiny_phi3, tiny_gemma, tiny_gemma2, tiny_gemma3,       \
+      tiny_mixtral, tiny_qwen3_moe
 
 TEMPLATE_TEST_CASE("each architecture's gradients equal central differences", "[model][gradient]", CTLM_ARCHITECTURES) {
   const gradient_report report = compare_all_tensors<long_trainer<TestType>>(0.0f, fine);
@@ -75,7 +76,7 @@ TEMPLATE_TEST_CASE("each architecture's gradients equal central differences", "[
 }
 
 TEMPLATE_TEST_CASE("gradients through dropout and recomputation, of what not every model has", "[model][gradient]",
-                   tiny_gemma2, tiny_gemma3) {
+                   tiny_gemma2, tiny_gemma3, tiny_mixtral) {
   CHECK(compare_all_tensors<long_trainer<TestType>>(0.25f, fine).wrong() == "");
   CHECK(compare_all_tensors<long_trainer<TestType, recompute<2>>>(0.0f, fine).wrong() == "");
 }

@@ -62,6 +62,33 @@ struct tiny_phi3 {
                                       .rotary_dim = 6,
                                       .window = 7};
 };
+/// Rows of an expert's matrices are no multiple of sixteen. With these sizes, no row of the tests of gradients is so
+/// near to another choice of experts that a difference would change it: there the loss has a step.
+struct tiny_mixtral {
+  static constexpr mixtral_config config{.vocab = 23,
+                                         .d_model = 12,
+                                         .layers = 2,
+                                         .heads = 2,
+                                         .kv_heads = 1,
+                                         .d_ff = 10,
+                                         .context = 64,
+                                         .experts = 4,
+                                         .experts_per_token = 2,
+                                         .window = 5};
+};
+struct tiny_qwen3_moe {  // shares that are not normalised
+  static constexpr qwen3_moe_config config{.vocab = 23,
+                                           .d_model = 12,
+                                           .layers = 2,
+                                           .heads = 4,
+                                           .kv_heads = 2,
+                                           .head_dim = 6,
+                                           .d_ff = 10,
+                                           .context = 64,
+                                           .experts = 6,
+                                           .experts_per_token = 3,
+                                           .normalised_experts = false};
+};
 struct tiny_gemma {
   static constexpr gemma_config config{
       .vocab = 23, .d_model = 12, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 8, .d_ff = 20, .context = 64};

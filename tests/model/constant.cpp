@@ -15,6 +15,10 @@ struct seed_llama {
   static constexpr llama_config config{
       .vocab = 5, .d_model = 4, .layers = 1, .heads = 2, .kv_heads = 1, .d_ff = 4, .context = 3};
 };
+struct seed_mistral {
+  static constexpr mistral_config config{
+      .vocab = 5, .d_model = 4, .layers = 1, .heads = 2, .kv_heads = 1, .d_ff = 4, .context = 3, .window = 2};
+};
 struct recipe {
   static constexpr train_config config{.batch = 1};
 };
@@ -32,10 +36,10 @@ constexpr float loss_falls_by() {
 static_assert(loss_falls_by<seed_gpt2>() > 0.1f);
 static_assert(loss_falls_by<seed_llama>() > 0.01f);
 
-/// Weights by formula, quantised, and one token through the model.
-template <class Tag, class F>
+/// Weights by formula, quantised, and three tokens through the model.
+template <class Tag, class F, class Cache = int8<>, std::size_t Chunk = 8>
 constexpr float logit_spread() {
-  using M = causal_lm<Tag, weights<F>, kv_cache<int8<>>, backend<portable>>;
+  using M = causal_lm<Tag, weights<F>, kv_cache<Cache>, prompt_chunk<Chunk>, backend<portable>>;
   constant_arena memory;
   typename M::weights w(memory);
   int n = 0;
@@ -50,7 +54,8 @@ constexpr float logit_spread() {
     }
   typename M::session s(w, memory);
   s.decode(1);
-  const auto logits = s.decode(2);
+  s.decode(2);
+  const auto logits = s.decode(3);
   float low = logits[0], high = logits[0];
   for (float x : logits) {
     low = x < low ? x : low;
@@ -60,6 +65,9 @@ constexpr float logit_spread() {
 }
 static_assert(logit_spread<seed_llama, int4<32>>() > 0.1f);
 static_assert(logit_spread<seed_gpt2, int8<>>() > 0.1f);
+// With a chunk of 1, the layer keeps two of the three positions, and the last two go round the end of its ring.
+static_assert(logit_spread<seed_mistral, f32, f32, 1>() > 0.1f);
+static_assert(logit_spread<seed_mistral, f32, f32, 1>() == logit_spread<seed_mistral, f32, f32, 8>());
 
 }  // namespace
 

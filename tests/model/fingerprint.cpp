@@ -65,10 +65,11 @@ TEST_CASE("every field of a shape shows in the fingerprint", "[model]") {
       decltype([](decoder_shape& s) { s.rope_factor = 2; }), decltype([](decoder_shape& s) { s.rope_low = 2; }),
       decltype([](decoder_shape& s) { s.rope_high = 5; }), decltype([](decoder_shape& s) { s.rope_fast = 16; }),
       decltype([](decoder_shape& s) { s.rope_slow = 2; }), decltype([](decoder_shape& s) { s.rope_attention = 1.5; }),
-      decltype([](decoder_shape& s) { s.rope_context = 16; })>();
+      decltype([](decoder_shape& s) { s.rope_context = 16; }),
+      decltype([](decoder_shape& s) { s.rope_divisors = 3; })>();
   int fields = 0;
   decoder_shape::for_each_field([&](const char*, auto) { ++fields; });
-  CHECK(fields == 35);  // one more field: one more line above
+  CHECK(fields == 36);  // one more field: one more line above
 }
 
 TEST_CASE("the context length shows where positions are learned, and nowhere else", "[model]") {

@@ -64,6 +64,27 @@ TEMPLATE_TEST_CASE("after generate a session stands where the text ends, to the 
   CHECK(logits_of(r.session) == logits_of(fresh.session));
 }
 
+// What docs/generating.md says of conversations.
+TEMPLATE_TEST_CASE("how a text enters changes its logits' last digits at most, and no bit in the same chunks",
+                   "[model]", full, (causal_lm<tiny_gpt2>), (causal_lm<tiny_llama, backend<portable>>)) {
+  filled<TestType> conversation, again, whole;
+  std::vector<token> text = random_tokens(11, 61);
+  const std::vector<token> prompt = text;
+  continue_with(conversation, prompt, 9, [&](token t) { text.push_back(t); });
+  const std::vector<token> reply = random_tokens(10, 61, 3);
+  conversation.session.take(reply);
+  text.insert(text.end(), reply.begin(), reply.end());
+
+  const span<const token> all(text);
+  again.session.take(all.first(11));
+  for (std::size_t i = 11; i < 20; ++i) again.session.take(all.subspan(i, 1));
+  again.session.take(all.subspan(20));
+  whole.session.take(all);
+  const auto expected = logits_of(conversation.session), at_once = logits_of(whole.session);
+  CHECK(logits_of(again.session) == expected);
+  for (std::size_t v = 0; v < expected.size(); ++v) CHECK(at_once[v] == Approx(expected[v]).margin(1e-5));
+}
+
 TEST_CASE("text made in two calls is text made in one", "[model]") {
   for (float temperature : {0.0f, 0.9f}) {
     filled<full> once, twice;

@@ -85,7 +85,7 @@ class loaded_model {
     return run(prompt, count, on_token, how);
   }
 
-  /// Where generation ends: at first eos_token_id of config.json, if there is one; yours to change.
+  /// Where generation ends: at first what ctlm::stop_tokens() finds in the model's files; yours to change.
   std::vector<token>& stop_tokens() { return parts_->stops; }
   /// The session: its logits, its position, and everything else that complete() does not do.
   typename M::session& session() { return parts_->session; }
@@ -122,7 +122,7 @@ class loaded_model {
 
 /// Takes the memory of model M and loads its weights, in whatever format M stores them, from a .gguf file, a
 /// .safetensors file, an index of several, or the folder that has them; the model's threads share the work. The tokens
-/// that end a text become stop_tokens(): eos_token_id of config.json in the same folder, or what the GGUF file says.
+/// that end a text become stop_tokens(): those of the files beside the weights, or what the GGUF file says.
 /// `report`, if given, says of every tensor that does not fit what is wrong with it.
 ///
 /// Errors: those of load_weights and of stop_tokens; out_of_memory.

@@ -122,6 +122,13 @@
 #define CTLM_ABI_ISA generic
 #endif
 
+// Clang prints an array in a template's arguments as numbers.
+#if defined(__clang__)
+#define CTLM_PRINTS_NUMBERS 1
+#else
+#define CTLM_PRINTS_NUMBERS 0
+#endif
+
 #define CTLM_QUOTE_EXPANDED(text) #text
 #define CTLM_QUOTE(text) CTLM_QUOTE_EXPANDED(text)
 

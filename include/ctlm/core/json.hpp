@@ -89,7 +89,8 @@ class value {
   constexpr result<T> as_number() const {
     if (kind() != json::kind::number) return no_number();
     const T x = nearest<T>(written());
-    if (math::isfinite(x)) return x;
+    constexpr T most = std::numeric_limits<T>::max();
+    if (x >= -most && x <= most) return x;  // never NaN; a compiler must not subtract infinities
     return failure{
         errc::unsupported,
         "ctlm: the number at byte {where} of this JSON text is too large for {needed} bits of floating point", first_,

@@ -36,6 +36,22 @@ constexpr std::uint16_t float_to_half(float f) {
   return static_cast<std::uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
 }
 
+/// The nearest number that half precision holds, at most 65504 in magnitude: half_to_float(float_to_half(f)) of what is
+/// not larger; not for NaN. It has no branch: loops over it become vectors.
+constexpr float rounded_to_half(float f) {
+  constexpr std::int32_t largest = 0x477FE000, least_normal = 0x38800000;
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(f);
+  const std::int32_t beyond = static_cast<std::int32_t>(bits & 0x7FFFFFFFu) - largest;
+  const std::int32_t magnitude = largest + (beyond & (beyond >> 31));
+  const std::int32_t normal = (magnitude + 0xFFF + ((magnitude >> 13) & 1)) & ~0x1FFF;
+  const float aligned = std::bit_cast<float>(magnitude) + 0.5f;  // as in float_to_half: whole multiples of 2^-24
+  const auto multiple = static_cast<float>(std::bit_cast<std::int32_t>(aligned) - 0x3F000000);
+  const std::int32_t small = std::bit_cast<std::int32_t>(multiple * 0x1p-24f);
+  const std::int32_t is_small = (magnitude - least_normal) >> 31;  // all bits, or none
+  const auto rounded = static_cast<std::uint32_t>((small & is_small) | (normal & ~is_small));
+  return std::bit_cast<float>((bits & 0x80000000u) | rounded);
+}
+
 /// bfloat16 is the upper half of a binary32.
 constexpr float bfloat_to_float(std::uint16_t b) { return std::bit_cast<float>(static_cast<std::uint32_t>(b) << 16); }
 
@@ -44,6 +60,18 @@ constexpr std::uint16_t float_to_bfloat(float f) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(f);
   if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
   return static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+}
+
+/// The number of single precision next to x whose last bit is 1, unless x is in single precision itself ("rounding to
+/// odd"). Whatever is then rounded to 22 bits or fewer is what x itself would be rounded to: a tie is only one that x
+/// is.
+constexpr float round_to_odd(double x) {
+  const auto nearest = static_cast<float>(x);
+  const auto back = static_cast<double>(nearest);
+  if (back == x || x != x) return nearest;
+  const bool farther = x < 0 ? back < x : back > x;  // from zero
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(nearest);
+  return std::bit_cast<float>((farther ? bits - 1 : bits) | 1);
 }
 
 /// A number stored in 16 bits. It widens to single precision, which holds it exactly, wherever it is computed with.

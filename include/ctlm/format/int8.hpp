@@ -13,7 +13,8 @@ struct int8 : quantised<int8<Group, Range>, std::int8_t, 8, Group, Range> {
   static constexpr const char* name = "int8";
   static constexpr int lowest = Range == symmetric ? -127 : -128, highest = 127;
   static constexpr float zero = 0;
-  static constexpr int clips = 1;
+  static constexpr bool searched = false;  // codes reach from one end of a group to the other: good enough, and quick
+  static constexpr bool favours_large = true;  // of their errors, which count more (fit.hpp)
   static constexpr int get_code(const std::int8_t* row, std::size_t i) { return row[i]; }
   static constexpr void set_code(std::int8_t* row, std::size_t i, int code) { row[i] = static_cast<std::int8_t>(code); }
 };

@@ -90,6 +90,17 @@ struct interleaved : coded_rows<F, interleaved<F>> {
     byte = static_cast<std::uint8_t>((byte & ~(mask << shift(i))) | ((code + offset) << shift(i)));
   }
   template <class View>
+  static constexpr void set_chunk(const View& m, std::size_t row, std::size_t i, const int* codes) {
+    std::uint8_t* to = m.codes + byte_index(m, row, i);
+    for (std::size_t v = 0; v < vectors; ++v, to += vector)
+      for (std::size_t q = 0; q < quad; ++q) {
+        unsigned byte = 0;
+        for (std::size_t p = 0; p < planes; ++p)
+          byte |= static_cast<unsigned>(codes[(p * vectors + v) * quad + q] + offset) << (p * bits);
+        to[q] = static_cast<std::uint8_t>(byte);
+      }
+  }
+  template <class View>
   static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t g) {
     return (stripe_of(m, row) * groups(m.cols) + g) * stripe_rows + row % m.period % stripe_rows;
   }

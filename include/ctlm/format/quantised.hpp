@@ -45,7 +45,8 @@ inline constexpr range asymmetric = range::asymmetric;
 inline constexpr std::size_t code_chunk = 32;
 
 /// Encoding and decoding of rows, for any Layout that knows where codes and scales lie:
-/// get(view, row, i), set(view, row, i, code) and scale_index(view, row, group).
+/// get(view, row, i), set(view, row, i, code), set_chunk(view, row, i, codes), of a whole chunk that begins at i, and
+/// scale_index(view, row, group).
 template <class F, class Layout>
 struct coded_rows {
   template <class View>
@@ -68,28 +69,50 @@ struct coded_rows {
     for (std::size_t i = 0; i < m.cols; i += size) {
       const std::size_t g = Layout::scale_index(m, row, i / size);
       const std::size_t n = smaller(size, m.cols - i);
-      const affine<F> a(half_to_float(m.scales[g]), F::has_min ? half_to_float(m.minima[g]) : 0.0f);
-      for (std::size_t j = 0; j < n; ++j) Layout::set(m, row, i + j, a.code(src[i + j]));
+      write(m, row, i, n, src + i,
+            affine<F>(half_to_float(m.scales[g]), F::has_min ? half_to_float(m.minima[g]) : 0.0f));
       if (!math::all_finite(n, src + i)) m.scales[g] = float_to_half(affine<F>::not_finite().scale);
     }
   }
 
+  /// Encodes a row. `importance`, if given, has the mean square of each column's input: how much errors in that column
+  /// count (fit.hpp).
   template <class View>
-  static constexpr void encode(const View& m, std::size_t row, const float* src) {
+  static constexpr void encode(const View& m, std::size_t row, const float* src, const float* importance = nullptr) {
     const std::size_t size = F::group_size(m.cols);
     for (std::size_t i = 0; i < m.cols; i += size) {
       const std::size_t g = Layout::scale_index(m, row, i / size);
       const std::size_t n = smaller(size, m.cols - i);
-      const affine<F> a = best_affine<F>(src + i, n);
+      const affine<F> a = best_affine<F>(src + i, n, importance == nullptr ? nullptr : importance + i);
       m.scales[g] = float_to_half(a.scale);
       if constexpr (F::has_min) m.minima[g] = float_to_half(a.base);
-      for (std::size_t j = 0; j < n; ++j) Layout::set(m, row, i + j, a.code(src[i + j]));
+      write(m, row, i, n, src + i, a);
+    }
+  }
+
+ private:
+  /// Writes the codes of numbers [first, first + n) of a row, where `src` has them.
+  template <class View>
+  static constexpr void write(const View& m, std::size_t row, std::size_t first, std::size_t n, const float* src,
+                              const affine<F>& a) {
+    for (std::size_t i = 0; i < n;) {
+      const std::size_t count = smaller(code_chunk - (first + i) % code_chunk, n - i);
+      int codes[code_chunk]{};
+      if (count == code_chunk) {  // of a known length: a loop that becomes vectors
+        for (std::size_t j = 0; j < code_chunk; ++j) codes[j] = a.code(src[i + j]);
+        Layout::set_chunk(m, row, first + i, codes);
+      } else {
+        for (std::size_t j = 0; j < count; ++j) Layout::set(m, row, first + i + j, a.code(src[i + j]));
+      }
+      i += count;
     }
   }
 };
 
-/// F supplies code (the element type), name, what affine<F> asks for, and get_code/set_code of one code in a packed
-/// row.
+/// F supplies code (the element type), name, what affine<F> asks for, get_code/set_code of one code in a packed row,
+/// and `searched`: whether a group's scale is searched for (fit.hpp), and then which are tried: `ends`, the codes,
+/// counted from zero, on which the farthest number of a symmetric group falls; `cuts`, which parts of an asymmetric
+/// group's width are cut off at its ends.
 template <class F, class Code, std::size_t Bits, std::size_t Group, range Range>
 struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
   using element = Code;
@@ -146,6 +169,10 @@ struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
   template <class View>
   static constexpr void set(const View& m, std::size_t row, std::size_t i, int code) {
     F::set_code(m.codes + row * row_codes(m.cols), i, code);
+  }
+  template <class View>
+  static constexpr void set_chunk(const View& m, std::size_t row, std::size_t i, const int* codes) {
+    for (std::size_t j = 0; j < code_chunk; ++j) set(m, row, i + j, codes[j]);
   }
   template <class View>
   static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t g) {

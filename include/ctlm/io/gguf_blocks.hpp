@@ -26,6 +26,11 @@ void decode_blocks(const std::byte* from, std::size_t units, float* to) {
 
 inline void decode_f32(const octet* p, float* to) { *to = load_little_endian<float>(p); }
 inline void decode_f64(const octet* p, float* to) { *to = static_cast<float>(load_little_endian<double>(p)); }
+/// number_encoding::decode_wide of them.
+inline void decode_f64_wide(const std::byte* from, std::size_t units, double* to) {
+  const auto* p = reinterpret_cast<const octet*>(from);
+  for (std::size_t i = 0; i < units; ++i) to[i] = load_little_endian<double>(p + i * sizeof(double));
+}
 inline void decode_f16(const octet* p, float* to) { *to = half_at(p); }
 inline void decode_bf16(const octet* p, float* to) { *to = bfloat_to_float(load_little_endian<std::uint16_t>(p)); }
 

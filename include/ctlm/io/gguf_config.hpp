@@ -6,6 +6,7 @@
 #include "../memory/out_of_memory.hpp"
 #include "config_text.hpp"
 #include "gguf.hpp"
+#include "gguf_family.hpp"
 
 #include <string_view>
 
@@ -16,7 +17,7 @@ namespace gguf_config_detail {
 /// Architectures as GGUF and as transformers name them.
 constexpr const char* families[][2] = {
     {"gpt2", "gpt2"}, {"llama", "llama"}, {"qwen2", "qwen2"},   {"qwen3", "qwen3"},        {"smollm3", "smollm3"},
-    {"phi3", "phi3"}, {"gemma", "gemma"}, {"gemma2", "gemma2"}, {"gemma3", "gemma3_text"},
+    {"phi3", "phi3"}, {"gemma", "gemma"}, {"gemma2", "gemma2"}, {"gemma3", "gemma3_text"}, {"qwen3moe", "qwen3_moe"},
 };
 constexpr const char* model_type(std::string_view architecture) {
   for (const auto& f : families)
@@ -81,6 +82,42 @@ inline void translate_gpt2(translator& t) {
   t.number("attention.layer_norm_epsilon", "layer_norm_epsilon");
 }
 
+/// Llama 3's scaling, which files have as a tensor: the numbers that it is made of, unless they make another one.
+inline void translate_divisors(translator& t, const stored_tensor& divisors, std::size_t rotated) {
+  const auto number = [&](const char* key, double otherwise) {
+    const gguf_value* const v = t.find(key);
+    const auto n = v == nullptr ? result<double>(otherwise) : v->as_number();
+    return n ? *n : otherwise;
+  };
+  std::vector<float> theirs(divisors.count());
+  divisors.decode(0, theirs.size(), theirs.data());
+  decoder_shape s;
+  s.rope_theta = number("rope.freq_base", 10000);
+  s.rope_context = static_cast<std::size_t>(number("rope.scaling.original_context_length", 8192));
+  s.rope_scaling = rope_kind::llama3;
+  s.rope_low = number("rope.scaling.low_freq_factor", 1);
+  s.rope_high = number("rope.scaling.high_freq_factor", 4);
+  s.head_dim = rotated;
+  for (const float x : theirs)
+    s.rope_factor = static_cast<double>(x) > s.rope_factor ? static_cast<double>(x) : s.rope_factor;
+  bool same = theirs.size() == rotated / 2 && s.rope_low < s.rope_high;
+  const auto ours = same ? gguf_detail::frequency_divisors(s) : std::vector<float>();
+  for (std::size_t i = 0; same && i < ours.size(); ++i)
+    same = ours[i] - theirs[i] < 1e-4f * ours[i] && theirs[i] - ours[i] < 1e-4f * ours[i];
+  if (!same && t.problem.code == errc::ok)
+    t.problem = {
+        errc::unsupported,
+        "ctlm: this GGUF file scales its rotary angles by a tensor (rope_freqs.weight), and not as Llama 3 does: "
+        "write its config by hand"};
+  config_text r;
+  r.string("rope_type", "llama3");
+  r.number("factor", s.rope_factor);
+  r.number("low_freq_factor", s.rope_low);
+  r.number("high_freq_factor", s.rope_high);
+  r.integer("original_max_position_embeddings", s.rope_context);
+  t.out.key("rope_scaling", r.finished());
+}
+
 inline void translate_scaling(translator& t) {
   const gguf_value* const type = t.find("rope.scaling.type");
   const auto name = type == nullptr ? result<span<const char>>(span<const char>{}) : type->as_string();
@@ -92,10 +129,27 @@ inline void translate_scaling(translator& t) {
   inner.out = r;
   inner.number("rope.scaling.factor", "factor");
   inner.integer("rope.scaling.original_context_length", "original_max_position_embeddings");
+  if (kind == "yarn") {
+    inner.number("rope.scaling.yarn_beta_fast", "beta_fast");
+    inner.number("rope.scaling.yarn_beta_slow", "beta_slow");
+    const gguf_value* const factor = t.find("rope.scaling.factor");
+    const gguf_value* const share = t.find("rope.scaling.attn_factor");  // of what the factor alone would give
+    if (const auto x = share == nullptr || factor == nullptr ? result<double>(0.0) : share->as_number(); x && *x > 0)
+      if (const auto f = factor->as_number(); f && *f >= 1)
+        inner.out.number("attention_factor", static_cast<float>(*x * (0.1 * math::log(*f) + 1)));
+  }
   t.out.key("rope_scaling", inner.out.finished());
 }
 
-inline void translate_llama(translator& t, std::string_view type) {
+/// Windows of every Gemma from the second on: which layers have none, and the angles of those that have one.
+inline void translate_windows(translator& t, std::string_view type) {
+  const gguf_value* const every = t.find("attention.sliding_window_pattern");
+  if (every != nullptr && every->type() != gguf_type::array)
+    t.integer("attention.sliding_window_pattern", "sliding_window_pattern");
+  if (type == "gemma3_text") t.number("rope.freq_base_swa", "rope_local_base_freq");
+}
+
+inline void translate_llama(translator& t, std::string_view type, const gguf_file& file) {
   const std::size_t width = t.integer("embedding_length", "hidden_size", true);
   const std::size_t layers = t.integer("block_count", "num_hidden_layers", true);
   const std::size_t heads = t.integer("attention.head_count", "num_attention_heads", true);
@@ -110,6 +164,9 @@ inline void translate_llama(translator& t, std::string_view type) {
   t.integer("attention.sliding_window", "sliding_window");
   t.number("attn_logit_softcapping", "attn_logit_softcapping");
   t.number("final_logit_softcapping", "final_logit_softcapping");
+  if (type == "gemma2" || type == "gemma3_text") translate_windows(t, type);
+  if (type == "llama" && file.find("blk.0.attn_output.bias") != nullptr)
+    for (const char* key : {"attention_bias", "mlp_bias"}) t.out.flag(key, true);
   const std::size_t rotated = t.integer("rope.dimension_count", nullptr);
   if (type == "phi3" && rotated > 0 && rotated < head)
     t.out.number("partial_rotary_factor", static_cast<double>(rotated) / static_cast<double>(head));
@@ -117,19 +174,27 @@ inline void translate_llama(translator& t, std::string_view type) {
   const bool largest = (type == "gemma2" && layers == 46) || (type == "gemma3_text" && layers == 62);
   if (type == "gemma2" || type == "gemma3_text")
     t.out.integer("query_pre_attn_scalar", largest && heads > 0 ? width / heads : head);
-  translate_scaling(t);
+  t.integer("expert_count", "num_local_experts");
+  t.integer("expert_used_count", "num_experts_per_tok");
+  t.integer("expert_feed_forward_length", "moe_intermediate_size");
+  if (type == "qwen3_moe") t.out.flag("norm_topk_prob", true);  // as llama.cpp computes
+  if (const stored_tensor* const divisors = file.find("rope_freqs.weight"); divisors != nullptr && type == "llama")
+    translate_divisors(t, *divisors, head);
+  else
+    translate_scaling(t);
 }
 
 }  // namespace gguf_config_detail
 
 /// The text of a config.json for the model in a GGUF file. Errors: errc::unsupported, for an architecture that ctlm
-/// does not have, or angles that a tensor scales (Llama 3.1); errc::wrong_model, if a size is missing.
+/// does not have, or angles that a tensor scales in another way than Llama 3's; errc::wrong_model, if a size is
+/// missing.
 inline result<std::string> gguf_config_text(const gguf_file& file) {
   return or_out_of_memory("ctlm: there is no memory for a config.json", [&]() -> result<std::string> {
     const gguf_value* const value = file.metadata().find("general.architecture");
     const auto name = value == nullptr ? result<span<const char>>(span<const char>{}) : value->as_string();
     const std::string architecture = name ? std::string(name->data(), name->size()) : std::string();
-    const char* const type = gguf_config_detail::model_type(architecture);
+    const char* type = gguf_config_detail::model_type(architecture);
     if (type == nullptr)
       return failure{errc::unsupported,
                      "ctlm: GGUF files of the architecture \"{name}\" are not supported",
@@ -137,12 +202,13 @@ inline result<std::string> gguf_config_text(const gguf_file& file) {
                      0,
                      0,
                      remember(std::string_view(architecture))};
-    if (file.find("rope_freqs.weight") != nullptr)
+    if (file.find("rope_freqs.weight") != nullptr && std::string_view(type) != "llama")
       return failure{
           errc::unsupported,
           "ctlm: this GGUF file scales its rotary angles by a tensor (rope_freqs.weight): write its config by "
           "hand, with scaling"};
     gguf_config_detail::translator t(file, architecture);
+    if (architecture == "llama" && t.integer("expert_count", nullptr) > 0) type = "mixtral";
     t.out.string("model_type", type);
     const stored_tensor* const embedding = file.find("token_embd.weight");
     if (embedding == nullptr || embedding->rank != 2)
@@ -152,7 +218,7 @@ inline result<std::string> gguf_config_text(const gguf_file& file) {
     if (std::string_view(type) == "gpt2")
       gguf_config_detail::translate_gpt2(t);
     else
-      gguf_config_detail::translate_llama(t, type);
+      gguf_config_detail::translate_llama(t, type, file);
     if (t.problem.code != errc::ok) return t.problem;
     return t.out.finished();
   });

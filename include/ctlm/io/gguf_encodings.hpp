@@ -53,7 +53,7 @@ inline constexpr encoding_entry encodings[] = {
     read_and_written<1, 4, decode_f32, encode_f32>(gguf_encoding::f32, "F32"),
     read_and_written<1, 2, decode_f16, encode_f16>(gguf_encoding::f16, "F16"),
     read_and_written<1, 2, decode_bf16, encode_bf16>(gguf_encoding::bf16, "BF16"),
-    read_only<1, 8, decode_f64>(gguf_encoding::f64, "F64"),
+    {gguf_encoding::f64, {"F64", 1, 8, decode_blocks<1, 8, decode_f64>, decode_f64_wide}},
     read_and_written<32, 34, decode_q8_0, encode_q8_0>(gguf_encoding::q8_0, "Q8_0"),
     read_and_written<32, 18, decode_q4_0, encode_q4_0>(gguf_encoding::q4_0, "Q4_0"),
     read_and_written<32, 20, decode_q4_1, encode_q4_1>(gguf_encoding::q4_1, "Q4_1"),

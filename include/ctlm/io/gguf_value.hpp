@@ -67,6 +67,9 @@ class gguf_value {
   span<const char> key() const { return key_; }
   /// What the value is stored as.
   gguf_type type() const { return type_; }
+  /// The value's bytes as the file has them: those of a string without its length, those of an array without type and
+  /// count.
+  inline span<const std::byte> stored() const;
 
   /// Any integer, of any width.
   result<std::int64_t> as_integer() const {
@@ -200,6 +203,14 @@ class gguf_array {
   gguf_type type_ = gguf_type::uint8;
 };
 
+inline span<const std::byte> gguf_value::stored() const {
+  if (type_ == gguf_type::string) return {bytes_, count_};
+  if (type_ != gguf_type::array) return {bytes_, gguf_detail::width_of(type_)};
+  if (element_ != gguf_type::string) return {bytes_, count_ * gguf_detail::width_of(element_)};
+  std::size_t n = 0;
+  for (const gguf_value& v : gguf_array(key_, element_, bytes_, count_)) n += sizeof(std::uint64_t) + v.stored().size();
+  return {bytes_, n};
+}
 inline result<gguf_array> gguf_value::as_array() const {
   if (type_ == gguf_type::array) return gguf_array(key_, element_, bytes_, count_);
   return refused("ctlm: {name} in this GGUF file should be an array");

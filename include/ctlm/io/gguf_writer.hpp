@@ -88,6 +88,17 @@ class gguf_writer {
     begin_array(key, gguf_type::string, values.size());
     for (const std::string& v : values) append_text(v);
   }
+  /// A value of another file, under its key and as it is there.
+  void set(const gguf_value& value) {
+    const auto bytes = value.stored();
+    const std::string_view key(value.key().data(), value.key().size());
+    if (const auto array = value.as_array())
+      begin_array(key, array->type(), array->size());
+    else
+      begin_value(key, value.type());
+    if (value.type() == gguf_type::string) append(std::uint64_t{bytes.size()});
+    values_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
   void set(std::string_view key, span<const std::int32_t> values) { set_numbers(key, values); }
   void set(std::string_view key, span<const float> values) { set_numbers(key, values); }
 

@@ -60,7 +60,13 @@ inline failure compare_metadata(const gguf_metadata& metadata, span<const char> 
   gguf_comparison c(metadata, architecture);
   c.integer("block_count", s.layers);
   c.integer("embedding_length", s.d_model);
-  c.integer("feed_forward_length", s.d_ff);
+  if (s.experts > 0) {
+    c.integer("expert_feed_forward_length", s.d_ff);
+    c.integer("expert_count", s.experts);
+    c.integer("expert_used_count", s.experts_per_token);
+  } else {
+    c.integer("feed_forward_length", s.d_ff);
+  }
   c.integer("attention.head_count", s.heads);
   c.integer("attention.head_count_kv", s.kv_heads);
   c.integer("attention.key_length", s.head_dim);

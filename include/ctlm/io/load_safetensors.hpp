@@ -15,6 +15,13 @@ inline const char* prefix_of(const safetensors_file& file, const decoder_shape& 
   return gpt2 && file.find("transformer.wte.weight") != nullptr ? "transformer." : "";
 }
 
+/// What the files call experts: transformers has had three ways.
+inline expert_naming expert_naming_of(const safetensors_file& file) {
+  if (file.find("model.layers.0.mlp.experts.gate_up_proj") != nullptr) return expert_naming::fused;
+  if (file.find("model.layers.0.block_sparse_moe.gate.weight") != nullptr) return expert_naming::mixtral;
+  return file.find("model.layers.0.mlp.gate.weight") != nullptr ? expert_naming::qwen : expert_naming::of_family;
+}
+
 }  // namespace load_detail
 
 /// Fills the weights of model M, in any format, from a .safetensors file, an index of several, or the folder that has
@@ -27,8 +34,8 @@ result<void> load_safetensors(const char* path, const typename M::weights& weigh
   const auto file = safetensors_file::open(path);
   if (!file) return file.error();
   const bool fused = file->find("model.layers.0.self_attn.qkv_proj.weight") != nullptr;
-  return load_tensors(*file, hugging_face_names(M::shape, fused), load_detail::prefix_of(*file, M::shape), weights,
-                      exec, report);
+  const tensor_names names = hugging_face_names(M::shape, fused, load_detail::expert_naming_of(*file));
+  return load_tensors(*file, names, load_detail::prefix_of(*file, M::shape), weights, exec, report);
 }
 /// The same by the caller's thread alone.
 template <class M>

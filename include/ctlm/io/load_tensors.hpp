@@ -50,17 +50,19 @@ struct piece {
 
 /// Does the tensor have this shape, or, of a vector, this length?
 inline bool fits(const stored_tensor& t, const file_tensor& needed) {
-  if (needed.ours->is_matrix())
-    return t.rank == 2 && t.dimensions[0] == needed.file_rows() && t.dimensions[1] == needed.file_cols();
-  return t.count() == needed.count && (t.rank == 1 || (t.rank == 2 && t.dimensions[0] == 1));
+  if (needed.rank() == 1) return t.count() == needed.count && (t.rank == 1 || (t.rank == 2 && t.dimensions[0] == 1));
+  bool same = t.rank == needed.rank();
+  for (std::size_t i = 0; same && i < t.rank; ++i) same = t.dimensions[i] == needed.dimension(i);
+  return same;
 }
 
 /// The words for one that does not.
 inline std::string misfit(const stored_tensor& t, const file_tensor& needed) {
   std::string words = "has the shape ";
   words.append(spelt(t)).append(", and the model needs [");
-  if (needed.ours->is_matrix()) words.append(std::to_string(needed.file_rows())).append(", ");
-  return words.append(std::to_string(needed.file_cols())).append("]");
+  for (std::size_t i = 0; i < needed.rank(); ++i)
+    words.append(i == 0 ? "" : ", ").append(std::to_string(needed.dimension(i)));
+  return words.append("]");
 }
 
 /// Names that files have although nothing is computed with them.
@@ -103,21 +105,30 @@ std::vector<piece> find_pieces(const Source& source, std::vector<file_tensor> ne
   return pieces;
 }
 
+/// Numbers of the file as format F takes them. Those of double precision are rounded once, to what F stores.
+template <class F>
+void decode_for(const stored_tensor& t, std::size_t first, std::size_t n, typename F::compute* to) {
+  constexpr bool rounds_again = plain_format<F> && !native_format<F> && std::is_same_v<typename F::compute, float>;
+  if constexpr (rounds_again)
+    if (t.encoding->decode_wide != nullptr) {
+      std::vector<double> wide(n);
+      t.decode(first, n, wide.data());
+      for (std::size_t i = 0; i < n; ++i) to[i] = round_to_odd(wide[i]);
+      return;
+    }
+  t.decode(first, n, to);
+}
+
 /// The numbers of a tensor, transposed.
-inline std::vector<float> transposed(const stored_tensor& t) {
+template <class F>
+std::vector<typename F::compute> transposed(const stored_tensor& t) {
   const std::size_t rows = t.dimensions[0], cols = t.dimensions[1];
-  std::vector<float> numbers(rows * cols), row(cols);
+  std::vector<typename F::compute> numbers(rows * cols), row(cols);
   for (std::size_t r = 0; r < rows; ++r) {
-    t.decode(r * cols, cols, row.data());
+    decode_for<F>(t, r * cols, cols, row.data());
     for (std::size_t c = 0; c < cols; ++c) numbers[c * rows + r] = row[c];
   }
   return numbers;
-}
-
-/// The row of the file that becomes row r of a tensor whose heads have their pairs side by side.
-inline std::size_t paired_row(std::size_t head_dim, std::size_t r) {
-  const std::size_t half = head_dim / 2, i = r % head_dim;
-  return r - i + i % half * 2 + i / half;
 }
 
 /// Converts one tensor of a matrix.
@@ -129,35 +140,35 @@ void load_rows(const Weights& weights, const piece& p, E& exec) {
   const std::size_t cols = t.cols();
   const bool paired = t.origin->paired[t.part];
   const auto& matrix = weights.raw_matrix(t.ours->index());
-  std::vector<float> turned;
-  if (t.origin->transposed) turned = transposed(*p.from);
+  std::vector<real> turned;
+  if (t.origin->transposed) turned = transposed<stored_format>(*p.from);
   parallel_for(exec, t.rows(), larger(1, 65536 / cols), [&](std::size_t first, std::size_t count, std::size_t) {
-    std::vector<float> row(cols);
-    std::vector<real> wide(std::is_same_v<real, float> ? 0 : cols);
+    std::vector<real> row(cols);
     for (std::size_t r = first; r < first + count; ++r) {
-      const float* numbers = row.data();
+      const real* numbers = row.data();
       if (t.origin->transposed)
         numbers = turned.data() + r * cols;
       else
-        p.from->decode((paired ? paired_row(Weights::shape.head_dim, r) : r) * cols, cols, row.data());
-      if constexpr (std::is_same_v<real, float>) {
-        stored_format::encode(matrix, t.first_row() + r, numbers);
-      } else {
-        for (std::size_t i = 0; i < cols; ++i) wide[i] = static_cast<real>(numbers[i]);
-        stored_format::encode(matrix, t.first_row() + r, static_cast<const real*>(wide.data()));
-      }
+        decode_for<stored_format>(*p.from, (paired ? tensor_origin::paired_row(Weights::shape.head_dim, r) : r) * cols,
+                                  cols, row.data());
+      stored_format::encode(matrix, t.our_row(r), numbers);
     }
   });
 }
 
+/// Gains less 1 become gains before they are rounded.
 template <class Weights>
 void load_vector(const Weights& weights, const piece& p) {
   using real = typename Weights::real;
   const file_tensor& t = p.to;
-  std::vector<float> numbers(t.count);
+  std::vector<double> numbers(t.count);
   p.from->decode(0, t.count, numbers.data());
-  real* const to = weights.raw_vector(t.ours->index()) + t.layer * t.ours->cols + t.first;
-  for (std::size_t i = 0; i < t.count; ++i) to[i] = static_cast<real>(numbers[i]) + (t.origin->plus_one ? 1 : 0);
+  real* const to = weights.raw_vector(t.ours->index()) + t.our_number();
+  const bool paired = t.origin->paired[t.part];
+  for (std::size_t i = 0; i < t.count; ++i) {
+    const double x = numbers[paired ? tensor_origin::paired_row(Weights::shape.head_dim, i) : i];
+    to[i] = static_cast<real>(x + (t.origin->plus_one ? 1 : 0));
+  }
 }
 
 }  // namespace load_detail

@@ -65,11 +65,12 @@ class offloaded_weights {
     for (const tensor_info& t : M::tensors) {
       if (t.is_of_layer() != of_layer) continue;
       measuring_arena nothing;
-      auto m = F::place(nothing, t.rows, t.cols);
-      if (t.is_matrix())
+      if (t.is_matrix()) {
+        auto m = views::place_matrix(nothing, t, 1);
         F::for_each_part(m, add);
-      else
+      } else {
         add(static_cast<real*>(nullptr), t.rows * t.cols * sizeof(real));
+      }
     }
     return total;
   }

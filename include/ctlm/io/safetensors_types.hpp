@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../core/json.hpp"
+#include "../format/float8.hpp"
 #include "stored_tensor.hpp"
 
 #include <bit>
@@ -12,42 +13,24 @@ namespace ctlm { inline namespace CTLM_ABI { namespace safetensors_detail {
 
 static_assert(std::endian::native == std::endian::little, "ctlm: safetensors are read on little-endian machines");
 
-/// Eight bits: sign, four of exponent, three of mantissa. It has no infinity, and one NaN for each sign.
-struct float8_e4m3 {
-  std::uint8_t bits;
-  constexpr operator float() const {
-    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x80u) << 24;
-    const std::uint32_t exponent = bits >> 3 & 0xFu, mantissa = bits & 7u;
-    if ((bits & 0x7Fu) == 0x7Fu) return std::bit_cast<float>(sign | 0x7FC00000u);
-    if (exponent == 0) {
-      const float magnitude = static_cast<float>(mantissa) * 0x1p-9f;
-      return sign ? -magnitude : magnitude;
-    }
-    return std::bit_cast<float>(sign | (exponent + 120) << 23 | mantissa << 20);
-  }
-};
-/// Eight bits: the upper half of a binary16.
-struct float8_e5m2 {
-  std::uint8_t bits;
-  constexpr operator float() const { return half_to_float(static_cast<std::uint16_t>(bits << 8)); }
-};
 struct boolean {
   std::uint8_t bits;
   constexpr operator float() const { return bits != 0 ? 1.0f : 0.0f; }
 };
 
 /// Numbers of any alignment.
-template <class T>
-void decode_numbers(const std::byte* bytes, std::size_t n, float* to) {
+template <class T, class To>
+void decode_numbers(const std::byte* bytes, std::size_t n, To* to) {
   for (std::size_t i = 0; i < n; ++i) {
     T x;
     std::memcpy(&x, bytes + i * sizeof x, sizeof x);
-    to[i] = static_cast<float>(x);
+    to[i] = static_cast<To>(x);
   }
 }
 template <class T>
 constexpr number_encoding encoding(const char* name) {
-  return {name, 1, sizeof(T), decode_numbers<T>};
+  constexpr bool wide = std::is_same_v<T, double> || (std::is_integral_v<T> && sizeof(T) > 2);
+  return {name, 1, sizeof(T), decode_numbers<T, float>, wide ? decode_numbers<T, double> : nullptr};
 }
 
 inline constexpr number_encoding encodings[] = {

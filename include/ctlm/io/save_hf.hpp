@@ -13,23 +13,34 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 namespace save_detail {
 
+/// The same of a model with experts.
+constexpr const char* experts_type(const decoder_shape& s) {
+  const bool plain = !s.bias && !s.qkv_bias && !s.post_norms && s.unrotated_every == 0 && s.rotary_dim == 0 &&
+                     s.full_every == 0 && s.local_theta == 0 && s.attention_cap == 0 && s.logit_cap == 0;
+  if (!plain) return nullptr;
+  if (s.qk_norm) return s.window == 0 ? "qwen3_moe" : nullptr;
+  return s.normalised_experts ? "mixtral" : nullptr;
+}
 /// Whose model it is: the model_type of transformers, or nullptr if no family of it computes so.
 constexpr const char* model_type(const decoder_shape& s) {
+  if (s.rope_scaling == rope_kind::longrope) return nullptr;
   if (s.position == position_kind::learned) return s.norm == norm_kind::layer && !s.gated && s.bias ? "gpt2" : nullptr;
   if (s.norm != norm_kind::rms || !s.gated) return nullptr;
   if (s.scaled_embeddings) return s.post_norms ? (s.qk_norm ? "gemma3_text" : "gemma2") : "gemma";
+  if (s.experts > 0) return experts_type(s);
   if (s.unrotated_every > 0) return "smollm3";
   if (s.qk_norm) return s.window == 0 && !s.bias ? "qwen3" : nullptr;
   if (s.qkv_bias) return s.window == 0 && !s.bias ? "qwen2" : nullptr;
-  if (s.rotary_dim > 0) return nullptr;  // Phi-3's files have fused tensors
+  if (has_fused_tensors(s)) return s.bias || s.full_every > 0 || s.rope_scaling != rope_kind::plain ? nullptr : "phi3";
   if (s.window > 0) return s.bias || s.full_every > 0 ? nullptr : "mistral";
   return "llama";
 }
 constexpr const char* architecture(const char* type) {
   constexpr const char* all[][2] = {
-      {"gpt2", "GPT2LMHeadModel"},   {"llama", "LlamaForCausalLM"},   {"mistral", "MistralForCausalLM"},
-      {"qwen2", "Qwen2ForCausalLM"}, {"qwen3", "Qwen3ForCausalLM"},   {"smollm3", "SmolLM3ForCausalLM"},
-      {"gemma", "GemmaForCausalLM"}, {"gemma2", "Gemma2ForCausalLM"}, {"gemma3_text", "Gemma3ForCausalLM"},
+      {"gpt2", "GPT2LMHeadModel"},          {"llama", "LlamaForCausalLM"},     {"mistral", "MistralForCausalLM"},
+      {"qwen2", "Qwen2ForCausalLM"},        {"qwen3", "Qwen3ForCausalLM"},     {"smollm3", "SmolLM3ForCausalLM"},
+      {"phi3", "Phi3ForCausalLM"},          {"gemma", "GemmaForCausalLM"},     {"gemma2", "Gemma2ForCausalLM"},
+      {"gemma3_text", "Gemma3ForCausalLM"}, {"mixtral", "MixtralForCausalLM"}, {"qwen3_moe", "Qwen3MoeForCausalLM"},
   };
   for (const auto& row : all)
     if (std::string_view(row[0]) == type) return row[1];
@@ -71,6 +82,12 @@ inline void put_rope_scaling(config_text& o, const decoder_shape& s) {
   }
   o.key("rope_scaling", r.finished());
 }
+/// The share of a head that rotates, so that the product with the head's size, cut off behind the point, is rotary_dim.
+constexpr double rotating_share(const decoder_shape& s) {
+  const auto head = static_cast<double>(s.head_dim), exact = static_cast<double>(s.rotary_dim) / head;
+  if (static_cast<std::size_t>(exact * head) == s.rotary_dim) return exact;
+  return (static_cast<double>(s.rotary_dim) + 0.5) / head;
+}
 inline void put_llama(config_text& o, const decoder_shape& s, const char* activation) {
   o.integer("hidden_size", s.d_model);
   o.integer("num_hidden_layers", s.layers);
@@ -92,6 +109,16 @@ inline void put_llama(config_text& o, const decoder_shape& s, const char* activa
   else
     o.key("sliding_window", "null");
   if (s.unrotated_every > 0) o.integer("no_rope_layer_interval", s.unrotated_every);
+  if (s.rotary_dim > 0) o.number("partial_rotary_factor", rotating_share(s));
+}
+inline void put_experts(config_text& o, const decoder_shape& s) {
+  o.integer("num_experts_per_tok", s.experts_per_token);
+  if (!s.qk_norm) return o.integer("num_local_experts", s.experts);
+  o.integer("num_experts", s.experts);
+  o.integer("moe_intermediate_size", s.d_ff);
+  o.flag("norm_topk_prob", s.normalised_experts);
+  o.integer("decoder_sparse_step", 1);
+  o.key("mlp_only_layers", "[]");
 }
 /// Gemma's scores are divided by the root of a whole number: that number.
 constexpr std::size_t query_divisor(const decoder_shape& s) {
@@ -139,6 +166,7 @@ result<std::string> hf_config_text() {
     else
       save_detail::put_llama(o, s, activation);
     if constexpr (s.post_norms) save_detail::put_gemma(o, s);
+    if constexpr (s.experts > 0) save_detail::put_experts(o, s);
     return o.finished();
   });
 }

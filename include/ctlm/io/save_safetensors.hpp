@@ -9,10 +9,12 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// The types in which numbers are written.
 enum class safetensors_type : std::uint8_t {
-  f64,  ///< double precision, 8 bytes a number
-  f32,  ///< single precision, 4 bytes
-  f16,  ///< half precision, 2 bytes
-  bf16  ///< the upper 16 bits of single precision, 2 bytes
+  f64,      ///< double precision, 8 bytes a number
+  f32,      ///< single precision, 4 bytes
+  f16,      ///< half precision, 2 bytes
+  bf16,     ///< the upper 16 bits of single precision, 2 bytes
+  f8_e4m3,  ///< 1 byte: 4 bits of exponent, 3 of mantissa; at most 448
+  f8_e5m2   ///< 1 byte: 5 bits of exponent, 2 of mantissa
 };
 
 /// A tensor that will be written. Dimensions come with the outermost first.
@@ -35,8 +37,9 @@ class safetensors_writer {
   /// Writes to an open file, which it does not close. Takes a buffer of 256 KiB; throws std::bad_alloc.
   explicit safetensors_writer(int descriptor) : descriptor_(descriptor), buffer_(buffer_bytes) {}
 
-  /// The next n numbers of the current tensor, row after row: of float, double, half or bfloat. 16-bit numbers are made
-  /// from single precision, to nearest, ties to even. More than the shape has are errc::invalid_argument.
+  /// The next n numbers of the current tensor, row after row: of float, double, half or bfloat. 16-bit and 8-bit
+  /// numbers are rounded once, to nearest, ties to even. More than the shape has are
+  /// errc::invalid_argument.
   template <class T>
   result<void> put(const T* numbers, std::size_t n) {
     if (n > left_)
@@ -55,8 +58,12 @@ class safetensors_writer {
         return put_as<float>(numbers, n);
       case safetensors_type::f16:
         return put_as<half>(numbers, n);
-      default:
+      case safetensors_type::bf16:
         return put_as<bfloat>(numbers, n);
+      case safetensors_type::f8_e4m3:
+        return put_as<float8_e4m3>(numbers, n);
+      default:
+        return put_as<float8_e5m2>(numbers, n);
     }
   }
 
@@ -91,10 +98,12 @@ class safetensors_writer {
  private:
   static constexpr std::size_t buffer_bytes = std::size_t{1} << 18;
 
+  static float narrowed(double x) { return round_to_odd(x); }
+  static float narrowed(float x) { return x; }
   template <class To, class T>
   static To converted(T x) {
-    if constexpr (std::is_same_v<To, half> || std::is_same_v<To, bfloat>)
-      return To::from(static_cast<float>(x));
+    if constexpr (sizeof(To) < sizeof(float))
+      return To::from(narrowed(x));
     else
       return static_cast<To>(x);
   }
@@ -121,8 +130,8 @@ class safetensors_writer {
 
 namespace safetensors_detail {
 
-constexpr const char* type_names[] = {"F64", "F32", "F16", "BF16"};
-constexpr std::size_t type_bytes[] = {8, 4, 2, 2};
+constexpr const char* type_names[] = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"};
+constexpr std::size_t type_bytes[] = {8, 4, 2, 2, 1, 1};
 
 /// Numbers of a tensor; a failure if their bytes, added to those before, could not be addressed.
 inline result<std::size_t> count_of(const tensor_to_save& t, std::size_t before) {

@@ -13,9 +13,8 @@ namespace save_detail {
 
 inline tensor_to_save described(const file_tensor& t, safetensors_type type) {
   tensor_to_save described{.name = t.name.c_str(), .type = type};
-  described.rank = t.ours->is_matrix() ? 2 : 1;
-  described.dimensions[0] = t.ours->is_matrix() ? t.file_rows() : t.count;
-  if (t.ours->is_matrix()) described.dimensions[1] = t.file_cols();
+  described.rank = t.rank();
+  for (std::size_t i = 0; i < t.rank(); ++i) described.dimensions[i] = t.dimension(i);
   return described;
 }
 
@@ -23,7 +22,7 @@ inline tensor_to_save described(const file_tensor& t, safetensors_type type) {
 template <class Weights>
 result<void> put_vector(const Weights& weights, const file_tensor& t, safetensors_writer& out) {
   using number = std::remove_const_t<typename Weights::real>;
-  const number* const from = weights.raw_vector(t.ours->index()) + t.layer * t.ours->cols + t.first;
+  const number* const from = weights.raw_vector(t.ours->index()) + t.our_number();
   std::vector<number> numbers(from, from + t.count);
   if (t.origin->plus_one)
     for (number& x : numbers) x -= 1;
@@ -36,7 +35,7 @@ result<void> put_matrix(const Weights& weights, const file_tensor& t, safetensor
   const auto& matrix = weights.raw_matrix(t.ours->index());
   std::vector<number> row(t.cols());
   for (std::size_t r = 0; r < t.rows(); ++r) {
-    format::decode(matrix, t.first_row() + r, 0, t.cols(), row.data());
+    format::decode(matrix, t.our_row(r), 0, t.cols(), row.data());
     if (const auto done = out.put(static_cast<const number*>(row.data()), row.size()); !done) return done;
   }
   return {};
@@ -48,7 +47,7 @@ result<void> put_transposed(const Weights& weights, const file_tensor& t, safete
   const auto& matrix = weights.raw_matrix(t.ours->index());
   std::vector<number> row(t.cols()), columns(t.cols() * t.rows());
   for (std::size_t r = 0; r < t.rows(); ++r) {
-    format::decode(matrix, t.first_row() + r, 0, t.cols(), row.data());
+    format::decode(matrix, t.our_row(r), 0, t.cols(), row.data());
     for (std::size_t c = 0; c < t.cols(); ++c) columns[c * t.rows() + r] = row[c];
   }
   return out.put(static_cast<const number*>(columns.data()), columns.size());
@@ -69,7 +68,7 @@ result<void> save_weights(const char* path, const weight_views<Shape, F>& weight
                           safetensors_type type = safetensors_type::f32) {
   return or_out_of_memory("ctlm: there is no memory for the names of the tensors", [&]() -> result<void> {
     constexpr decoder_shape shape = Shape::value;
-    const tensor_names names = hugging_face_names(shape, false);
+    const tensor_names names = hugging_face_names(shape, has_fused_tensors(shape));
     const char* const prefix = shape.position == position_kind::learned ? "transformer." : "";
     const auto all = file_tensors(weight_views<Shape, F>::tensors, shape, names, prefix);
     std::vector<tensor_to_save> tensors;

@@ -16,6 +16,8 @@ struct number_encoding {
 
   /// Reads `units` whole units at `bytes`, of any alignment, into `to`: units * numbers of them.
   void (*decode)(const std::byte* bytes, std::size_t units, float* to) = nullptr;
+  /// The same in double precision, of encodings whose numbers single precision cannot hold; nullptr of all others.
+  void (*decode_wide)(const std::byte* bytes, std::size_t units, double* to) = nullptr;
 };
 
 /// A tensor of an open file: a view of the file's bytes. Dimensions come with the outermost first (rows, columns), as
@@ -37,7 +39,24 @@ struct stored_tensor {
   }
   /// Reads numbers [first, first + n), both multiples of encoding->numbers, into `to`.
   void decode(std::size_t first, std::size_t n, float* to) const {
-    encoding->decode(bytes.data() + first / encoding->numbers * encoding->unit_bytes, n / encoding->numbers, to);
+    encoding->decode(at(first), n / encoding->numbers, to);
+  }
+  /// The same in double precision: what the file says, to the last bit, but for integers of more than 53 bits.
+  void decode(std::size_t first, std::size_t n, double* to) const {
+    if (encoding->decode_wide != nullptr) return encoding->decode_wide(at(first), n / encoding->numbers, to);
+    constexpr std::size_t piece = 256;  // numbers of the largest unit
+    float narrow[piece];
+    const std::size_t most = piece / encoding->numbers * encoding->numbers;
+    for (std::size_t i = 0; i < n; i += most) {
+      const std::size_t part = smaller(most, n - i);
+      decode(first + i, part, narrow);
+      for (std::size_t j = 0; j < part; ++j) to[i + j] = static_cast<double>(narrow[j]);
+    }
+  }
+
+ private:
+  const std::byte* at(std::size_t first) const {
+    return bytes.data() + first / encoding->numbers * encoding->unit_bytes;
   }
 };
 

@@ -6,17 +6,29 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Where a file has the numbers of one tensor of a model. In names, '#' stands for a layer's number.
+/// Where a file has the numbers of one tensor of a model. In names, '#' stands for a layer's number and '@' for an
+/// expert's; a tensor of experts whose name has no '@' has those of all experts, [experts][rows][cols].
 struct tensor_origin {
   static constexpr std::size_t most_parts = 3;  ///< queries, keys and values
 
   const char* parts[most_parts]{};  ///< tensors of the file whose rows follow each other in ours
-  std::size_t (*rows[most_parts])(const decoder_shape&){};  ///< rows of each; nullptr: all that we have
+  std::size_t (*rows[most_parts])(const decoder_shape&){};  ///< rows of each (of one expert); nullptr: all that we have
   bool transposed = false;  ///< the file has inputs as rows, outputs as columns: GPT-2's Conv1D
   bool plus_one = false;    ///< the file has gains less 1: Gemma
 
   /// Parts whose heads have the two numbers of a rotating pair side by side, where ours are half a head apart.
   bool paired[most_parts]{};
+
+  /// Of a paired part: the row of the file that has row r of ours.
+  static constexpr std::size_t paired_row(std::size_t head_dim, std::size_t r) {
+    const std::size_t half = head_dim / 2, i = r % head_dim;
+    return r - i + i % half * 2 + i / half;
+  }
+  /// The reverse: our row that row r of the file has.
+  static constexpr std::size_t unpaired_row(std::size_t head_dim, std::size_t r) {
+    const std::size_t half = head_dim / 2, i = r % head_dim;
+    return r - i + i % 2 * half + i / 2;
+  }
 
   /// How many tensors of the file it is made of.
   constexpr std::size_t count() const {
@@ -34,6 +46,14 @@ struct tensor_names {
   constexpr const tensor_origin& of(tensor_id id) const { return origins[static_cast<std::size_t>(id)]; }
   /// The same, to fill.
   constexpr tensor_origin& of(tensor_id id) { return origins[static_cast<std::size_t>(id)]; }
+};
+
+/// What files of Hugging Face call the experts of a layer.
+enum class expert_naming : std::uint8_t {
+  of_family,  ///< as the family's own files: qwen if the model normalises heads, mixtral otherwise
+  qwen,       ///< mlp.experts.N.gate_proj.weight and so on
+  mixtral,    ///< block_sparse_moe.experts.N.w1.weight and so on
+  fused       ///< mlp.experts.gate_up_proj, of all experts
 };
 
 namespace tensor_names_detail {
@@ -96,6 +116,27 @@ constexpr tensor_names llama(bool fused) {
   return n;
 }
 
+constexpr void name_experts(tensor_names& n, expert_naming how) {
+  if (how == expert_naming::mixtral) {
+    n.of(id::router_weight) = {{"model.layers.#.block_sparse_moe.gate.weight"}};
+    n.of(id::up_weight) = {
+        {"model.layers.#.block_sparse_moe.experts.@.w1.weight", "model.layers.#.block_sparse_moe.experts.@.w3.weight"},
+        {ff_rows, ff_rows}};
+    n.of(id::down_weight) = {{"model.layers.#.block_sparse_moe.experts.@.w2.weight"}};
+    return;
+  }
+  n.of(id::router_weight) = {{"model.layers.#.mlp.gate.weight"}};
+  if (how == expert_naming::fused) {
+    n.of(id::up_weight) = {{"model.layers.#.mlp.experts.gate_up_proj"}};
+    n.of(id::down_weight) = {{"model.layers.#.mlp.experts.down_proj"}};
+  } else {
+    n.of(id::up_weight) = {
+        {"model.layers.#.mlp.experts.@.gate_proj.weight", "model.layers.#.mlp.experts.@.up_proj.weight"},
+        {ff_rows, ff_rows}};
+    n.of(id::down_weight) = {{"model.layers.#.mlp.experts.@.down_proj.weight"}};
+  }
+}
+
 constexpr tensor_names gguf_gpt2() {
   tensor_names n;
   n.of(id::token_embedding) = {{"token_embd.weight"}};
@@ -133,24 +174,43 @@ constexpr tensor_names gguf_llama(bool paired, bool fused) {
                             {paired, paired, false}};
     n.of(id::up_weight) = {{"blk.#.ffn_gate.weight", "blk.#.ffn_up.weight"}, {ff_rows, ff_rows}};
   }
-  n.of(id::qkv_bias) = {{"blk.#.attn_q.bias", "blk.#.attn_k.bias", "blk.#.attn_v.bias"}, {q_rows, kv_rows, kv_rows}};
+  n.of(id::qkv_bias) = {{"blk.#.attn_q.bias", "blk.#.attn_k.bias", "blk.#.attn_v.bias"},
+                        {q_rows, kv_rows, kv_rows},
+                        false,
+                        false,
+                        {paired, paired, false}};
   n.of(id::q_norm_weight) = {{"blk.#.attn_q_norm.weight"}};
   n.of(id::k_norm_weight) = {{"blk.#.attn_k_norm.weight"}};
   n.of(id::out_weight) = {{"blk.#.attn_output.weight"}};
+  n.of(id::out_bias) = {{"blk.#.attn_output.bias"}};
   n.of(id::after1_weight) = {{"blk.#.post_attention_norm.weight"}};
   n.of(id::norm2_weight) = {{"blk.#.ffn_norm.weight"}};
   n.of(id::after2_weight) = {{"blk.#.post_ffw_norm.weight"}};
+  n.of(id::up_bias) = {{"blk.#.ffn_gate.bias", "blk.#.ffn_up.bias"}, {ff_rows, ff_rows}};
   n.of(id::down_weight) = {{"blk.#.ffn_down.weight"}};
+  n.of(id::down_bias) = {{"blk.#.ffn_down.bias"}};
   n.of(id::norm_weight) = {{"output_norm.weight"}};
   n.of(id::head_weight) = {{"output.weight"}};
   return n;
 }
 
+constexpr void name_gguf_experts(tensor_names& n) {
+  n.of(id::router_weight) = {{"blk.#.ffn_gate_inp.weight"}};
+  n.of(id::up_weight) = {{"blk.#.ffn_gate_exps.weight", "blk.#.ffn_up_exps.weight"}, {ff_rows, ff_rows}};
+  n.of(id::down_weight) = {{"blk.#.ffn_down_exps.weight"}};
+}
+
 }  // namespace tensor_names_detail
 
+/// Whether Hugging Face's files of such a model have queries, keys and values in one tensor, and gate and up in
+/// another: those of Phi-3, which alone has heads of which a part rotates.
+constexpr bool has_fused_tensors(const decoder_shape& s) { return s.rotary_dim > 0; }
+
 /// The names that Hugging Face's files have for the tensors of a model of this shape. `fused`: the file has queries,
-/// keys and values in one tensor, and gate and up in another (Phi-3). Layers of a model are called "#".
-constexpr tensor_names hugging_face_names(const decoder_shape& s, bool fused) {
+/// keys and values in one tensor, and gate and up in another (Phi-3); `experts`: what it calls the experts, if the
+/// model has any.
+constexpr tensor_names hugging_face_names(const decoder_shape& s, bool fused,
+                                          expert_naming experts = expert_naming::of_family) {
   using id = tensor_id;
   if (s.position == position_kind::learned) return tensor_names_detail::gpt2();
   tensor_names n = tensor_names_detail::llama(fused);
@@ -159,6 +219,8 @@ constexpr tensor_names hugging_face_names(const decoder_shape& s, bool fused) {
     n.of(id::norm2_weight) = {{"model.layers.#.pre_feedforward_layernorm.weight"}};
     n.of(id::after2_weight) = {{"model.layers.#.post_feedforward_layernorm.weight"}};
   }
+  if (experts == expert_naming::of_family) experts = s.qk_norm ? expert_naming::qwen : expert_naming::mixtral;
+  if (s.experts > 0) tensor_names_detail::name_experts(n, experts);
   if (s.scaled_embeddings)
     for (const tensor_rule& r : declared_tensors)
       if (r.role == tensor_role::gain) n.of(r.id).plus_one = true;
@@ -168,8 +230,10 @@ constexpr tensor_names hugging_face_names(const decoder_shape& s, bool fused) {
 /// The names that GGUF files have. `paired`: rows of queries and keys are in the order of llama.cpp's Llama; `fused`:
 /// as above (Phi-3).
 constexpr tensor_names gguf_names(const decoder_shape& s, bool paired, bool fused) {
-  return s.position == position_kind::learned ? tensor_names_detail::gguf_gpt2()
-                                              : tensor_names_detail::gguf_llama(paired, fused);
+  if (s.position == position_kind::learned) return tensor_names_detail::gguf_gpt2();
+  tensor_names n = tensor_names_detail::gguf_llama(paired, fused);
+  if (s.experts > 0) tensor_names_detail::name_gguf_experts(n);
+  return n;
 }
 
 }}  // namespace ctlm

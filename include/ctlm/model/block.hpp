@@ -6,6 +6,7 @@
 #include "../policy/norm/layer_norm.hpp"
 #include "../policy/norm/rms_norm.hpp"
 #include "attention_part.hpp"
+#include "experts_part.hpp"
 #include "feed_forward_part.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -15,7 +16,7 @@ template <class M, class Context, class W, class S, class Attend, class Dropout>
 constexpr void block_forward(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s, Attend attend,
                              const Dropout& dropout1, const Dropout& dropout2) {
   attention_part_forward<M>(c, w, layer, rows, s, attend, dropout1);
-  feed_forward_part_forward<M>(c, w, layer, rows, s, dropout2);
+  feed_forward_part<M>::forward(c, w, layer, rows, s, dropout2);
 }
 
 /// The block as far as its backward pass needs it: all but the last projection.
@@ -23,7 +24,7 @@ template <class M, class Context, class W, class S, class Attend, class Dropout>
 constexpr void block_until_activation(Context& c, const W& w, std::size_t layer, std::size_t rows, const S& s,
                                       Attend attend, const Dropout& dropout1) {
   attention_part_forward<M>(c, w, layer, rows, s, attend, dropout1);
-  feed_forward_until_activation<M>(c, w, layer, rows, s);
+  feed_forward_part<M>::until_activation(c, w, layer, rows, s);
 }
 
 /// dx holds the gradient of the block's output and becomes that of its input. Gradients of the weights go to g: those
@@ -33,7 +34,7 @@ template <class M, class Context, class W, class G, class S, class T, class Atte
 constexpr void block_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const S& s,
                               const block_scratch<T>& b, T* dx, Attend attend_backward, const dropout_mask& dropout1,
                               const dropout_mask& dropout2, bool accumulate) {
-  feed_forward_part_backward<M>(c, w, g, layer, rows, s, b, dx, dropout2, accumulate);
+  feed_forward_part<M>::backward(c, w, g, layer, rows, s, b, dx, dropout2, accumulate);
   attention_part_backward<M>(c, w, g, layer, rows, s, b, dx, attend_backward, dropout1, accumulate);
 }
 

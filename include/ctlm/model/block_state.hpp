@@ -2,7 +2,7 @@
 // ctlm: where the numbers of one transformer block lie while it computes.
 #pragma once
 
-#include "../core/types.hpp"
+#include "routing.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -15,7 +15,7 @@ struct block_state {
   T* qkv = nullptr;             ///< [rows][qkv_dim] queries, keys and values; rotated once attention has run
   T* attended = nullptr;        ///< [rows][q_dim] what attention makes of the values
   T* mid = nullptr;             ///< [rows][d_model] x and what the attention part adds to it
-  T* up = nullptr;              ///< [rows][up_dim] what the activation sees
+  T* up = nullptr;              ///< [rows][up_dim] what the activation sees; with experts, [picks][up_dim]
   T* activated = nullptr;       ///< [rows][d_ff] what it makes of it, for a moment
   T* out = nullptr;             ///< [rows][d_model] the block's output
   Statistics* norm1 = nullptr;  ///< [rows] of the first norm, or nullptr where no backward pass follows
@@ -25,6 +25,7 @@ struct block_state {
   T* branch2 = nullptr;          ///< [rows][d_model]
   Statistics* after1 = nullptr;  ///< [rows], or nullptr
   Statistics* after2 = nullptr;  ///< [rows], or nullptr
+  routing<T> routed{};           ///< of models with experts alone: which rows take which
 };
 
 /// Scratch of the backward pass of a block, shared by all layers.
@@ -35,6 +36,10 @@ struct block_scratch {
   T* activated = nullptr;  ///< [rows][d_ff] the activated numbers, computed again; then their gradient
   T* dattended = nullptr;  ///< [rows][q_dim] gradient of what attention made
   T* dqkv = nullptr;       ///< [rows][qkv_dim] gradient of queries, keys and values
+  // Of models with experts alone.
+  T* moved = nullptr;       ///< [rows][d_model] rows of one expert, for a moment
+  T* dactivated = nullptr;  ///< [rows][d_ff] gradient of one expert's activated numbers, for a moment
+  T* dshares = nullptr;     ///< [picks] gradient of the shares
 };
 
 }}  // namespace ctlm

@@ -132,7 +132,8 @@ struct causal_lm {
   /// `native` differs between machines), threads<>, prompt_chunk<> and kv_cache<> too. Name the backend where a limit
   /// must hold everywhere.
   static constexpr std::size_t session_bytes = session::bytes_needed();
-  /// Those of session_bytes that are the KV cache's.
+  /// Those of session_bytes that are the KV cache's: the whole context, or in layers with a window the last window - 1
+  /// + prompt_chunk_rows positions.
   static constexpr std::size_t cache_bytes = session::cache_bytes_needed();
   /// Weights, gradients, optimizer state and activations of training by a recipe (train/trainer.hpp).
   template <class Recipe, class... TrainerSlots>

@@ -56,7 +56,8 @@ class converted_group {
   bool given_ = false, kept_ = false, cut_ = false, not_finite_ = false;
 };
 
-/// The group's scale if it, or the minimum, is at half precision's limit: then numbers may have been cut off.
+/// How far rounding moves a number at most, of groups whose numbers may have been cut off: the scale, if it or the
+/// minimum is at half precision's limit; what a plain format says that ends in a number (F::farthest).
 template <class F, class View>
 constexpr typename F::compute limit_of_group(const View& m, std::size_t row, std::size_t group) {
   if constexpr (quantised_format<F> && requires { F::scale_index(m, row, group); }) {
@@ -66,6 +67,7 @@ constexpr typename F::compute limit_of_group(const View& m, std::size_t row, std
     if constexpr (F::has_min) at_limit = at_limit || (m.minima[g] & 0x7FFF) == largest;
     if (at_limit) return math::abs(half_to_float(m.scales[g]));
   }
+  if constexpr (requires { F::farthest; }) return F::farthest;
   return 0;
 }
 

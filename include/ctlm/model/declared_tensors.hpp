@@ -8,7 +8,8 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Names a tensor in code. Its number is the tensor's place in declared_tensors. A shape is [rows][cols]; layers have
-/// one each of those from norm1_weight to down_bias.
+/// one each of those from norm1_weight to after2_weight. Where there are experts, up_weight and down_weight have as
+/// many matrices of the shape given here, one after the other.
 enum class tensor_id : std::uint8_t {
   token_embedding,     ///< [vocab][d_model]
   position_embedding,  ///< [context][d_model]; where positions are learned
@@ -23,6 +24,7 @@ enum class tensor_id : std::uint8_t {
   after1_weight,       ///< [d_model] gains of the norm of what attention adds
   norm2_weight,        ///< [d_model] gains of the norm before the feed-forward layer
   norm2_bias,          ///< [d_model]; of layer_norm with biases
+  router_weight,       ///< [experts][d_model] projection to the experts' logits; where there are experts
   up_weight,           ///< [up_dim][d_model] first projection of the feed-forward layer; gated: the gate's rows first
   up_bias,             ///< [up_dim]; with biases
   down_weight,         ///< [d_model][d_ff] second projection of the feed-forward layer
@@ -40,6 +42,7 @@ enum class tensor_role : std::uint8_t {
   into_residual,  ///< a matrix whose product is added to the residual stream: starts smaller (GPT-2)
   gain,           ///< factors of a norm; start at 1
   bias,           ///< numbers that are added; start at 0
+  router,         ///< a small matrix on which a choice depends: never rounded
 };
 
 /// Whether the model has one of it, or every layer.
@@ -48,8 +51,13 @@ enum class tensor_scope : std::uint8_t {
   layer   ///< each layer has one
 };
 
-/// Matrices are stored in the weight format and decay; gains and biases stay in the numbers of arithmetic.
+/// Matrices are stored in the weight format; gains, biases and routers stay in the numbers of arithmetic.
 constexpr bool is_matrix(tensor_role role) { return role < tensor_role::gain; }
+/// Matrices and routers decay.
+constexpr bool decays(tensor_role role) { return is_matrix(role) || role == tensor_role::router; }
+
+/// Of a tensor that is no stack.
+constexpr std::size_t one_piece(const decoder_shape&) { return 1; }
 
 /// What is declared of a tensor.
 struct tensor_rule {
@@ -60,6 +68,9 @@ struct tensor_rule {
   bool (*present)(const decoder_shape&);      ///< whether a model of this shape has it
   std::size_t (*rows)(const decoder_shape&);  ///< rows of one layer's
   std::size_t (*cols)(const decoder_shape&);  ///< numbers in a row
+
+  /// Matrices of which the rows of one layer consist, one after the other: those of experts.
+  std::size_t (*pieces)(const decoder_shape&) = one_piece;
 };
 
 namespace rule {
@@ -72,6 +83,7 @@ constexpr bool normed_heads(const decoder_shape& s) { return s.qk_norm; }
 constexpr bool normed_after(const decoder_shape& s) { return s.post_norms; }
 constexpr bool learned_positions(const decoder_shape& s) { return s.position == position_kind::learned; }
 constexpr bool own_head(const decoder_shape& s) { return !s.tie_embeddings; }
+constexpr bool routed(const decoder_shape& s) { return s.experts > 0; }
 
 constexpr std::size_t one(const decoder_shape&) { return 1; }
 constexpr std::size_t vocab(const decoder_shape& s) { return s.vocab; }
@@ -80,7 +92,11 @@ constexpr std::size_t width(const decoder_shape& s) { return s.d_model; }
 constexpr std::size_t head_dim(const decoder_shape& s) { return s.head_dim; }
 constexpr std::size_t q_dim(const decoder_shape& s) { return s.q_dim(); }
 constexpr std::size_t qkv_dim(const decoder_shape& s) { return s.qkv_dim(); }
+constexpr std::size_t feed_forwards(const decoder_shape& s) { return s.feed_forwards(); }
+constexpr std::size_t experts(const decoder_shape& s) { return s.experts; }
 constexpr std::size_t up_dim(const decoder_shape& s) { return s.up_dim(); }
+constexpr std::size_t all_up_dims(const decoder_shape& s) { return s.feed_forwards() * s.up_dim(); }
+constexpr std::size_t all_widths(const decoder_shape& s) { return s.feed_forwards() * s.d_model; }
 constexpr std::size_t d_ff(const decoder_shape& s) { return s.d_ff; }
 
 }  // namespace rule
@@ -112,11 +128,13 @@ inline constexpr tensor_rule declared_tensors[] = {
      rule::width},
     {"norm2.bias", tensor_id::norm2_bias, tensor_role::bias, tensor_scope::layer, rule::biased_norm, rule::one,
      rule::width},
-    {"up.weight", tensor_id::up_weight, tensor_role::projection, tensor_scope::layer, rule::always, rule::up_dim,
+    {"router.weight", tensor_id::router_weight, tensor_role::router, tensor_scope::layer, rule::routed, rule::experts,
      rule::width},
+    {"up.weight", tensor_id::up_weight, tensor_role::projection, tensor_scope::layer, rule::always, rule::all_up_dims,
+     rule::width, rule::feed_forwards},
     {"up.bias", tensor_id::up_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::up_dim},
-    {"down.weight", tensor_id::down_weight, tensor_role::into_residual, tensor_scope::layer, rule::always, rule::width,
-     rule::d_ff},
+    {"down.weight", tensor_id::down_weight, tensor_role::into_residual, tensor_scope::layer, rule::always,
+     rule::all_widths, rule::d_ff, rule::feed_forwards},
     {"down.bias", tensor_id::down_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::width},
     {"after2.weight", tensor_id::after2_weight, tensor_role::gain, tensor_scope::layer, rule::normed_after, rule::one,
      rule::width},

@@ -17,7 +17,7 @@ struct deviations {
 namespace initialise_detail {
 
 constexpr double deviation_of(const tensor_info& t, const decoder_shape& shape, const deviations& d) {
-  if (!t.is_matrix()) return d.vectors;
+  if (!t.decays()) return d.vectors;
   if (t.role != tensor_role::into_residual) return d.matrices;
   return d.matrices / math::sqrt(2.0 * static_cast<double>(shape.layers));
 }

@@ -1,50 +1,54 @@
 // SPDX-License-Identifier: MIT
-// ctlm: keys and values of the tokens so far, in any storage format: one row of head_dim numbers per (layer, head,
-// position).
+// ctlm: keys and values of the tokens so far, in any storage format: one row of head_dim numbers for each head of each
+// position that a layer keeps (cache_layout.hpp).
 #pragma once
 
 #include "../kernels/attention_rows.hpp"
-#include "../spec/decoder.hpp"
+#include "cache_layout.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Keys and values of all layers of a session, [layers][kv_heads][context][head_dim] each, stored in format F. Shape is
-/// the type that holds a decoder_shape as `value`.
-template <class Shape, format F>
+/// Keys and values of all layers of a session, [layers][kv_heads][positions][head_dim] each, stored in format F. The
+/// positions are the whole context, or a ring of the last ones in layers with a window. Shape is the type that holds a
+/// decoder_shape as `value`, and Chunk is how many positions are stored at once at most.
+template <class Shape, format F, std::size_t Chunk = Shape::value.context>
 class key_value_cache {
  public:
   static constexpr decoder_shape shape = Shape::value;  ///< the model's
+  using layout = cache_layout<Shape, Chunk>;            ///< where rows lie
   using real = typename F::compute;                     ///< the numbers that keys and values are decoded to
 
   constexpr key_value_cache() = default;
   /// Asks an arena for room for all of them.
   template <class A>
   constexpr explicit key_value_cache(A& a)
-      : keys_(F::place(a, rows, shape.head_dim)), values_(F::place(a, rows, shape.head_dim)) {}
+      : keys_(F::place(a, layout::rows, shape.head_dim)), values_(F::place(a, layout::rows, shape.head_dim)) {}
 
-  /// Stores one token's keys and values: [kv_heads][head_dim] each.
+  /// Stores one token's keys and values: [kv_heads][head_dim] each. In a ring they take the place of an earlier one's.
   constexpr void store(std::size_t layer, std::size_t position, const real* keys, const real* values) {
     for (std::size_t h = 0; h < shape.kv_heads; ++h) {
-      F::encode(keys_, row(layer, h, position), keys + h * shape.head_dim);
-      F::encode(values_, row(layer, h, position), values + h * shape.head_dim);
+      F::encode(keys_, layout::row(layer, h, position), keys + h * shape.head_dim);
+      F::encode(values_, layout::row(layer, h, position), values + h * shape.head_dim);
     }
   }
 
-  /// Keys and values of positions [first, first + count) of one head, decoded into scratch where the format needs it
-  /// (2 * key_tile * head_dim numbers).
+  /// Keys and values of positions [first, first + count) of one head, in scratch (2 * key_tile * head_dim numbers)
+  /// where the format has to be decoded, or where a ring's end is between them.
   template <class Backend>
   constexpr key_value_tile<real> tile(Backend backend, std::size_t layer, std::size_t head, std::size_t first,
                                       std::size_t count, real* scratch) const {
-    const std::size_t start = row(layer, head, first);
-    if constexpr (native_format<F>) {
-      return {row_major<real>(keys_.data + start * shape.head_dim, shape.head_dim),
-              row_major<real>(values_.data + start * shape.head_dim, shape.head_dim)};
+    const std::size_t start = layout::row(layer, head, first);
+    if constexpr (tile_scratch == 0) {
+      return in_place(start);
     } else {
-      real* values = scratch + key_tile * shape.head_dim;
-      for (std::size_t i = 0; i < count; ++i) {
-        decode_row(backend, F{}, keys_, start + i, scratch + i * shape.head_dim);
-        decode_row(backend, F{}, values_, start + i, values + i * shape.head_dim);
-      }
+      const std::size_t before = layout::forgets ? smaller(count, layout::until_wrap(layer, first)) : count;
+      if constexpr (native_format<F>)
+        if (before == count) return in_place(start);
+      real* const values = scratch + key_tile * shape.head_dim;
+      decode(backend, start, before, scratch, values);
+      if (before < count)
+        decode(backend, layout::row(layer, head, first + before), count - before, scratch + before * shape.head_dim,
+               values + before * shape.head_dim);
       return {row_major<real>(scratch, shape.head_dim), row_major<real>(values, shape.head_dim)};
     }
   }
@@ -53,18 +57,37 @@ class key_value_cache {
   template <class Visit>
   constexpr void for_each_part(std::size_t layer, Visit&& f) const {
     for (const auto& all : {keys_, values_}) {
-      auto m = all.slice(row(layer, 0, 0), shape.kv_heads * shape.context);
+      auto m = all.slice(layout::row(layer, 0, 0), shape.kv_heads * layout::kept(layer));
       F::for_each_part(m, f);
     }
   }
 
   /// Numbers of scratch that tile() needs.
-  static constexpr std::size_t tile_scratch = native_format<F> ? 0 : 2 * key_tile * shape.head_dim;
+  static constexpr std::size_t tile_scratch = native_format<F> && !layout::forgets ? 0 : 2 * key_tile * shape.head_dim;
 
  private:
-  static constexpr std::size_t rows = shape.layers * shape.kv_heads * shape.context;
-  static constexpr std::size_t row(std::size_t layer, std::size_t head, std::size_t position) {
-    return (layer * shape.kv_heads + head) * shape.context + position;
+  constexpr key_value_tile<real> in_place(std::size_t row) const {
+    return {row_major<real>(keys_.data + row * shape.head_dim, shape.head_dim),
+            row_major<real>(values_.data + row * shape.head_dim, shape.head_dim)};
+  }
+  /// Decodes, or copies, `count` rows that lie one behind the other.
+  template <class Backend>
+  constexpr void decode(Backend backend, std::size_t row, std::size_t count, real* keys, real* values) const {
+    if constexpr (native_format<F>) {
+      const key_value_tile<real> from = in_place(row);
+      elementwise(
+          backend, count * shape.head_dim,
+          [](auto& key, auto& value, const auto& k, const auto& v) {
+            key = k;
+            value = v;
+          },
+          keys, values, from.keys.data, from.values.data);
+    } else {
+      for (std::size_t i = 0; i < count; ++i) {
+        decode_row(backend, F{}, keys_, row + i, keys + i * shape.head_dim);
+        decode_row(backend, F{}, values_, row + i, values + i * shape.head_dim);
+      }
+    }
   }
 
   matrix<F> keys_{};

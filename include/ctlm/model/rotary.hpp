@@ -4,6 +4,7 @@
 
 #include "../kernels/rope.hpp"
 #include "../spec/decoder.hpp"
+#include "../spec/rope_divisors.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -52,19 +53,24 @@ constexpr double grown_base(const decoder_shape& s, std::size_t position) {
 }
 /// Factor of cosines and sines.
 constexpr double amplitude(const decoder_shape& s) {
-  if (s.rope_scaling != rope_kind::yarn) return 1;
-  return s.rope_attention > 0 ? s.rope_attention : 0.1 * math::log(s.rope_factor) + 1;
+  if (s.rope_scaling != rope_kind::yarn && s.rope_scaling != rope_kind::longrope) return 1;
+  if (s.rope_attention > 0) return s.rope_attention;
+  const double growth = math::log(s.rope_factor);
+  if (s.rope_scaling == rope_kind::yarn) return 0.1 * growth + 1;
+  return math::sqrt(1 + growth / math::log(static_cast<double>(s.rope_context)));
 }
 
-/// Angles with scaling, [rows][rotated/2], of positions first, first + 1, ...
+/// Angles with scaling, [rows][rotated/2], of positions first, first + 1, ... `divisors`: of longrope, or nullptr.
 template <class T>
-CTLM_NOINLINE constexpr void scaled_angles(const decoder_shape& s, std::size_t rows, std::size_t first, T* cosine,
-                                           T* sine) {
+CTLM_NOINLINE constexpr void scaled_angles(const decoder_shape& s, const float* divisors, std::size_t rows,
+                                           std::size_t first, T* cosine, T* sine) {
   const std::size_t half = s.rotated() / 2;
   const bool grows = s.rope_scaling == rope_kind::dynamic;
   const double factor = amplitude(s);
   for (std::size_t i = 0; i < half; ++i) {
-    const double plain = scaled_frequency(s, i, rope_frequency(s.rotated(), i, s.rope_theta));
+    const double unscaled = rope_frequency(s.rotated(), i, s.rope_theta);
+    const double plain =
+        divisors != nullptr ? unscaled / static_cast<double>(divisors[i]) : scaled_frequency(s, i, unscaled);
     for (std::size_t r = 0; r < rows; ++r) {
       const double turn = grows ? rope_frequency(s.rotated(), i, grown_base(s, first + r)) : plain;
       const auto angle = static_cast<double>(static_cast<T>(first + r) * static_cast<T>(turn));
@@ -101,6 +107,14 @@ struct rotary_angles {
     }
     return angles;
   }
+  /// What the config of model M divides its frequencies by, or nullptr.
+  template <class M>
+  static constexpr const float* divisors_of() {
+    if constexpr (M::shape.rope_scaling == rope_kind::longrope)
+      return M::tag::config.divisors.values;
+    else
+      return nullptr;
+  }
   /// Computes the angles of `rows` positions of model M, `first` being the first.
   template <class M>
   constexpr void fill(std::size_t first, std::size_t rows) const {
@@ -109,7 +123,7 @@ struct rotary_angles {
       if constexpr (s.rope_scaling == rope_kind::plain)
         rope_angles(rows, s.rotated(), first, s.rope_theta, cosine, sine);
       else
-        rotary_detail::scaled_angles(s, rows, first, cosine, sine);
+        rotary_detail::scaled_angles(s, divisors_of<M>(), rows, first, cosine, sine);
       if constexpr (s.local_theta > 0) rope_angles(rows, s.rotated(), first, s.local_theta, local_cosine, local_sine);
     }
   }

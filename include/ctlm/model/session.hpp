@@ -102,13 +102,28 @@ class basic_session {
   constexpr void reset() { rewind(0); }
   /// Tokens taken so far: the position of the next one.
   constexpr std::size_t position() const { return position_; }
-  /// Goes back to an earlier position and forgets the tokens from there on. A later one raises errc::invalid_argument.
+  /// Goes back to an earlier position and forgets the tokens from there on. A later one raises errc::invalid_argument,
+  /// and so does one that can_rewind() says is gone; the session is as it was then.
   constexpr void rewind(std::size_t position) {
     check(position <= position_, failure{errc::invalid_argument,
                                          "ctlm: a session can only be rewound: it stands at {had}, not yet at {needed}",
                                          position, position, position_});
+    check(
+        can_rewind(position),
+        failure{errc::invalid_argument,
+                "ctlm: a session cannot go back to position {needed}: its layers with a window have forgotten what is "
+                "seen from there, and {had} is the first that is left besides 0",
+                position, position, cache_type::layout::first_after(first_kept_)});
+    if (position == 0) first_kept_ = 0;
     if (position != position_) last_row_ = no_row;
     position_ = position;
+  }
+
+  /// Whether rewind() can go back to a position. It can go to 0, and at least prompt_chunk_rows back. Where a model has
+  /// no window it can go anywhere; layers with one keep only what the next tokens see: the last window - 1 positions,
+  /// and as many more as a chunk of a prompt has.
+  constexpr bool can_rewind(std::size_t position) const {
+    return position <= position_ && (position == 0 || cache_type::layout::first_seen(position) >= first_kept_);
   }
 
   /// What lm::session_bytes is computed from.
@@ -124,7 +139,7 @@ class basic_session {
   static constexpr std::size_t rows_at_once = smaller(M::prompt_chunk_rows, shape.context);
   static constexpr std::size_t no_row = static_cast<std::size_t>(-1);
   static constexpr bool rotary = shape.position == position_kind::rope;
-  using cache_type = key_value_cache<typename M::shape_type, typename M::cache_format>;
+  using cache_type = key_value_cache<typename M::shape_type, typename M::cache_format, rows_at_once>;
 
   constexpr basic_session() = default;
 
@@ -159,8 +174,12 @@ class basic_session {
                                                   shape.head_dim, false);
         },
         [&](auto& feed_forward) {
-          up_ = feed_forward.template allocate<real>(rows_at_once * shape.up_dim());
+          up_ = feed_forward.template allocate<real>(rows_at_once * shape.feed_forwards_per_token() * shape.up_dim());
           activated_ = feed_forward.template allocate<real>(rows_at_once * shape.d_ff);
+          if constexpr (shape.experts > 0) {
+            routed_ = routing<real>::place(feed_forward, shape, rows_at_once);
+            routed_.moved = feed_forward.template allocate<real>(rows_at_once * d);
+          }
         });
   }
 
@@ -175,6 +194,8 @@ class basic_session {
   constexpr void forward(span<const token> tokens) {
     const std::size_t rows = tokens.size();
     last_row_ = no_row;
+    // From here on, even if something fails on the way: rings lose their oldest positions layer by layer.
+    first_kept_ = larger(first_kept_, cache_type::layout::first_kept(position_ + rows));
     c_.exec = exec_.get();
     using weight_format = stored<typename M::weight_format>;
     embed(c_.backend, *c_.exec, weight_format{}, rows, tokens.data(),
@@ -193,6 +214,7 @@ class basic_session {
     s.attended = attended_;
     s.up = up_;
     s.activated = activated_;
+    s.routed = routed_;
     for (std::size_t layer = 0; layer < shape.layers; ++layer) {
       const auto& w = weights_.layer(layer);
       auto attend_rows = [&](real* qkv, real* out) { attend(w, layer, {rows, position_}, qkv, out); };
@@ -233,6 +255,7 @@ class basic_session {
   cache_type cache_{};
   release_hook release_cache_{};
   std::size_t position_ = 0;
+  std::size_t first_kept_ = 0;     // positions from here to position_ are in all layers
   std::size_t last_row_ = no_row;  // of x_: the last token taken
   real* x_ = nullptr;
   real* normed_ = nullptr;
@@ -243,6 +266,7 @@ class basic_session {
   real* tile_scratch_ = nullptr;
   real* up_ = nullptr;
   real* activated_ = nullptr;
+  routing<real> routed_{};
 };
 
 }}  // namespace ctlm

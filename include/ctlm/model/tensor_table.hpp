@@ -19,11 +19,16 @@ struct tensor_info {
   std::size_t layers = 1;  ///< how many are stacked; 1 for those of the model
   std::size_t rows = 1;    ///< rows of one layer's; 1 for gains and biases
   std::size_t cols = 0;    ///< numbers in a row
+  std::size_t pieces = 1;  ///< matrices of which the rows of one layer consist: those of experts
 
   /// Numbers in it, all layers together.
   constexpr std::size_t size() const { return layers * rows * cols; }
-  /// Stored in the weight format, and subject to weight decay; otherwise it is a gain or a bias.
+  /// Stored in the weight format; otherwise in numbers of arithmetic: a gain, a bias or a router.
   constexpr bool is_matrix() const { return ctlm::is_matrix(role); }
+  /// Subject to weight decay.
+  constexpr bool decays() const { return ctlm::decays(role); }
+  /// Rows of each of the pieces.
+  constexpr std::size_t piece_rows() const { return rows / pieces; }
   /// Whether each layer has one.
   constexpr bool is_of_layer() const { return scope == tensor_scope::layer; }
   /// The tensor's place among all declared ones.
@@ -37,8 +42,8 @@ class tensor_table {
   constexpr explicit tensor_table(const decoder_shape& s) {
     for (const tensor_rule& r : declared_tensors)
       if (r.present(s))
-        entries_[count_++] = {r.name,    r.id,     r.role, r.scope, r.scope == tensor_scope::layer ? s.layers : 1,
-                              r.rows(s), r.cols(s)};
+        entries_[count_++] = {r.name,    r.id,      r.role,     r.scope, r.scope == tensor_scope::layer ? s.layers : 1,
+                              r.rows(s), r.cols(s), r.pieces(s)};
   }
   constexpr const tensor_info* begin() const { return entries_; }
   constexpr const tensor_info* end() const { return entries_ + count_; }

@@ -88,10 +88,16 @@ class weight_views {
   constexpr view matrix_of(std::size_t layer = 0) const {
     return matrix_of(id, layer);
   }
-  /// One layer's vector; nullptr if the model has no such tensor.
+  /// One expert's matrix: that part of matrix_of<id>(layer). Experts count from 0.
+  template <tensor_id id>
+  constexpr view expert_of(std::size_t layer, std::size_t expert) const {
+    constexpr std::size_t rows = tensors.of(id).piece_rows();
+    return matrix_of<id>(layer).slice(expert * rows, rows);
+  }
+  /// One layer's vector, or its router, [experts][d_model]; nullptr if the model has no such tensor.
   constexpr real* vector_of(tensor_id id, std::size_t layer = 0) const {
     real* all = vectors_[static_cast<std::size_t>(id)];
-    return all == nullptr ? nullptr : all + (layer - first_layer_) * cols_of(id);
+    return all == nullptr ? nullptr : all + (layer - first_layer_) * rows_of(id) * cols_of(id);
   }
   /// The output projection: the token embedding where the two are tied.
   constexpr view head() const {
@@ -99,7 +105,7 @@ class weight_views {
   }
   /// All layers of a matrix, stacked: [layers * rows][cols]. `id` is a tensor_id, or tensor_info::index().
   constexpr const view& raw_matrix(std::size_t id) const { return matrices_[id]; }
-  /// All layers of a gain or a bias, [layers][cols]; nullptr if the model has no such tensor.
+  /// All layers of a gain, a bias or a router, [layers][rows][cols]; nullptr if the model has no such tensor.
   constexpr real* raw_vector(std::size_t id) const { return vectors_[id]; }
   /// The numbers of any tensor, all layers of them, where matrices hold the numbers of arithmetic themselves.
   constexpr span<real> numbers(const tensor_info& t) const requires native_format<format> {
@@ -107,7 +113,8 @@ class weight_views {
   }
 
   /// f(info, values) for every tensor of the model, in the order in which they lie in memory. Values are a
-  /// span<real> of [layers][cols] for gains and biases, and a view of [layers * rows][cols] for the others.
+  /// span<real> of [layers][rows][cols] for gains, biases and routers, and a view of [layers * rows][cols] for the
+  /// others.
   template <class Visit>
   constexpr void for_each(Visit&& f) const {
     for (const tensor_info& t : tensors) visit(t, f);
@@ -128,25 +135,27 @@ class weight_views {
   /// Says that the stacked tensors put here begin with layer `first`, not with layer 0.
   constexpr void begin_with(std::size_t first) { first_layer_ = first; }
 
+  /// Asks an arena for the memory of so many layers of a matrix.
+  template <class A>
+  static constexpr auto place_matrix(A& a, const tensor_info& t, std::size_t layers) {
+    if constexpr (quantised_format<format>)
+      return format::place(a, layers * t.rows, t.cols, t.piece_rows());
+    else
+      return format::place(a, layers * t.rows, t.cols);
+  }
+
   /// Asks an arena for the memory of all tensors, in the order of the table.
   template <class A>
   constexpr void place(A& a) {
     for (const tensor_info& t : tensors) {
       if (t.is_matrix())
-        matrices_[t.index()] = place_matrix(a, t);
+        matrices_[t.index()] = place_matrix(a, t, t.layers);
       else
         vectors_[t.index()] = a.template allocate<std::remove_const_t<real>>(t.size());
     }
   }
 
  private:
-  template <class A>
-  static constexpr view place_matrix(A& a, const tensor_info& t) {
-    if constexpr (quantised_format<format>)
-      return format::place(a, t.layers * t.rows, t.cols, t.rows);
-    else
-      return format::place(a, t.layers * t.rows, t.cols);
-  }
   static constexpr std::size_t rows_of(tensor_id id) { return tensors.of(id).rows; }
   static constexpr std::size_t cols_of(tensor_id id) { return tensors.of(id).cols; }
   auto* first_tensor() const {

@@ -23,7 +23,8 @@ enum class rope_kind : std::uint8_t {
   linear,   ///< all frequencies divided by the factor (Chen et al. 2023, "position interpolation")
   dynamic,  ///< beyond the original context the base grows with the position (NTK-aware scaling)
   llama3,   ///< low frequencies divided, high ones kept, those between blended (Llama 3.1)
-  yarn      ///< the same by the number of turns, and scores made larger (Peng et al. 2023, "YaRN")
+  yarn,     ///< the same by the number of turns, and scores made larger (Peng et al. 2023, "YaRN")
+  longrope  ///< each frequency divided by a number of its own, and scores made larger (Ding et al. 2024, "LongRoPE")
 };
 
 /// The shape of a decoder-only transformer: what every spec comes down to, checked by check_decoder. Counts are of
@@ -35,7 +36,7 @@ struct decoder_shape {
   std::size_t heads = 0;     ///< heads of queries
   std::size_t kv_heads = 0;  ///< heads of keys and values; each serves heads / kv_heads queries (Ainslie et al. 2023)
   std::size_t head_dim = 0;  ///< numbers in a head
-  std::size_t d_ff = 0;      ///< inner numbers of the feed-forward layer
+  std::size_t d_ff = 0;      ///< inner numbers of the feed-forward layer; where there are experts, of one of them
   std::size_t context = 0;   ///< the longest sequence, in tokens
   bool bias = false;         ///< projections have biases, and norms that can
   bool tie_embeddings = false;        ///< the head multiplies with the token embedding and has no matrix of its own
@@ -64,8 +65,13 @@ struct decoder_shape {
   double rope_high = 4;                       ///< llama3: turns above which to keep
   double rope_fast = 32;                      ///< yarn: turns within the original context, above which to keep
   double rope_slow = 1;                       ///< yarn: turns below which to divide
-  double rope_attention = 0;                  ///< yarn: factor of cosines and sines; 0: 0.1 ln(rope_factor) + 1
-  std::size_t rope_context = 0;               ///< the context before it was made longer
+  double rope_attention = 0;        ///< factor of cosines and sines; 0: 0.1 ln(rope_factor) + 1 of yarn, of longrope
+                                    ///< sqrt(1 + ln(rope_factor) / ln(rope_context))
+  std::size_t rope_context = 0;     ///< the context before it was made longer
+  std::uint64_t rope_divisors = 0;  ///< longrope: rope_divisors::hash() of those that frequencies are divided by
+  std::size_t experts = 0;          ///< feed-forward layers in a block, of which a row takes some; 0: one, for all rows
+  std::size_t experts_per_token = 0;  ///< how many experts each row takes: those with the highest router probabilities
+  bool normalised_experts = false;    ///< the probabilities of a row's experts are divided by their sum
 
   /// f(name, pointer to member) for every field. New ones come last, with a default that means "as before": what is
   /// left at its default takes no part in a fingerprint, so that files written before they existed stay valid.
@@ -112,10 +118,17 @@ struct decoder_shape {
   constexpr std::size_t kv_dim() const { return kv_heads * head_dim; }
   /// Numbers in a row of the first projection of attention: queries, then keys, then values.
   constexpr std::size_t qkv_dim() const { return q_dim() + 2 * kv_dim(); }
-  /// Numbers in a row of the first projection of the feed-forward layer; of a gated one, the gate comes first.
+  /// Numbers in a row of the first projection of the feed-forward layer, or of one expert; of a gated one, the gate
+  /// comes first.
   constexpr std::size_t up_dim() const { return gated ? 2 * d_ff : d_ff; }
+  /// Feed-forward layers in a block: its experts, or one.
+  constexpr std::size_t feed_forwards() const { return larger(1, experts); }
+  /// How many of them each row goes through.
+  constexpr std::size_t feed_forwards_per_token() const { return larger(1, experts_per_token); }
   /// The longest row that a projection of the model writes, the head's among them: what sizes a session's scratch.
-  constexpr std::size_t most_outputs() const { return larger(larger(vocab, d_model), larger(qkv_dim(), up_dim())); }
+  constexpr std::size_t most_outputs() const {
+    return larger(experts, larger(larger(vocab, d_model), larger(qkv_dim(), up_dim())));
+  }
 
  private:
   template <class F>
@@ -140,6 +153,10 @@ struct decoder_shape {
     f("rope_slow", &decoder_shape::rope_slow);
     f("rope_attention", &decoder_shape::rope_attention);
     f("rope_context", &decoder_shape::rope_context);
+    f("experts", &decoder_shape::experts);
+    f("experts_per_token", &decoder_shape::experts_per_token);
+    f("normalised_experts", &decoder_shape::normalised_experts);
+    f("rope_divisors", &decoder_shape::rope_divisors);
   }
 };
 
@@ -178,6 +195,11 @@ struct check_decoder<Tag, Shape> {
                 "ctlm: config.rotary_dim must be even and no larger than a head");
   static_assert(s.rope_scaling == rope_kind::plain || (s.rope_factor >= 1 && s.rope_context > 0),
                 "ctlm: a config with rope scaling needs a factor of at least 1 and the original context");
+  static_assert(s.experts_per_token <= s.experts && (s.experts == 0 || s.experts_per_token > 0),
+                "ctlm: config.experts_per_token must be at least 1 and at most config.experts");
+  static_assert(s.experts == 0 || !s.bias, "ctlm: a config with experts cannot have biases in its projections");
+  static_assert(s.rope_scaling != rope_kind::longrope || s.rope_divisors != 0,
+                "ctlm: LongRoPE needs a divisor for each frequency: hf::config reads them, other configs have none");
   static constexpr bool ok = true;
 };
 

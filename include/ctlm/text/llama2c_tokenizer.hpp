@@ -40,6 +40,11 @@ class llama2c_tokenizer {
   /// Number of tokens; 0 before load.
   std::size_t vocab() const { return pieces_.size(); }
 
+  /// How the file spells a token, which must exist: text, or `<0x0A>` for a byte.
+  const std::string& spelling(token t) const { return text_of(t); }
+  /// The score of a token, which must exist: of two pairs, the one with the higher score is merged first.
+  float score(token t) const { return scores_[static_cast<std::size_t>(t)]; }
+
   /// Tokens of a text, the beginning-of-sequence token first. Bytes that the vocabulary lacks become `<unk>`. Without a
   /// vocabulary there are no tokens.
   std::vector<token> encode(std::string_view text) const {

@@ -39,6 +39,10 @@ struct activation_memory {
   // Of models that normalise heads, beside dqkv.
   real* turned = nullptr;                 ///< [rows][qkv_dim] queries and keys normalised and rotated
   statistics* head_statistics = nullptr;  ///< [rows][heads + kv_heads] of those norms
+  // Of models with experts, beside `activated`.
+  real* moved = nullptr;       ///< [rows][d_model] rows of one expert
+  real* dactivated = nullptr;  ///< [rows][d_ff] gradient of one expert's activated numbers
+  real* dshares = nullptr;     ///< [rows][experts_per_token] gradient of the experts' shares
 
   /// Asks an arena for all buffers; the head is lent head_numbers numbers.
   template <class A>
@@ -53,7 +57,14 @@ struct activation_memory {
     dx = a.template allocate<real>(rows * d);
     overlay(
         a, [&](auto& head) { head_out = head.template allocate<real>(head_numbers); },
-        [&](auto& feed_forward) { activated = feed_forward.template allocate<real>(rows * shape.d_ff); },
+        [&](auto& feed_forward) {
+          activated = feed_forward.template allocate<real>(rows * shape.d_ff);
+          if constexpr (shape.experts > 0) {
+            moved = feed_forward.template allocate<real>(rows * d);
+            dactivated = feed_forward.template allocate<real>(rows * shape.d_ff);
+            dshares = feed_forward.template allocate<real>(rows * shape.experts_per_token);
+          }
+        },
         [&](auto& attention) {
           dattended = attention.template allocate<real>(rows * shape.q_dim());
           dqkv = attention.template allocate<real>(rows * shape.qkv_dim());
@@ -69,10 +80,13 @@ struct activation_memory {
     auto s = layers[layer];
     s.normed = normed;
     s.activated = activated;
+    s.routed.moved = moved;
     return s;
   }
   /// The shared buffers that a backward pass through a layer writes to.
-  constexpr block_scratch<real> scratch() const { return {normed, dnormed, activated, dattended, dqkv}; }
+  constexpr block_scratch<real> scratch() const {
+    return {normed, dnormed, activated, dattended, dqkv, moved, dactivated, dshares};
+  }
 
  private:
   template <class A>
@@ -93,12 +107,14 @@ struct activation_memory {
       s.mid = layers[0].mid;
       s.branch1 = layers[0].branch1;
       s.up = layers[0].up;
+      s.routed = layers[0].routed;
     } else {
       s.qkv = a.template allocate<real>(rows * shape.qkv_dim());
       s.attended = a.template allocate<real>(rows * shape.q_dim());
       s.mid = a.template allocate<real>(rows * d);
       if constexpr (shape.post_norms) s.branch1 = a.template allocate<real>(rows * d);
-      s.up = a.template allocate<real>(rows * shape.up_dim());
+      s.up = a.template allocate<real>(rows * shape.feed_forwards_per_token() * shape.up_dim());
+      s.routed = routing<real>::place(a, shape, rows);
     }
   }
 };

@@ -40,8 +40,10 @@ struct reading_memory {
           if constexpr (M::shape.qk_norm) turned = attention.template allocate<real>(rows * M::shape.qkv_dim());
         },
         [&](auto& feed_forward) {
-          s.up = feed_forward.template allocate<real>(rows * M::shape.up_dim());
+          s.up = feed_forward.template allocate<real>(rows * M::shape.feed_forwards_per_token() * M::shape.up_dim());
           s.activated = feed_forward.template allocate<real>(rows * M::shape.d_ff);
+          s.routed = routing<real>::place(feed_forward, M::shape, rows);
+          if constexpr (M::shape.experts > 0) s.routed.moved = feed_forward.template allocate<real>(rows * d);
         });
   }
   /// The buffers of any layer.

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
-// ctlm: loads a register of numbers that arithmetic can use from memory, where they may be stored in 16 bits.
+// ctlm: loads a register of numbers that arithmetic can use from memory, where they may be stored in 16 or 8 bits.
 #pragma once
 
-#include "../../format/float16.hpp"
+#include "../../format/float8.hpp"
 #include "shuffle.hpp"
 
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// `Lanes` numbers as they are stored: those of 16 bits as integers with their bits, as no arithmetic is done on them.
+/// `Lanes` numbers as they are stored: those of 16 and 8 bits as integers with their bits, as no arithmetic is done on
+/// them.
 template <class S, std::size_t Lanes>
-using stored_vector = plain_vector<std::conditional_t<sizeof(S) == 2, std::uint16_t, S>, Lanes>;
+using stored_vector =
+    plain_vector<std::conditional_t<sizeof(S) == 1, std::uint8_t, std::conditional_t<sizeof(S) == 2, std::uint16_t, S>>,
+                 Lanes>;
 
 /// Numbers in single precision from the bits of 16-bit ones, for any processor; avx2/widen.hpp replaces them.
 template <std::size_t Lanes, class Bits>
@@ -30,9 +33,26 @@ CTLM_INLINE plain_vector<float, Lanes> widened_half(portable, const Bits& v) {
   return std::bit_cast<numbers>(std::bit_cast<bits>(magnitude) | beyond | (wide & 0x8000) << 16);
 }
 
+/// The same of numbers of 8 bits; 2^120 corrects their exponent.
+template <std::size_t Lanes, class Bits>
+CTLM_INLINE plain_vector<float, Lanes> widened_e4m3(portable, const Bits& v) {
+  using numbers = plain_vector<float, Lanes>;
+  using bits = plain_vector<std::uint32_t, Lanes>;
+  const bits wide = __builtin_convertvector(v, bits);
+  const numbers magnitude = std::bit_cast<numbers>((wide & 0x7F) << 20) * 0x1p120f;
+  const bits none = std::bit_cast<bits>((wide & 0x7F) == 0x7F) & 0x7FC00000;  // NaN
+  return std::bit_cast<numbers>(std::bit_cast<bits>(magnitude) | none | (wide & 0x80) << 24);
+}
+/// These are the upper halves of numbers of 16 bits.
+template <std::size_t Lanes, class Bits>
+CTLM_INLINE auto upper_half(const Bits& v) {
+  return __builtin_convertvector(v, plain_vector<std::uint16_t, Lanes>) << 8;
+}
+
 /// Numbers that registers widen. Those of formats from elsewhere are converted one by one.
 template <class S, class T>
-inline constexpr bool widens_in_registers = std::same_as<S, T> || std::same_as<S, bfloat> || std::same_as<S, half>;
+inline constexpr bool widens_in_registers = std::same_as<S, T> || std::same_as<S, bfloat> || std::same_as<S, half> ||
+                                            std::same_as<S, float8_e4m3> || std::same_as<S, float8_e5m2>;
 
 template <class T, class A, class S>
 CTLM_INLINE plain_vector<T, lanes<T, A>> widened(const stored_vector<S, lanes<T, A>>& v) {
@@ -40,6 +60,10 @@ CTLM_INLINE plain_vector<T, lanes<T, A>> widened(const stored_vector<S, lanes<T,
     return widened_bfloat<lanes<T, A>>(simd<A>{}, v);
   else if constexpr (std::same_as<S, half>)
     return widened_half<lanes<T, A>>(simd<A>{}, v);
+  else if constexpr (std::same_as<S, float8_e4m3>)
+    return widened_e4m3<lanes<T, A>>(simd<A>{}, v);
+  else if constexpr (std::same_as<S, float8_e5m2>)
+    return widened_half<lanes<T, A>>(simd<A>{}, upper_half<lanes<T, A>>(v));
   else
     return v;
 }

@@ -17,7 +17,7 @@ struct supported_config {
   static constexpr bool ok = true;
 };
 
-#if defined(__clang__)
+#if CTLM_PRINTS_NUMBERS
 /// The letters of a text, one by one: Clang would print a text<48> as numbers.
 template <char...>
 struct spelled {};
@@ -53,6 +53,7 @@ struct any_config {
   decoder_shape decoder{};                               ///< what it comes down to
   activation_kind activation = activation_kind::swiglu;  ///< of the feed-forward layers
   hf::problem problem{};                                 ///< what cannot be computed with: then nothing compiles
+  rope_divisors divisors{};                              ///< of LongRoPE, for the decoder's context
 
   /// What error messages call it.
   static constexpr const char* name = "hf::any_config";
@@ -75,7 +76,8 @@ struct any_config {
 };
 
 /// Reads a config.json. Its `model_type` decides what is looked at: gpt2, llama, mistral, qwen2, qwen3, smollm3, phi3,
-/// gemma, gemma2, gemma3_text. `context`: positions that sessions get room for; 0: max_position_embeddings.
+/// gemma, gemma2, gemma3_text, mixtral, qwen3_moe (all layers with experts). `context`: positions that sessions get
+/// room for; 0: max_position_embeddings. It decides which of LongRoPE's two lists counts.
 constexpr any_config config(const char* text, std::size_t context = 0) {
   any_config c;
   const auto parsed = json::parse(text);
@@ -88,6 +90,7 @@ constexpr any_config config(const char* text, std::size_t context = 0) {
   if (context > 0 && c.decoder.position == position_kind::learned && context != c.decoder.context)
     r.refuse("context", "learned positions");
   if (context > 0) c.decoder.context = context;
+  read_divisors(r, c.decoder, c.divisors);
   c.problem = r.found;
   return c;
 }

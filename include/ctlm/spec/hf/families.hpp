@@ -117,6 +117,36 @@ constexpr void read_qwen3(reader& r, decoder_shape& s, activation_kind& a) {
   check_layer_types(r, s);
   a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
 }
+/// Both names of the number of experts are in use; `experts` and `taken` are those of files that do not have the keys.
+constexpr void read_experts(reader& r, decoder_shape& s, std::size_t experts, std::size_t taken) {
+  s.experts = r.at("num_local_experts") ? r.integer("num_local_experts") : r.integer("num_experts", experts);
+  s.experts_per_token = r.integer("num_experts_per_tok", taken);
+}
+constexpr void read_mixtral(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-5f, false, 8);
+  read_rope(r, s, 1000000);
+  s.window = r.integer_or_off("sliding_window", 0);
+  read_experts(r, s, 8, 2);
+  s.normalised_experts = true;
+  check_layer_types(r, s);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
+/// All of its layers must have experts: intermediate_size is that of layers without.
+constexpr void read_qwen3_moe(reader& r, decoder_shape& s, activation_kind& a) {
+  s = read_sizes(r, 1e-6f, false, 4);
+  read_rope(r, s, 10000);
+  s.qk_norm = true;
+  read_experts(r, s, 128, 8);
+  s.d_ff = r.integer("moe_intermediate_size", 768);
+  s.normalised_experts = r.flag("norm_topk_prob", false);
+  r.only("decoder_sparse_step", 1);
+  for ([[maybe_unused]] const json::value v : r.at("mlp_only_layers").elements())
+    r.refuse("mlp_only_layers", r.at("mlp_only_layers"));
+  r.only("attention_bias", false, false);
+  r.only("use_sliding_window", false, false);
+  check_layer_types(r, s);
+  a = read_activation(r, "hidden_act", activation_kind::swiglu, true);
+}
 constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
   s = read_sizes(r, 1e-6f, true, 4);
   read_rope(r, s, 2000000);
@@ -135,7 +165,7 @@ constexpr void read_smollm3(reader& r, decoder_shape& s, activation_kind& a) {
 }
 constexpr void read_phi3(reader& r, decoder_shape& s, activation_kind& a) {
   s = read_sizes(r, 1e-5f, false);
-  read_rope(r, s, 10000);
+  read_phi3_rope(r, s);
   read_partial_rotation(r, s);
   s.window = r.integer("sliding_window", 0);
   check_layer_types(r, s);
@@ -143,10 +173,9 @@ constexpr void read_phi3(reader& r, decoder_shape& s, activation_kind& a) {
 }
 
 /// What all Gemmas have in common.
-constexpr decoder_shape read_gemma_sizes(reader& r, std::size_t kv_heads, double theta) {
+constexpr decoder_shape read_gemma_sizes(reader& r, std::size_t kv_heads) {
   decoder_shape s = read_sizes(r, 1e-6f, true, kv_heads);
   if (!r.at("head_dim")) s.head_dim = 256;
-  read_rope(r, s, theta);
   s.scaled_embeddings = true;
   r.only("attention_bias", false, false);
   r.only("use_bidirectional_attention", false, false);
@@ -163,25 +192,24 @@ constexpr void read_gemma2_parts(reader& r, decoder_shape& s, std::size_t n, dou
   check_layer_types(r, s);
 }
 constexpr void read_gemma(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_gemma_sizes(r, 16, 10000);
+  s = read_gemma_sizes(r, 16);
+  read_rope(r, s, 10000);
   // Files of the first Gemma say "gelu" and mean the tanh approximation, as transformers reads them.
   a = r.at("hidden_act").equals("gelu") ? activation_kind::geglu_tanh
                                         : read_activation(r, "hidden_act", activation_kind::geglu_tanh, true);
 }
 constexpr void read_gemma2(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_gemma_sizes(r, 4, 10000);
+  s = read_gemma_sizes(r, 4);
+  read_rope(r, s, 10000);
   read_gemma2_parts(r, s, 2, 50, 30);
   a = read_activation(r, "hidden_activation", activation_kind::geglu_tanh, true);
 }
 constexpr void read_gemma3(reader& r, decoder_shape& s, activation_kind& a) {
-  s = read_gemma_sizes(r, 4, 1000000);
+  s = read_gemma_sizes(r, 4);
+  read_rope_of_layers(r, s, 1000000, 10000);
   read_gemma2_parts(r, s, 6, 0, 0);
   s.qk_norm = true;
   a = read_activation(r, "hidden_activation", activation_kind::geglu_tanh, true);
-  reader local{r.at("rope_parameters").find("sliding_attention")};
-  if (local.root && local.at("rope_type") && !local.at("rope_type").equals("default"))
-    r.refuse("sliding_attention", local.root);
-  s.local_theta = local.number("rope_theta", r.number("rope_local_base_freq", 10000));
 }
 
 struct family {
@@ -192,7 +220,7 @@ struct family {
 inline constexpr family families[] = {
     {"gpt2", read_gpt2},     {"llama", read_llama},        {"mistral", read_mistral}, {"qwen2", read_qwen2},
     {"qwen3", read_qwen3},   {"smollm3", read_smollm3},    {"phi3", read_phi3},       {"gemma", read_gemma},
-    {"gemma2", read_gemma2}, {"gemma3_text", read_gemma3},
+    {"gemma2", read_gemma2}, {"gemma3_text", read_gemma3}, {"mixtral", read_mixtral}, {"qwen3_moe", read_qwen3_moe},
 };
 
 }  // namespace families_detail

@@ -49,7 +49,7 @@ struct problem {
   };
   kind what = none;  ///< which kind
   text<48> key{};    ///< the key
-  text<48> value{};  ///< its value, as it is written
+  text<48> value{};  ///< its value, as it is written; a long one ends in dots
 };
 
 /// A config.json, or an object in it.
@@ -62,12 +62,22 @@ struct reader {
     if (found.what == problem::none) found = {what, text<48>(key), text<48>(value)};
   }
   constexpr void refuse(const char* key, const json::value& value) {
-    if (found.what == problem::none) found = {problem::unsupported, text<48>(key), text<48>(written(value))};
+    if (found.what == problem::none) found = {problem::unsupported, text<48>(key), written(value)};
+  }
+  /// Remembers the problem of an object in this one, unless there is one already.
+  constexpr void inherit(const reader& inner) {
+    if (found.what == problem::none) found = inner.found;
   }
   /// A key's value; missing where it is null.
   constexpr json::value at(const char* key) const {
     const json::value v = root.find(key);
     return v.is_null() ? json::value{} : v;
+  }
+  /// An object that has a key at least; missing where it is null or empty. Another value is refused.
+  constexpr json::value object(const char* key) {
+    const json::value v = at(key);
+    if (v && v.kind() != json::kind::object) refuse(key, v);
+    return v.members().size() > 0 ? v : json::value{};
   }
   /// A whole number; a missing one is `otherwise`.
   constexpr std::size_t integer(const char* key, std::size_t otherwise) {
@@ -82,13 +92,14 @@ struct reader {
     if (!at(key)) refuse(key, "missing", problem::missing);
     return integer(key, 0);
   }
-  /// A number; a missing one is `otherwise`.
+  /// A number that single precision can hold; a missing one is `otherwise`.
   constexpr double number(const char* key, double otherwise) {
     const json::value v = at(key);
     if (!v) return otherwise;
     const auto n = v.as_number<double>();
-    if (!n) refuse(key, v);
-    return n ? *n : otherwise;
+    const bool fits = n && v.as_number<float>();
+    if (!fits) refuse(key, v);
+    return fits ? *n : otherwise;
   }
   /// The same where null switches something off: a missing one is `otherwise`, null is 0.
   constexpr std::size_t integer_or_off(const char* key, std::size_t otherwise) {
@@ -119,13 +130,21 @@ struct reader {
   }
 
  private:
-  /// As much of the value's text as can be shown.
-  static constexpr span<const char> written(const json::value& v) {
+  /// As much of the value's text as can be shown, on one line; where that is not all of it, it ends in dots.
+  static constexpr text<48> written(const json::value& v) {
     const span<const char> all = v.written();
-    std::size_t n = 0;
-    const bool is_list = v.kind() == json::kind::object || v.kind() == json::kind::array;
-    while (n < all.size() && n < 47 && (is_list || (all[n] != ',' && all[n] != '}' && all[n] != '\n'))) ++n;
-    return all.first(n);
+    constexpr std::size_t most = sizeof(text<48>) - 1, dots = 3;
+    std::size_t n = all.size();
+    if (n > most) {
+      n = most - dots;
+      while (n > 0 && (static_cast<unsigned char>(all[n]) & 0xC0) == 0x80) --n;  // within a letter of several bytes
+    }
+    text<48> shown(all.first(n));
+    for (char& c : shown.letters)
+      if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+    if (n < all.size())
+      for (std::size_t i = 0; i < dots; ++i) shown.letters[n + i] = '.';
+    return shown;
   }
 };
 

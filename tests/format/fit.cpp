@@ -1,0 +1,215 @@
+// How scales are chosen: near the best that a search in double precision finds, with the same bits in every build.
+#include "catch.hpp"
+
+#include <ctlm/ctlm.hpp>
+
+#include <cmath>
+#include <vector>
+
+using namespace ctlm;
+
+namespace {
+
+/// Numbers as weights are: most of them small, a few large; the same bits on every machine.
+std::vector<float> weights_like(std::size_t n, std::uint64_t seed) {
+  rng r{seed};
+  std::vector<float> x(n);
+  for (auto& v : x) {
+    const auto sum = static_cast<int>(r.below(4096) + r.below(4096) + r.below(4096)) - 3 * 2048;
+    v = std::ldexp(static_cast<float>(sum), -16 - static_cast<int>(r.below(3)));
+  }
+  return x;
+}
+
+/// How much the error of w[i] counts.
+template <class F>
+double counts(const float* w, const float* importance, std::size_t i) {
+  if (importance != nullptr) return static_cast<double>(importance[i]);
+  return F::favours_large ? static_cast<double>(w[i]) * w[i] : 1.0;
+}
+
+/// The weighted error of a group whose numbers are scale * code + base with the nearest codes; then, if it is less,
+/// that of the scale and base that suit these codes best.
+template <class F>
+double searched_error(const float* w, const float* importance, std::size_t n, double scale, double base) {
+  double least = std::numeric_limits<double>::infinity();
+  const double zero = F::has_min ? 0.0 : static_cast<double>(F::zero);
+  for (int pass = 0; pass < 2; ++pass) {
+    double error = 0, k0 = 0, kc = 0, kw = 0, kcc = 0, kcw = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double at = std::nearbyint((w[i] - base) / scale + zero);
+      const double code = std::fmin(std::fmax(at, F::lowest), F::highest) - zero, k = counts<F>(w, importance, i);
+      error += k * std::pow(code * scale + base - w[i], 2);
+      k0 += k, kc += k * code, kw += k * w[i], kcc += k * code * code, kcw += k * code * w[i];
+    }
+    least = std::fmin(least, error);
+    if (F::has_min) {
+      scale = (k0 * kcw - kc * kw) / (k0 * kcc - kc * kc);
+      base = (kw - scale * kc) / k0;
+    } else {
+      scale = kcw / kcc;
+    }
+    if (!(std::fabs(scale) > 0)) break;
+  }
+  return least;
+}
+
+/// The least error that a search over many scales finds, in double precision.
+template <class F>
+double least_error(const float* w, const float* importance, std::size_t n) {
+  double low = w[0], high = w[0], least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < n; ++i) {
+    low = std::fmin(low, w[i]);
+    high = std::fmax(high, w[i]);
+  }
+  const double steps = F::highest - F::lowest, farthest = std::fmax(-low, high);
+  if (F::has_min) {
+    for (double a = -0.06; a < 0.2; a += 0.02)
+      for (double b = -0.06; b < 0.2; b += 0.02)
+        least = std::fmin(
+            least, searched_error<F>(w, importance, n, (high - low) * (1 - a - b) / steps, low + a * (high - low)));
+  } else {
+    for (double ratio = 0.4; ratio < 1.5; ratio += 0.01)
+      for (double sign : {-1.0, 1.0})
+        least = std::fmin(least, searched_error<F>(w, importance, n, sign * ratio * farthest * 2 / steps, 0));
+  }
+  return least;
+}
+
+/// The error of what a format makes of a group.
+template <class F>
+double error_of(const float* w, const float* importance, std::size_t n) {
+  const affine<F> a = best_affine<F>(w, n, importance);
+  double error = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    error += counts<F>(w, importance, i) * std::pow(static_cast<double>(a.code(w[i])) * a.scale + a.base - w[i], 2);
+  return error;
+}
+
+/// How many times the least error the format's errors are, over many groups.
+template <class F>
+double excess(std::size_t n, const float* importance = nullptr) {
+  double ours = 0, least = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const auto w = weights_like(n, seed);
+    ours += error_of<F>(w.data(), importance, n);
+    least += least_error<F>(w.data(), importance, n);
+  }
+  return ours / least;
+}
+
+/// The bits of three rows in format F: codes, scales, minima.
+template <class F>
+std::uint64_t bits_of_rows(std::size_t n) {
+  heap_arena memory(matrix_bytes<F>(3, n));
+  const auto m = F::place(memory, 3, n);
+  for (std::size_t r = 0; r < 3; ++r) F::encode(m, r, weights_like(n, r).data());
+  std::uint64_t hash = 0;
+  F::for_each_part(m, [&](const auto* data, std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; ++i) hash = mix(hash, reinterpret_cast<const std::uint8_t*>(data)[i]);
+  });
+  return hash;
+}
+
+constexpr float constant_row[] = {0.5f, -0.25f, 0.125f, 0.3f, -0.7f, 0.01f, -0.02f, 0.6f, 0.2f};
+
+template <class F>
+constexpr affine<F> fitted() {
+  return best_affine<F>(constant_row, 9);
+}
+template <class F>
+bool as_compiled() {
+  constexpr affine<F> compiled = fitted<F>();
+  const std::vector<float> row(constant_row, constant_row + 9);
+  const affine<F> now = best_affine<F>(row.data(), row.size());
+  return compiled.scale == now.scale && compiled.base == now.base && compiled.scale != 0;
+}
+
+}  // namespace
+
+TEST_CASE("scales of few bits come close to the least weighted error", "[format]") {
+  CHECK(excess<int4<32>>(32) < 1.03);
+  CHECK(excess<int4<64>>(64) < 1.03);
+  CHECK(excess<int4<per_channel>>(512) < 1.05);
+  CHECK(excess<int4<32, asymmetric>>(32) < 1.15);
+  CHECK(excess<int2<32>>(32) < 1.03);
+  CHECK(excess<int2<32, asymmetric>>(32) < 1.05);
+}
+
+TEST_CASE("errors in columns with large inputs count more", "[format]") {
+  std::vector<float> importance(32);
+  rng r{7};
+  for (auto& v : importance) v = static_cast<float>(std::exp(2 * r.normal()));
+  CHECK(excess<int4<32>>(32, importance.data()) < 1.2);
+  CHECK(excess<int4<32, asymmetric>>(32, importance.data()) < 1.3);
+  double with = 0, without = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const auto w = weights_like(64, seed);
+    heap_arena memory(2 * matrix_bytes<interleaved<int4<32>>>(1, 64));
+    for (double* sum : {&with, &without}) {
+      const auto m = interleaved<int4<32>>::place(memory, 1, 64);
+      std::vector<float> inputs(importance), back(64);
+      inputs.insert(inputs.end(), importance.rbegin(), importance.rend());
+      interleaved<int4<32>>::encode(m, 0, w.data(), sum == &with ? inputs.data() : nullptr);
+      interleaved<int4<32>>::decode(m, 0, 0, 64, back.data());
+      for (std::size_t i = 0; i < 64; ++i)
+        *sum += counts<int4<32>>(w.data(), inputs.data(), i) * std::pow(static_cast<double>(back[i]) - w[i], 2);
+    }
+  }
+  CHECK(with < 0.95 * without);
+}
+
+TEST_CASE("numbers that a group can hold exactly come back exactly", "[format]") {
+  rng r{3};
+  for (int round = 0; round < 100; ++round) {
+    const float scale = half_to_float(float_to_half(static_cast<float>(0.01 + 0.1 * std::fabs(r.normal()))));
+    const float minimum = half_to_float(float_to_half(static_cast<float>(r.normal())));
+    std::vector<float> centred(32), shifted(32), back(32);
+    for (std::size_t i = 0; i < 32; ++i) {
+      const auto code = static_cast<float>(i < 16 ? i : r.next() % 16);
+      centred[i] = scale * (code - 8);
+      shifted[i] = scale * code + minimum;
+    }
+    auto through = [&]<class F>(F, const std::vector<float>& x) {
+      heap_arena memory(matrix_bytes<F>(1, 32));
+      const auto m = F::place(memory, 1, 32);
+      F::encode(m, 0, x.data());
+      F::decode(m, 0, 0, 32, back.data());
+      return back == x;
+    };
+    CHECK(through(int4<32>{}, centred));
+    CHECK(through(interleaved<int4<32, asymmetric>>{}, shifted));
+  }
+}
+
+TEST_CASE("every build, and the compiler, chooses the same scales and codes", "[format]") {
+  CHECK(as_compiled<int8<>>());
+  CHECK(as_compiled<int4<32>>());
+  CHECK(as_compiled<int4<32, asymmetric>>());
+  CHECK(as_compiled<int2<32>>());
+  CHECK(as_compiled<int2<32, asymmetric>>());
+  // What GCC 12 makes without vectors and without merged products (-O1 -ffp-contract=off).
+  CHECK(bits_of_rows<interleaved<int8<32>>>(100) == 0xD197042741DDD793u);
+  CHECK(bits_of_rows<interleaved<int8<32, asymmetric>>>(100) == 0xD011C29E47EED5A9u);
+  CHECK(bits_of_rows<interleaved<int4<32>>>(1000) == 0xC947A75214E1D79Fu);
+  CHECK(bits_of_rows<interleaved<int4<32, asymmetric>>>(1000) == 0xF589A5201D6C1B22u);
+  CHECK(bits_of_rows<int4<per_channel>>(1000) == 0x19D270B93C6158CBu);
+  CHECK(bits_of_rows<interleaved<int2<32>>>(1000) == 0x47A938AD00B2CF60u);
+  CHECK(bits_of_rows<interleaved<int2<20, asymmetric>>>(1000) == 0x57BA73C5FAE12F59u);
+}
+
+TEST_CASE("rounding to half precision without branches is that with them", "[format]") {
+  auto check = [](float x) {
+    const float limited = std::fmin(std::fmax(x, -65504.0f), 65504.0f);
+    REQUIRE(std::bit_cast<std::uint32_t>(rounded_to_half(x)) ==
+            std::bit_cast<std::uint32_t>(half_to_float(float_to_half(limited))));
+  };
+  for (std::uint32_t h = 0; h < 0x7C00; ++h)
+    for (std::uint32_t below : {0u, 1u, 0xFFFu, 0x1000u, 0x1001u, 0x1FFFu})
+      for (std::uint32_t sign : {0u, 0x80000000u})
+        check(std::bit_cast<float>(
+            (std::bit_cast<std::uint32_t>(half_to_float(static_cast<std::uint16_t>(h))) + below) | sign));
+  for (float x : {0x1p-25f, 0x1.8p-25f, 0x1p-26f, 1e-30f, 1e-45f, 65519.0f, 65520.0f, 1e30f,
+                  std::numeric_limits<float>::infinity()})
+    for (float sign : {1.0f, -1.0f}) check(sign * x);
+}
