@@ -26,7 +26,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / "include" / "ctlm"
-ROOMS = ["spec", "policy", "model", "train", "io", "text", "app"]
+ROOMS = ["spec", "policy", "model", "quantise", "train", "io", "text", "app"]
 INTERNAL = {"arguments", "rule"}  # words of compile-time errors; words in which the table of tensors is written
 TOKEN = re.compile(r"""//[^\n]*|/\*.*?\*/|^[ \t]*\#(?:[^\n]*\\\n)*[^\n]*|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"
                        |'(?:\\.|[^'\\\n])+'|[A-Za-z_]\w*|\d(?:'?[\w.])*|::|->|&&|\|\||<=>|[<>=!]=|\+\+|--|<<|\S""",

@@ -14,7 +14,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / "include" / "ctlm"
-ROOMS = ["core", "memory", "tensor", "format", "backend", "kernels", "policy", "spec", "model", "train", "io", "text", "app"]
+ROOMS = ["core", "memory", "tensor", "format", "backend", "kernels", "policy", "spec", "model", "quantise", "train", "io", "text", "app"]
 FREESTANDING = {"cstddef", "cstdint", "type_traits", "concepts", "limits", "bit", "utility", "initializer_list"}
 # Hosted files in rooms that are freestanding otherwise: ctlm.hpp includes them only where there is an operating system.
 HOSTED = {"memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/pool.hpp",

@@ -86,6 +86,8 @@
 
 #include "policy/threads/pool.hpp"
 
+#include "quantise/quantiser.hpp"
+
 #include "io/buffered_reader.hpp"
 #include "io/checkpoint.hpp"
 #include "io/config_text.hpp"
@@ -98,6 +100,7 @@
 #include "io/gguf_writer.hpp"
 #include "io/heap_keys.hpp"
 #include "io/llama2c.hpp"
+#include "io/load_calibrated.hpp"
 #include "io/load_gguf.hpp"
 #include "io/load_safetensors.hpp"
 #include "io/load_tensors.hpp"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the fuzz targets, two at a time, and says what they found.
+"""Runs the fuzz targets, as many at a time as there are processors, and says what they found.
 
   run.py PROGRAMS CORPUS [MINUTES]
 
@@ -8,22 +8,24 @@ PROGRAMS is the folder of the programs fuzz_*; CORPUS keeps, for each target, th
 CORPUS/findings those that broke a promise. Each target runs for 20 seconds, or all of them together for MINUTES.
 """
 import concurrent.futures
+import math
 import os
 import pathlib
 import re
 import subprocess
 import sys
 
-AT_A_TIME, SECONDS = 2, 20
+SECONDS = 20
 ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", "UBSAN_OPTIONS": "abort_on_error=1:print_stacktrace=1"}
 
 programs, corpus = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 targets = sorted(p for p in programs.glob("fuzz_*") if p.is_file() and os.access(p, os.X_OK))
 if not targets:
     sys.exit(f"no fuzz targets in {programs}")
+at_a_time = min(os.cpu_count() or 2, len(targets))
 seconds = SECONDS
 if len(sys.argv) > 3:
-    seconds = max(1, round(float(sys.argv[3]) * 60 * AT_A_TIME / len(targets)))
+    seconds = max(1, round(float(sys.argv[3]) * 60 / math.ceil(len(targets) / at_a_time)))
 
 
 def run(program):
@@ -49,8 +51,8 @@ def run(program):
 
 
 total, all_findings = 0, []
-print(f"{len(targets)} targets, {seconds} s each, {AT_A_TIME} at a time", flush=True)
-with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+print(f"{len(targets)} targets, {seconds} s each, {at_a_time} at a time", flush=True)
+with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
     for name, executions, findings in pool.map(run, targets):
         print(f"{name:24}{executions:12} executions{len(findings):4} findings", flush=True)
         total += executions

@@ -6,7 +6,7 @@
 //   m.complete(prompt, 120, print).value();
 #pragma once
 
-#include "../io/load_weights.hpp"
+#include "../io/load_calibrated.hpp"
 #include "../memory/heap_arena.hpp"
 #include "../model/causal_lm.hpp"
 #include "../model/generate.hpp"
@@ -121,11 +121,13 @@ class loaded_model {
 };
 
 /// Takes the memory of model M and loads its weights, in whatever format M stores them, from a .gguf file, a
-/// .safetensors file, an index of several, or the folder that has them; the model's threads share the work. The tokens
-/// that end a text become stop_tokens(): those of the files beside the weights, or what the GGUF file says.
-/// `report`, if given, says of every tensor that does not fit what is wrong with it.
+/// .safetensors file, an index of several, or the folder that has them; the model's threads share the work. Weights of
+/// 4 and 2 bits are rounded by what the model's matrices see of a text of its own (load_calibrated): meanwhile the
+/// full model is in memory too, 4 bytes a weight. The tokens that end a text become stop_tokens(): those of the files
+/// beside the weights, or what the GGUF file says. `report`, if given, says of every tensor that does not fit what is
+/// wrong with it.
 ///
-/// Errors: those of load_weights and of stop_tokens; out_of_memory.
+/// Errors: those of load_calibrated and of stop_tokens; out_of_memory.
 template <class M>
 result<loaded_model<M>> load(const char* path, tensor_report* report = nullptr) {
   const auto read = [&]() -> result<loaded_model<M>> {
@@ -135,7 +137,7 @@ result<loaded_model<M>> load(const char* path, tensor_report* report = nullptr) 
     m.parts_ = std::make_unique<load_detail::model_parts<M>>();
     auto& parts = *m.parts_;
     parts.stops = static_cast<std::vector<token>&&>(*stops);
-    if (const auto r = load_weights<M>(path, parts.weights, parts.exec, report); !r) return r.error();
+    if (const auto r = load_calibrated<M>(path, parts.weights, parts.exec, {}, report); !r) return r.error();
     return result<loaded_model<M>>(static_cast<loaded_model<M>&&>(m));
   };
   return or_out_of_memory("ctlm: there is not enough memory for this model", [&]() -> result<loaded_model<M>> {

@@ -17,6 +17,13 @@ struct conversion {
 
   /// True if no group is one of those.
   constexpr bool kept() const { return vanished == 0 && cut == 0 && not_finite == 0; }
+  /// Adds the counts of another report.
+  constexpr void add(const conversion& other) {
+    groups += other.groups;
+    vanished += other.vanished;
+    cut += other.cut;
+    not_finite += other.not_finite;
+  }
 };
 
 /// Compares the numbers of one group before and after its conversion.
