@@ -21,6 +21,9 @@ if(CTLM_SANITIZE)
   target_compile_options(ctlm_options INTERFACE -fsanitize=${CTLM_SANITIZE} -fno-sanitize-recover=all -g)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # what a sanitizer adds lets it see uninitialised values where there are none
     target_compile_options(ctlm_options INTERFACE -Wno-maybe-uninitialized)
+  else()
+    target_compile_options(ctlm_options INTERFACE
+      -fsanitize-ignorelist=${CMAKE_CURRENT_LIST_DIR}/sanitizer_ignorelist.txt)
   endif()
   target_link_options(ctlm_options INTERFACE -fsanitize=${CTLM_SANITIZE})
 endif()
