@@ -60,11 +60,11 @@ std::vector<token> some_text(std::size_t n) {
 
 TEST_CASE("load_calibrated does what a quantiser does with the loaded model", "[io]") {
   if (!available()) return;
-  using full = causal_lm<stories>;
   using small = causal_lm<stories, weights<int4<32>>>;
+  using full = full_form<small, pool<2>>;
   using work = quantiser<full, small>;
   held<full> exact;
-  serial one;
+  pool<2> one(1);
   load_weights<full>(folder().c_str(), exact.weights, one).value();
   const auto text = some_text(1600);
   const auto own = own_text<small>(exact.weights, one, 512, 2);
@@ -77,12 +77,11 @@ TEST_CASE("load_calibrated does what a quantiser does with the loaded model", "[
     const quantise_options read{.method = o.method, .text = o.text.empty() ? span<const token>(own) : o.text};
     const quantiser_room room{.method = o.method, .tokens = read.text.size()};
     heap_arena memory(work::bytes_needed(room));
-    work(memory, room).run(exact.weights, expected.weights, read);
-    serial alone;
+    work(memory, one, room).run(exact.weights, expected.weights, read);
     pool<2> two(2);
-    CHECK(calibrated<small>(alone, o) == expected.bytes());
-    CHECK(calibrated<small>(two, o) == expected.bytes());
-    CHECK(expected.bytes() != as_it_is<small>());
+    CHECK((calibrated<small>(one, o) == expected.bytes()));
+    CHECK((calibrated<small>(two, o) == expected.bytes()));
+    CHECK((expected.bytes() != as_it_is<small>()));
   }
 }
 
@@ -90,7 +89,7 @@ TEMPLATE_TEST_CASE("what would gain nothing is loaded as it is", "[io]", (causal
                    (causal_lm<stories, weights<bf16>>), (causal_lm<stories, weights<int8<32>>>)) {
   if (!available()) return;
   serial alone;
-  CHECK(calibrated<TestType>(alone, {}) == as_it_is<TestType>());
+  CHECK((calibrated<TestType>(alone, {}) == as_it_is<TestType>()));
 }
 
 TEST_CASE("load<lm> rounds 4 bits by what the matrices see", "[io]") {
@@ -99,7 +98,7 @@ TEST_CASE("load<lm> rounds 4 bits by what the matrices see", "[io]") {
   serial alone;
   const auto m = load<small>(folder().c_str()).value();
   const auto all = typename small::const_weights(m.weights()).bytes();
-  CHECK(std::vector<std::byte>(all.begin(), all.end()) == calibrated<small>(alone, {}));
+  CHECK((std::vector<std::byte>(all.begin(), all.end()) == calibrated<small>(alone, {})));
 }
 
 TEST_CASE("load_calibrated tells how far it is, and refuses in words", "[io]") {

@@ -2,7 +2,12 @@
 // ctlm: the weights of a model in few bits, rounded by what its matrices see, from whatever its files are.
 #pragma once
 
+#include "../core/rng.hpp"
+#include "../format/int8.hpp"
 #include "../memory/heap_arena.hpp"
+#include "../model/causal_lm.hpp"
+#include "../model/quantise.hpp"
+#include "../policy/sampler/sampler.hpp"
 #include "../quantise/quantiser.hpp"
 #include "load_weights.hpp"
 
