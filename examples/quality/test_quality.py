@@ -50,7 +50,7 @@ with tempfile.TemporaryDirectory() as folder:
     if rows["f32"][4:8] != [0, 0, 0, 100]:
         sys.exit(f"f32 differs from itself: {rows['f32']}")
     if not (abs(added["int8<32>"]) < 0.01 and added["int4<32>, GPTQ"] < added["int4<32>, plain"]
-            and added["int4<32, asymmetric>, GPTQ"] < 0.1 < added["int2<32, asymmetric>, GPTQ"]):
+            and added["int4<32, asymmetric>, GPTQ"] < 0.3 < added["int2<32, asymmetric>, GPTQ"]):
         sys.exit(done.stdout)
     xml.dom.minidom.parse(str(picture))
 
