@@ -18,7 +18,7 @@ ROOMS = ["core", "memory", "tensor", "format", "backend", "kernels", "policy", "
 FREESTANDING = {"cstddef", "cstdint", "type_traits", "concepts", "limits", "bit", "utility", "initializer_list"}
 # Hosted files in rooms that are freestanding otherwise: ctlm.hpp includes them only where there is an operating system.
 HOSTED = {"memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/pool.hpp",
-          "policy/threads/turns.hpp"}
+          "policy/threads/turns.hpp", "quantise/own_text.hpp"}
 OPTIONAL = {"kernels/blas.hpp"}  # a program that includes it links a library
 EXCEPTIONS = {("core/result.hpp", "exception"), ("core/result.hpp", "cstdio")}  # only where there are such things
 COMPILER_MACRO = re.compile(r"^\s*#.*\b(__GNUC__|__clang__|_MSC_VER|__AVX\w*|__SSE\w*|__ARM\w*|__F16C__|__FMA__|"

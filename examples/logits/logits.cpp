@@ -8,7 +8,7 @@
 
 #include <example_model.hpp>  // made by ctlm_add_model
 
-#include "../token_file.hpp"
+#include "../program.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -37,7 +37,7 @@ arguments parse(int argc, char** argv) {
     if (text == "--chunk")
       a.chunk = examples::number_of(argc, argv, i, "ids");
     else if (text == "--image")
-      a.image = (examples::value_of(argc, argv, i), argv[i]);
+      a.image = examples::value_of(argc, argv, i);
     else if (a.rounding.takes(argc, argv, i, lm::shape.vocab))
       continue;
     else if (a.out != nullptr || text.substr(0, 2) == "--")

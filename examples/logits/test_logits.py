@@ -7,11 +7,13 @@ refused in words.
 """
 import array
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-program, data = sys.argv[1], pathlib.Path(sys.argv[2])
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tested_program import Program, write_ids  # noqa: E402
+
+program, data = Program(sys.argv[1]), pathlib.Path(sys.argv[2])
 VOCABULARY = CONTEXT = 512
 
 
@@ -19,27 +21,14 @@ def floats(path):
     return array.array("f", path.read_bytes())
 
 
-def run(*arguments):
-    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
-
-
-def refuses(words, *arguments):
-    done = run(*arguments)
-    if done.returncode != 1 or words not in done.stderr:
-        sys.exit(f"logits {arguments}: exit status {done.returncode}, and not {words!r} but {done.stderr!r}")
-
-
 with tempfile.TemporaryDirectory() as folder:
     ids, out = pathlib.Path(folder) / "ids", pathlib.Path(folder) / "out"
 
-    def write(numbers):
-        ids.write_bytes(array.array("i", numbers).tobytes())
-
     golden_ids = [int(n) for n in (data / "stories260K_greedy64_tokens.txt").read_text().split()]
     golden = floats(data / "stories260K_logits_greedy64_f32.bin")
-    write(golden_ids)
+    write_ids(ids, golden_ids)
     for options in [[], ["--chunk", 1], ["--chunk", 7], ["--chunk", 1000]]:
-        done = run(ids, out, *options)
+        done = program.run(ids, out, *options)
         if done.returncode != 0:
             sys.exit(done.stderr)
         found = floats(out)
@@ -48,22 +37,26 @@ with tempfile.TemporaryDirectory() as folder:
             sys.exit(f"{options}: {len(found)} logits, {worst} from those of llama2.c at worst")
 
     out.unlink()
-    refuses("usage", ids)
-    refuses('what does "--all" mean', ids, out, "--all")
+    program.refuses("usage", ids)
+    program.refuses('what does "--all" mean', ids, out, "--all")
     for chunk in ("0", "x", "", "-1"):
-        refuses(f'not "{chunk}"', ids, out, "--chunk", chunk)
-    refuses("no such file", ids.with_name("missing"), out)
-    refuses("no such file", ids, out / "below")
-    refuses("is a folder", ids, folder)
-    write([1] * (CONTEXT + 1))
-    refuses("has 513 ids, and the context has room for 512", ids, out)
+        program.refuses(f'not "{chunk}"', ids, out, "--chunk", chunk)
+    program.refuses("no such file", ids.with_name("missing"), out)
+    program.refuses("no such file", ids, out / "below")
+    program.refuses("is a folder", ids, folder)
+    program.refuses("no such file", ids, out, "--image", ids.with_name("missing"))
+    program.refuses("image", ids, out, "--image", ids)  # which holds ids
+    program.refuses('not "best"', ids, out, "--method", "best")
+    program.refuses("no such file", ids, out, "--calibrate", ids.with_name("missing"))
+    write_ids(ids, [1] * (CONTEXT + 1))
+    program.refuses("has 513 ids, and the context has room for 512", ids, out)
     for wrong in (VOCABULARY, -1):
-        write([1, 2, wrong])
-        refuses(f"id {wrong} at position 2 is outside the vocabulary of 512", ids, out)
-    write([])
-    refuses("is empty", ids, out)
+        write_ids(ids, [1, 2, wrong])
+        program.refuses(f"id {wrong} at position 2 is outside the vocabulary of 512", ids, out)
+    write_ids(ids, [])
+    program.refuses("is empty", ids, out)
     ids.write_bytes(b"12345")
-    refuses("has 5 bytes, which is no multiple of 4", ids, out)
+    program.refuses("has 5 bytes, which is no multiple of 4", ids, out)
     if out.exists():
         sys.exit("a run that failed leaves a file")
 print("logits of llama2.c, in chunks of any size; wrong files are refused")

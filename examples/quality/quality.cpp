@@ -8,7 +8,7 @@
 
 #include <example_model.hpp>  // made by ctlm_add_model
 
-#include "../token_file.hpp"
+#include "../program.hpp"
 #include "picture.hpp"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ arguments parse(int argc, char** argv) {
     if (text == "--windows")
       a.windows = examples::number_of(argc, argv, i, "windows");
     else if (text == "--calibrate")
-      a.calibration = examples::read_ids(examples::value_of(argc, argv, i).c_str(), vocab);
+      a.calibration = examples::read_ids(examples::value_of(argc, argv, i), vocab);
     else if (text == "--picture")
       a.picture = examples::value_of(argc, argv, i);
     else if (!a.ids.empty() || text.substr(0, 2) == "--")
@@ -153,7 +153,7 @@ struct bench {
   template <class Session>
   static double rate(Session& s) {
     s.reset();
-    ctlm::token t = s.decode(0)[0] > 0 ? 1 : 0;  // the first call fills caches
+    ctlm::token t = ctlm::sampler::greedy(s.decode(0));  // the first call fills caches
     const std::size_t n = std::min<std::size_t>(32, full::shape.context - 1);
     const auto begin = clock_type::now();
     for (std::size_t i = 0; i < n; ++i) t = ctlm::sampler::greedy(s.decode(t));

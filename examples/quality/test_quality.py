@@ -4,26 +4,17 @@
 
   test_quality.py QUALITY DATA
 """
-import array
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 import xml.dom.minidom
 
-program, data = sys.argv[1], pathlib.Path(sys.argv[2])
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tested_program import Program, write_ids  # noqa: E402
+
+program, data = Program(sys.argv[1]), pathlib.Path(sys.argv[2])
 WINDOW = 512
-
-
-def run(*arguments):
-    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
-
-
-def refuses(words, *arguments):
-    done = run(*arguments)
-    if done.returncode != 1 or words not in done.stderr:
-        sys.exit(f"quality {arguments}: exit status {done.returncode}, and not {words!r} but {done.stderr!r}")
 
 
 def table(text):
@@ -38,7 +29,7 @@ def table(text):
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     picture = folder / "quality.svg"
-    done = run("--windows", 3, "--picture", picture)  # on a text of its own
+    done = program.run("--windows", 3, "--picture", picture)  # on a text of its own
     if done.returncode != 0:
         sys.exit(done.stderr)
     if f"{3 * WINDOW} tokens of the model's own" not in done.stdout:
@@ -55,14 +46,14 @@ with tempfile.TemporaryDirectory() as folder:
     xml.dom.minidom.parse(str(picture))
 
     ids = folder / "ids"
-    ids.write_bytes(array.array("i", [1 + i * 7 % 500 for i in range(WINDOW)]).tobytes())
-    again = [run(ids, "--calibrate", ids).stdout for _ in range(2)]
+    write_ids(ids, [1 + i * 7 % 500 for i in range(WINDOW)])
+    again = [program.run(ids, "--calibrate", ids).stdout for _ in range(2)]
     known = [{n: r[:8] for n, r in table(t).items()} for t in again]
     if known[0] != known[1] or len(known[0]) != 12:
         sys.exit("two runs differ in more than time")
 
-    refuses("what does", ids, ids)
-    refuses("--windows needs a number of windows", "--windows", "0")
-    refuses("--picture needs a value", "--picture")
-    ids.write_bytes(array.array("i", [1] * (WINDOW - 1)).tobytes())
-    refuses(f"the text has {WINDOW - 1} ids, and a window has {WINDOW}", ids)
+    program.refuses("what does", ids, ids)
+    program.refuses("--windows needs a number of windows", "--windows", "0")
+    program.refuses("--picture needs a value", "--picture")
+    write_ids(ids, [1] * (WINDOW - 1))
+    program.refuses(f"the text has {WINDOW - 1} ids, and a window has {WINDOW}", ids)

@@ -8,7 +8,7 @@
 
 #include <example_model.hpp>  // made by ctlm_add_model
 
-#include "../token_file.hpp"
+#include "../program.hpp"
 
 #include <chrono>
 #include <exception>

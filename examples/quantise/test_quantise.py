@@ -5,33 +5,24 @@ is wrong is said in words and leaves no file.
 
   test_quantise.py QUANTISE DATA
 """
-import array
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-program, data = sys.argv[1], pathlib.Path(sys.argv[2])
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tested_program import Program, write_ids  # noqa: E402
 
-
-def run(*arguments):
-    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
-
-
-def refuses(words, *arguments):
-    done = run(*arguments)
-    if done.returncode != 1 or words not in done.stderr:
-        sys.exit(f"quantise {arguments}: exit status {done.returncode}, and not {words!r} but {done.stderr!r}")
+program, data = Program(sys.argv[1]), pathlib.Path(sys.argv[2])
 
 
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     ids = folder / "ids"
-    ids.write_bytes(array.array("i", [1 + i * 7 % 500 for i in range(1024)]).tobytes())
+    write_ids(ids, [1 + i * 7 % 500 for i in range(1024)])
     images = {}
     for options in [[], ["--method", "weighted"], ["--method", "gptq"], ["--calibrate", ids], ["--method", "plain"],
                     ["--calibrate", ids, "--method", "gptq"]]:
-        done = run(folder / "stories.ctlm", *options)
+        done = program.run(folder / "stories.ctlm", *options)
         if done.returncode != 0 or "bits per weight" not in done.stdout:
             sys.exit(f"{options}: {done.stderr} {done.stdout}")
         images[str(options)] = (folder / "stories.ctlm").read_bytes()
@@ -41,13 +32,13 @@ with tempfile.TemporaryDirectory() as folder:
         sys.exit(f"{len(set(images.values()))} different images")
 
     out = folder / "out.ctlm"
-    refuses("usage", "--method", "plain")
-    refuses('what does "--all" mean', out, "--all")
-    refuses('not "best"', out, "--method", "best")
-    refuses("--calibrate needs a value", out, "--calibrate")
-    refuses("no such file", out, "--calibrate", folder / "missing")
-    ids.write_bytes(array.array("i", [512]).tobytes())
-    refuses("id 512 at position 0 is outside the vocabulary of 512", out, "--calibrate", ids)
-    refuses("no such file", folder / "missing" / "out.ctlm", "--method", "plain")
+    program.refuses("usage", "--method", "plain")
+    program.refuses('what does "--all" mean', out, "--all")
+    program.refuses('not "best"', out, "--method", "best")
+    program.refuses("--calibrate needs a value", out, "--calibrate")
+    program.refuses("no such file", out, "--calibrate", folder / "missing")
+    write_ids(ids, [512])
+    program.refuses("id 512 at position 0 is outside the vocabulary of 512", out, "--calibrate", ids)
+    program.refuses("no such file", folder / "missing" / "out.ctlm", "--method", "plain")
     if out.exists():
         sys.exit("a failure left a file")

@@ -86,6 +86,7 @@
 
 #include "policy/threads/pool.hpp"
 
+#include "quantise/own_text.hpp"
 #include "quantise/quantiser.hpp"
 
 #include "io/buffered_reader.hpp"

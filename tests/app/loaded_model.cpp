@@ -1,5 +1,6 @@
 // load<lm>: from a folder of Hugging Face to tokens, with memory and threads of its own.
 #include "../io/data.hpp"
+#include "model/models.hpp"
 
 #include <ctlm/ctlm.hpp>
 
@@ -14,12 +15,7 @@ namespace {
 using namespace ctlm;
 namespace fs = std::filesystem;
 
-struct stories {
-  static constexpr auto config = hf::config(R"json({"model_type": "llama", "hidden_act": "silu", "hidden_size": 64,
-    "intermediate_size": 172, "max_position_embeddings": 512, "num_attention_heads": 8, "num_hidden_layers": 5,
-    "num_key_value_heads": 4, "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "tie_word_embeddings": true,
-    "vocab_size": 512})json");
-};
+using stories = models::stories_of_folder;
 using full = causal_lm<stories>;
 
 bool available() { return data::present("stories260K-hf/model.safetensors"); }

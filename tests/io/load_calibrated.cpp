@@ -1,10 +1,14 @@
 // Files of a model to few bits, rounded by what its matrices see: what a quantiser makes of the loaded model, and what
 // is refused.
 #include "data.hpp"
+#include "model/models.hpp"
+#include "scratch.hpp"
 
 #include <ctlm/ctlm.hpp>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,12 +16,7 @@ namespace {
 
 using namespace ctlm;
 
-struct stories {
-  static constexpr auto config = hf::config(R"json({"model_type": "llama", "hidden_act": "silu", "hidden_size": 64,
-    "intermediate_size": 172, "max_position_embeddings": 512, "num_attention_heads": 8, "num_hidden_layers": 5,
-    "num_key_value_heads": 4, "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "tie_word_embeddings": true,
-    "vocab_size": 512})json");
-};
+using stories = models::stories_of_folder;
 
 bool available() { return data::present("stories260K-hf/model.safetensors"); }
 std::string folder() { return data::path("stories260K-hf"); }
@@ -99,6 +98,24 @@ TEST_CASE("load<lm> rounds 4 bits by what the matrices see", "[io]") {
   const auto m = load<small>(folder().c_str()).value();
   const auto all = typename small::const_weights(m.weights()).bytes();
   CHECK((std::vector<std::byte>(all.begin(), all.end()) == calibrated<small>(alone, {})));
+}
+
+TEST_CASE("a model whose logits are NaN cannot write, and is rounded all the same", "[io]") {
+  if (!available()) return;
+  using full = causal_lm<stories>;
+  using small = causal_lm<stories, weights<int4<32>>>;
+  held<full> exact;
+  held<small> loaded;
+  serial alone;
+  load_weights<full>(folder().c_str(), exact.weights, alone).value();
+  exact.weights.vector_of(tensor_id::norm_weight)[3] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(own_text<full>(exact.weights, alone, 10, 1).empty());
+  const scratch_folder scratch;
+  const std::string file = scratch / "model.safetensors";
+  save_weights(file.c_str(), exact.weights).value();
+  load_calibrated<small>(file.c_str(), loaded.weights, alone).value();
+  CHECK((loaded.bytes() != as_it_is<small>()));
+  CHECK(std::isnan(loaded.weights.vector_of(tensor_id::norm_weight)[3]));
 }
 
 TEST_CASE("load_calibrated tells how far it is, and refuses in words", "[io]") {

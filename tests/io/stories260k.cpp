@@ -1,6 +1,7 @@
 // A real trained model, stories260K, against the results of llama2.c: logits, greedy tokens, text, and what
 // quantisation costs it.
 #include "data.hpp"
+#include "model/models.hpp"
 #include "worse.hpp"
 
 #include <ctlm/ctlm.hpp>
@@ -12,17 +13,8 @@
 namespace {
 
 using namespace ctlm;
+using models::stories;
 
-struct stories {
-  static constexpr llama_config config{.vocab = 512,
-                                       .d_model = 64,
-                                       .layers = 5,
-                                       .heads = 8,
-                                       .kv_heads = 4,
-                                       .d_ff = 172,
-                                       .context = 512,
-                                       .tie_embeddings = true};
-};
 using full = causal_lm<stories>;
 
 template <class M>

@@ -15,6 +15,26 @@ struct tiny_llama {
       .vocab = 61, .d_model = 24, .layers = 2, .heads = 6, .kv_heads = 2, .d_ff = 44, .context = 40};
 };
 
+/// stories260K, a trained model of llama2.c.
+struct stories {
+  static constexpr ctlm::llama_config config{.vocab = 512,
+                                             .d_model = 64,
+                                             .layers = 5,
+                                             .heads = 8,
+                                             .kv_heads = 4,
+                                             .d_ff = 172,
+                                             .context = 512,
+                                             .tie_embeddings = true};
+};
+
+/// The same as Hugging Face's folder has it, stories260K-hf of the test data.
+struct stories_of_folder {
+  static constexpr auto config = ctlm::hf::config(R"json({"model_type": "llama", "hidden_act": "silu",
+    "hidden_size": 64, "intermediate_size": 172, "max_position_embeddings": 512, "num_attention_heads": 8,
+    "num_hidden_layers": 5, "num_key_value_heads": 4, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
+    "tie_word_embeddings": true, "vocab_size": 512})json");
+};
+
 /// Weights large enough that mistakes show, gains and biases included.
 template <class M>
 void randomise(const typename M::weights& w, double scale = 0.25) {

@@ -30,16 +30,6 @@ struct normed_qwen {
   static constexpr qwen3_config config{
       .vocab = 61, .d_model = 24, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 8, .d_ff = 44, .context = 40};
 };
-struct stories {
-  static constexpr llama_config config{.vocab = 512,
-                                       .d_model = 64,
-                                       .layers = 5,
-                                       .heads = 8,
-                                       .kv_heads = 4,
-                                       .d_ff = 172,
-                                       .context = 512,
-                                       .tie_embeddings = true};
-};
 
 struct alignas(memory_alignment) piece {
   std::byte bytes[memory_alignment]{};

@@ -130,7 +130,7 @@ class loaded_model {
 /// Errors: those of load_calibrated and of stop_tokens; out_of_memory.
 template <class M>
 result<loaded_model<M>> load(const char* path, tensor_report* report = nullptr) {
-  const auto read = [&]() -> result<loaded_model<M>> {
+  return or_failure("ctlm: there is not enough memory for this model", [&]() -> result<loaded_model<M>> {
     auto stops = stop_tokens(path);
     if (!stops) return stops.error();
     loaded_model<M> m;
@@ -139,17 +139,6 @@ result<loaded_model<M>> load(const char* path, tensor_report* report = nullptr) 
     parts.stops = static_cast<std::vector<token>&&>(*stops);
     if (const auto r = load_calibrated<M>(path, parts.weights, parts.exec, {}, report); !r) return r.error();
     return result<loaded_model<M>>(static_cast<loaded_model<M>&&>(m));
-  };
-  return or_out_of_memory("ctlm: there is not enough memory for this model", [&]() -> result<loaded_model<M>> {
-#if CTLM_EXCEPTIONS
-    try {
-      return read();
-    } catch (const error& e) {  // of a heap_arena
-      return e.reason();
-    }
-#else
-    return read();
-#endif
   });
 }
 

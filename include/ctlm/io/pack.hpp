@@ -6,9 +6,8 @@
 #include "../model/flash_image.hpp"
 #include "replace.hpp"
 
+#include <charconv>
 #include <limits>
-#include <locale>
-#include <sstream>
 #include <string_view>
 #include <type_traits>
 
@@ -51,18 +50,18 @@ concept has_fields = requires(const T& t) {
 /// A value as C++ spells it: read back, it is the same to the bit. It must be finite.
 template <class T>
 std::string literal(T value) {
-  if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
-  std::ostringstream text;
-  text.exceptions(std::ios::badbit);   // otherwise a stream swallows std::bad_alloc
-  text.imbue(std::locale::classic());  // neither commas nor groups of digits
-  text.precision(std::numeric_limits<T>::max_digits10);
-  text << value;
-  std::string spelt = text.str();
-  if constexpr (std::is_floating_point_v<T>) {
+  char digits[32];
+  char* const end = digits + sizeof digits;
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (std::is_floating_point_v<T>) {
+    constexpr int precision = std::numeric_limits<T>::max_digits10;
+    std::string spelt(digits, std::to_chars(digits, end, value, std::chars_format::general, precision).ptr);
     if (spelt.find_first_of(".e") == std::string::npos) spelt += ".0";
-    if (std::is_same_v<T, float>) spelt += 'f';
+    return std::is_same_v<T, float> ? spelt + 'f' : spelt;
+  } else {
+    return std::string(digits, std::to_chars(digits, end, value).ptr);
   }
-  return spelt;
 }
 
 template <class Config>

@@ -26,4 +26,20 @@ auto or_out_of_memory([[maybe_unused]] const char* what, F&& f) -> decltype(f())
 #endif
 }
 
+/// The same; and an error that f() raises, of an arena say, becomes its reason.
+template <class F>
+auto or_failure(const char* what, F&& f) -> decltype(f()) {
+  return or_out_of_memory(what, [&]() -> decltype(f()) {
+#if CTLM_EXCEPTIONS
+    try {
+      return f();
+    } catch (const error& e) {
+      return e.reason();
+    }
+#else
+    return f();
+#endif
+  });
+}
+
 }}  // namespace ctlm

@@ -1,4 +1,5 @@
-// Files of token ids, 32-bit integers, little-endian, with nothing else in them: what programs of examples/ read.
+// What programs of examples/ for one model share: how they fail, options, files of token ids (32-bit integers,
+// little-endian, with nothing else in them), and how weights are rounded.
 #pragma once
 
 #include <ctlm/ctlm.hpp>
@@ -27,7 +28,7 @@ inline std::string program = "ctlm";
 }
 
 /// The value behind option argv[i], and i at it.
-inline std::string value_of(int argc, char** argv, int& i) {
+inline const char* value_of(int argc, char** argv, int& i) {
   if (i + 1 >= argc) fail(std::string(argv[i]) + " needs a value");
   return argv[++i];
 }
@@ -68,7 +69,7 @@ struct rounding_choice {
   bool takes(int argc, char** argv, int& i, std::size_t vocabulary) {
     const std::string option = argv[i];
     if (option == "--calibrate") {
-      text = read_ids(value_of(argc, argv, i).c_str(), vocabulary);
+      text = read_ids(value_of(argc, argv, i), vocabulary);
       options.text = text;
       return true;
     }
