@@ -241,15 +241,18 @@ constexpr double cos_reduced(double r) {
   for (int k = 8; k >= 1; --k) sum = -r * r / ((2 * k - 1) * (2 * k)) * (1 + sum);
   return 1 + sum;
 }
-constexpr double sin(double x) {
-  const auto [r, n] = reduce_angle(x);
+/// The sine of r and n quarters of a turn.
+CTLM_NOINLINE constexpr double sin_of(double r, int n) {
   const double y = n & 1 ? cos_reduced(r) : sin_reduced(r);
   return n & 2 ? -y : y;
 }
+constexpr double sin(double x) {
+  const auto [r, n] = reduce_angle(x);
+  return sin_of(r, n);
+}
 constexpr double cos(double x) {
   const auto [r, n] = reduce_angle(x);
-  const double y = n & 1 ? sin_reduced(r) : cos_reduced(r);
-  return (n == 1 || n == 2) ? -y : y;
+  return sin_of(r, n + 1);
 }
 
 /// x^y for x > 0.

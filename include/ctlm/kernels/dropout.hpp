@@ -25,7 +25,7 @@ struct dropout_mask {
 
 /// x[i] *= mask[first + i]; forward and backward are the same.
 template <class T>
-constexpr void apply_dropout(const dropout_mask& mask, std::size_t n, T* x, std::uint64_t first) {
+CTLM_NOINLINE constexpr void apply_dropout(const dropout_mask& mask, std::size_t n, T* x, std::uint64_t first) {
   for (std::size_t i = 0; i < n; ++i) x[i] *= mask.template factor<T>(first + i);
 }
 

@@ -122,7 +122,7 @@ struct causal_lm {
   using session = basic_session<causal_lm>;
 
   /// The model's tensors: names, roles and sizes.
-  static constexpr tensor_table tensors{shape};
+  static constexpr const tensor_table& tensors = tensors_of<shape_type>;
   /// Numbers in all tensors.
   static constexpr std::size_t parameters = tensors.parameters();
   /// Exact bytes of the weights, padding included. They follow from config and format alone.

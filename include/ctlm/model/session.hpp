@@ -239,12 +239,11 @@ class basic_session {
   }
 
   constexpr void compute_logits(std::size_t row) {
-    using norm = typename M::norm;
-    norm::forward(c_.backend, shape.d_model, static_cast<const real*>(x_) + row * shape.d_model,
-                  weights_.common().vector_of(tensor_id::norm_weight),
-                  weights_.common().vector_of(tensor_id::norm_bias), normed_, shape.norm_eps);
-    linear(c_.backend, *c_.exec, 1, static_cast<const real*>(normed_), weights_.common().head(), linear_terms<real>{},
-           logits_, c_.linear);
+    const auto& w = weights_.common();
+    norm_forward(typename M::norm{}, c_.backend, *c_.exec, 1, shape.d_model, x_ + row * shape.d_model,
+                 w.vector_of(tensor_id::norm_weight), w.vector_of(tensor_id::norm_bias), normed_, shape.norm_eps,
+                 nullptr);
+    linear_layer<M>(c_, w.head(), nullptr, 1, normed_, nullptr, logits_);
     if constexpr (shape.logit_cap > 0)
       cap_logits(c_.backend, *c_.exec, shape.vocab, static_cast<real>(shape.logit_cap), logits_);
   }

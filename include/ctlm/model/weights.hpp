@@ -9,14 +9,18 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// The tensors of the models of one shape: one table in the program, whatever the formats.
+template <class Shape>
+inline constexpr tensor_table tensors_of{Shape::value};
+
 /// The tensors of a model, as views of memory that belongs to somebody else: one contiguous stretch of it, or, by
 /// put(), several. F is a format, or a const format for weights that are only read. Shape::value is the decoder_shape.
 template <class Shape, class F>
 class weight_views {
  public:
-  static constexpr decoder_shape shape = Shape::value;   ///< the model's sizes
-  static constexpr tensor_table tensors{shape};          ///< the model's tensors
-  static constexpr bool read_only = std::is_const_v<F>;  ///< whether F is const
+  static constexpr decoder_shape shape = Shape::value;                ///< the model's sizes
+  static constexpr const tensor_table& tensors = tensors_of<Shape>;  ///< the model's tensors
+  static constexpr bool read_only = std::is_const_v<F>;               ///< whether F is const
 
   /// How matrices are stored: F itself, or the interleaved layout of an integer format.
   using format = stored<std::remove_const_t<F>>;
