@@ -20,7 +20,7 @@ struct learned {  // another spec: biases, learned positions
   static constexpr gpt2_config config{.vocab = 97, .d_model = 48, .layers = 5, .heads = 3, .context = 24};
 };
 
-struct routed {  // experts, whose rows are no multiple of sixteen: an offloaded layer has all of them
+struct routed {  // experts, whose rows are no multiple of sixteen
   static constexpr mixtral_config config{
       .vocab = 97, .d_model = 48, .layers = 5, .heads = 3, .d_ff = 20, .context = 24, .experts = 4};
 };
@@ -93,6 +93,89 @@ TEMPLATE_TEST_CASE("offloaded weights give the logits of resident ones", "[io][t
     CHECK(logits_of(session) == expected);
   }
 }
+
+namespace {
+
+struct many_experts {
+  static constexpr mixtral_config config{.vocab = 97,
+                                         .d_model = 64,
+                                         .layers = 4,
+                                         .heads = 4,
+                                         .d_ff = 80,
+                                         .context = 24,
+                                         .experts = 16,
+                                         .experts_per_token = 2};
+};
+
+template <class Source, class Session>
+std::size_t bytes_of_token(Source& weights, Session& session, token t) {
+  const std::size_t before = weights.bytes_read();
+  session.decode(t);
+  return weights.bytes_read() - before;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE_SIG("offloaded experts are read when a token takes them, and those used last stay", "[io][threads]",
+                       ((std::size_t kilobytes), kilobytes), 350, 800, 4000) {
+  using F = int8<32>;
+  using M = causal_lm<many_experts, weights<F>, memory<offloaded<(kilobytes << 10)>>>;
+  using full = causal_lm<many_experts, weights<F>>;
+  using source = offloaded_weights<M>;
+  constexpr std::size_t all = 4 * 16, taken = 4 * 2;
+  STATIC_REQUIRE(source::experts_kept >= 2);
+  STATIC_REQUIRE(source::bytes_needed() <= M::memory_policy::budget);
+  STATIC_REQUIRE((kilobytes < 4000 || (source::experts_kept == all && source::buffers == 0)));
+  STATIC_REQUIRE((kilobytes > 400 || source::experts_kept < taken));
+  constexpr std::size_t pages = 4 * 2 * offload_detail::page;  // around codes and scales of two matrices
+  image_on_disk<full> image;
+  const auto expected = resident_logits<many_experts, F>(image);
+  heap_arena memory(source::bytes_needed() + M::session_bytes);
+  source weights(memory);
+  CHECK(memory.remaining() == M::session_bytes);
+  typename M::session session(weights, memory);
+  REQUIRE(weights.open(image.path.c_str()));
+  if (source::buffers == 0) {
+    const std::size_t opened = weights.bytes_read();
+    CHECK(opened + all * source::expert_bytes < M::weight_bytes + 60 * offload_detail::page);  // no expert yet
+    const std::size_t first = bytes_of_token(weights, session, 1);
+    CHECK(first >= taken * source::expert_bytes);
+    CHECK(first <= taken * (source::expert_bytes + pages));
+    session.reset();
+    CHECK(bytes_of_token(weights, session, 1) == (source::experts_kept >= taken ? 0 : first));  // the same token again
+    std::size_t others = 0;
+    for (token t = 2; t < 20; ++t) others += bytes_of_token(weights, session, t);
+    CHECK(others > 0);
+    CHECK(others <= 18 * taken * (source::expert_bytes + pages));
+  }
+  CHECK(logits_of(session) == expected);
+  CHECK(logits_of(session) == expected);
+  if (source::experts_kept == all) {
+    const std::size_t before = weights.bytes_read();
+    CHECK(logits_of(session) == expected);
+    CHECK(weights.bytes_read() == before);
+  }
+}
+
+#if CTLM_EXCEPTIONS
+TEST_CASE("an expert that cannot be read is a failure, and open() begins again", "[io][threads]") {
+  using F = int8<32>;
+  using M = causal_lm<many_experts, weights<F>, memory<offloaded<(800 << 10)>>>;
+  image_on_disk<causal_lm<many_experts, weights<F>>> image;
+  const auto expected = resident_logits<many_experts, F>(image);
+  const std::string good = read_file(image.path.c_str()).value();
+  heap_arena memory(offloaded_weights<M>::bytes_needed() + M::session_bytes);
+  offloaded_weights<M> weights(memory);
+  M::session session(weights, memory);
+  REQUIRE(weights.open(image.path.c_str()));
+  session.decode(1);
+  REQUIRE(::truncate(image.path.c_str(), 4096) == 0);
+  for (int i = 0; i < 2; ++i) CHECK_THROWS_WITH(logits_of(session), Catch::Contains("end too early"));
+  replace_file(image.path.c_str(), good).value();
+  REQUIRE(weights.open(image.path.c_str()));
+  CHECK(logits_of(session) == expected);
+}
+#endif
 
 TEST_CASE("mapped weights are used where they lie", "[io]") {
   using M = causal_lm<tall, weights<int8<32>>>;

@@ -1,10 +1,15 @@
 // GGUF files that are written here: read again, they are the same model; llama.cpp computes what ctlm computes
 // (make_llama_cpp.py); what llama.cpp would compute otherwise is refused.
+#include "architectures/phi3_longrope/config.hpp"
 #include "architectures_golden.hpp"
 #include "model/architectures.hpp"
 #include "model/models.hpp"
 
 #include <cstring>
+
+namespace architecture_files {
+CTLM_GOLDEN_MODEL(phi3_longrope, 0);
+}
 
 using namespace architectures;
 using namespace models;
@@ -33,6 +38,10 @@ CTLM_LLAMA_CPP_MODEL(to_qwen2, qwen2, );
 CTLM_LLAMA_CPP_MODEL(to_qwen3, qwen3, );
 CTLM_LLAMA_CPP_MODEL(to_smollm3, smollm3, );
 CTLM_LLAMA_CPP_MODEL(to_phi3, phi3_partial, s.window = 0);
+CTLM_LLAMA_CPP_MODEL(to_longrope, phi3_longrope, s.window = 0);
+CTLM_LLAMA_CPP_MODEL(to_mixtral, mixtral, s.window = 0);
+CTLM_LLAMA_CPP_MODEL(to_qwen3_moe, qwen3_moe, s.normalised_experts = true);
+CTLM_LLAMA_CPP_MODEL(own_shares, qwen3_moe, s.normalised_experts = false);
 CTLM_LLAMA_CPP_MODEL(to_gemma, gemma, );
 CTLM_LLAMA_CPP_MODEL(to_gemma2, gemma2, s.query_scale = 0.25);
 CTLM_LLAMA_CPP_MODEL(to_gemma3, gemma3_text, s.query_scale = 0.25);
@@ -119,14 +128,17 @@ TEST_CASE("llama.cpp computes what a GGUF file says that was written here", "[io
   equals_llama_cpp<to_qwen3>("qwen3");
   equals_llama_cpp<to_smollm3>("smollm3");
   equals_llama_cpp<to_phi3>("phi3");
+  equals_llama_cpp<to_longrope>("phi3_longrope");
+  equals_llama_cpp<to_mixtral>("mixtral");
+  equals_llama_cpp<to_qwen3_moe>("qwen3_moe");
   equals_llama_cpp<to_gemma>("gemma");
   equals_llama_cpp<to_gemma2>("gemma2");
   equals_llama_cpp<to_gemma3>("gemma3");
 }
 
 TEMPLATE_TEST_CASE("a GGUF file that is written is the same model when it is read", "[io]", to_gpt2, to_llama,
-                   to_llama_linear, to_llama_llama3, to_llama_yarn, to_qwen2, to_qwen3, to_smollm3, to_phi3, to_gemma,
-                   to_gemma2, to_gemma3, biased_llama, tiny_llama3) {
+                   to_llama_linear, to_llama_llama3, to_llama_yarn, to_qwen2, to_qwen3, to_smollm3, to_phi3,
+                   to_longrope, to_mixtral, to_qwen3_moe, to_gemma, to_gemma2, to_gemma3, biased_llama, tiny_llama3) {
   using M = causal_lm<TestType>;
   const scratch_folder folder;
   running<M> r, again;
@@ -148,11 +160,60 @@ TEMPLATE_TEST_CASE("a GGUF file that is written is the same model when it is rea
   for (decoder_shape* s : {&needed, &read}) {  // a factor of 1 / sqrt(head_dim) may be said as 0
     if (s->query_scale == 0) s->query_scale = 1 / math::sqrt(static_cast<double>(s->head_dim));
     s->rope_theta = static_cast<float>(s->rope_theta);
+    if (s->rope_scaling == rope_kind::longrope) s->rope_attention = static_cast<float>(rotary_detail::amplitude(*s));
   }
   CHECK(differences(read, needed) == "");
 
   REQUIRE(save<M>(folder / "again.gguf", again.weights));
   CHECK(contents_of(folder / "again.gguf") == contents_of(folder / "model.gguf"));
+}
+
+TEST_CASE("experts are read from a GGUF file that has tensors for each of them", "[io]") {
+  using M = causal_lm<to_mixtral>;
+  const scratch_folder folder;
+  const std::string path = folder / "apart.gguf";
+  running<M> r, again;
+  randomise<M>(r.weights, 0.3);
+  gguf_writer out;
+  out.set("general.architecture", "llama");
+  const tensor_names names = gguf_names(M::shape, true, false, true);
+  const auto all = file_tensors(M::tensors, M::shape, names, "");
+  for (const file_tensor& t : all) {
+    std::size_t dimensions[3];
+    for (std::size_t i = 0; i < t.rank(); ++i) dimensions[i] = t.dimension(i);
+    out.add_tensor(t.name, span<const std::size_t>(dimensions, t.rank()), gguf_encoding::f32);
+  }
+  REQUIRE(out.write(path.c_str(), [&](std::size_t tensor, std::size_t row, float* to) {
+    save_detail::put_row(r.weights, all[tensor], row, to);
+  }));
+  REQUIRE(gguf_file::open(path.c_str())->find("blk.1.ffn_down.3.weight") != nullptr);
+  tensor_report report;
+  const auto loaded = load_gguf<M>(path.c_str(), again.weights, &report);
+  INFO(report.text << words_of(loaded));
+  REQUIRE(loaded);
+  CHECK(same_numbers<M>(r.weights, again.weights));
+}
+
+TEST_CASE("a GGUF file with other divisors of LongRoPE than the config's is refused", "[io]") {
+  using M = causal_lm<to_longrope>;
+  const scratch_folder folder;
+  running<M> r, again;
+  randomise<M>(r.weights, 0.3);
+  REQUIRE(save<M>(folder / "model.gguf", r.weights));
+  std::string bytes = contents_of(folder / "model.gguf");
+  const float second = M::tag::config.divisors.values[1];
+  std::size_t changed = 0;
+  for (std::size_t i = 0; i + sizeof second <= bytes.size(); ++i) {
+    if (std::memcmp(bytes.data() + i, &second, sizeof second) != 0) continue;
+    bytes[i] = static_cast<char>(bytes[i] ^ 1);
+    ++changed;
+  }
+  REQUIRE(changed >= 2);
+  replace_file((folder / "other.gguf").c_str(), bytes).value();
+  const auto loaded = load_gguf<M>((folder / "other.gguf").c_str(), again.weights);
+  REQUIRE_FALSE(loaded);
+  CHECK(loaded.error().code == errc::wrong_model);
+  CHECK_THAT(words_of(loaded), Catch::Contains("rope_factors_long.weight has other numbers there than in the config"));
 }
 
 TEST_CASE("matrices of a GGUF file are in the encoding that was asked for, within its steps", "[io]") {
@@ -236,6 +297,7 @@ TEST_CASE("what llama.cpp would compute otherwise is refused", "[io]") {
   CHECK(refusal<causal_lm<tiny_mistral>>() == "a window that is shorter than the context");
   CHECK(refusal<causal_lm<tiny_phi3>>() == "a window that is shorter than the context");
   CHECK(refusal<causal_lm<tiny_smollm3>>() == "which layers do not rotate: every fourth there");
+  CHECK(refusal<causal_lm<own_shares>>() == "shares of experts that are not divided by their sum");
   CHECK(refusal<causal_lm<tiny_gemma2>>() == "the scale of its scores");
   CHECK(refusal<causal_lm<tiny_llama3, activation<relu>>>() == "its parts: no architecture there has them all");
   CHECK(refusal<causal_lm<tiny_llama3, activation<geglu>>>() == "its activation");

@@ -2,7 +2,7 @@
 // ctlm: writes the text of a config.json.
 #pragma once
 
-#include "../core/types.hpp"
+#include "../core/span.hpp"
 
 #include <charconv>
 #include <string>
@@ -26,16 +26,27 @@ class config_text {
   /// The shortest spelling that is read as the same number.
   template <class T>
   void number(const char* name, T value) {
-    char digits[40];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value);
-    std::string spelt(digits, end.ptr);
-    if (spelt.find_first_of(".e") == std::string::npos) spelt += ".0";  // readers tell whole numbers from others
-    key(name, spelt);
+    key(name, spelling_of(value));
+  }
+  /// A list of numbers.
+  void numbers(const char* name, span<const float> values) {
+    std::string all = "[";
+    for (const float x : values) all.append(all.size() > 1 ? ", " : "").append(spelling_of(x));
+    key(name, all.append("]"));
   }
   /// The object.
   std::string finished() const { return text_ + "\n}\n"; }
 
  private:
+  template <class T>
+  static std::string spelling_of(T value) {
+    char digits[40];
+    const auto end = std::to_chars(digits, digits + sizeof digits, value);
+    std::string spelt(digits, end.ptr);
+    if (spelt.find_first_of(".e") == std::string::npos) spelt += ".0";  // readers tell whole numbers from others
+    return spelt;
+  }
+
   std::string text_;
 };
 

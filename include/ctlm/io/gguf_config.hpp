@@ -118,6 +118,34 @@ inline void translate_divisors(translator& t, const stored_tensor& divisors, std
   t.out.key("rope_scaling", r.finished());
 }
 
+/// LongRoPE, whose lists files have as tensors.
+inline void translate_longrope(translator& t, const gguf_file& file) {
+  config_text r;
+  r.string("rope_type", "longrope");
+  for (const bool of_long : {false, true}) {
+    const stored_tensor* const list = file.find(gguf_detail::divisors_name(of_long));
+    if (list == nullptr || list->count() > rope_divisors::most) {
+      if (t.problem.code == errc::ok)
+        t.problem = {
+            errc::wrong_model,
+            "ctlm: this GGUF file has no list {name} of at most {needed} numbers, and scales its rotary angles "
+            "by two such lists",
+            0,
+            rope_divisors::most,
+            0,
+            gguf_detail::divisors_name(of_long)};
+      return;
+    }
+    std::vector<float> numbers(list->count());
+    list->decode(0, numbers.size(), numbers.data());
+    r.numbers(of_long ? "long_factor" : "short_factor", numbers);
+  }
+  if (const gguf_value* const v = t.find("rope.scaling.attn_factor"); v != nullptr)
+    if (const auto x = v->as_number(); x && *x > 0) r.number("attention_factor", static_cast<float>(*x));
+  t.integer("rope.scaling.original_context_length", "original_max_position_embeddings");
+  t.out.key("rope_scaling", r.finished());
+}
+
 inline void translate_scaling(translator& t) {
   const gguf_value* const type = t.find("rope.scaling.type");
   const auto name = type == nullptr ? result<span<const char>>(span<const char>{}) : type->as_string();
@@ -180,6 +208,8 @@ inline void translate_llama(translator& t, std::string_view type, const gguf_fil
   if (type == "qwen3_moe") t.out.flag("norm_topk_prob", true);  // as llama.cpp computes
   if (const stored_tensor* const divisors = file.find("rope_freqs.weight"); divisors != nullptr && type == "llama")
     translate_divisors(t, *divisors, head);
+  else if (type == "phi3" && file.find(gguf_detail::divisors_name(true)) != nullptr)
+    translate_longrope(t, file);
   else
     translate_scaling(t);
 }

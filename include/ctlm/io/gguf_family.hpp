@@ -21,6 +21,10 @@ constexpr bool same_text(const char* a, const char* b) {
   while (*a != '\0' && *a == *b) ++a, ++b;
   return *a == *b;
 }
+/// LongRoPE's divisors for texts longer than the original context, or for those that are not.
+constexpr const char* divisors_name(bool of_long) {
+  return of_long ? "rope_factors_long.weight" : "rope_factors_short.weight";
+}
 constexpr bool nearly(double a, double b) { return a - b < 1e-9 * b && b - a < 1e-9 * b; }
 
 /// Which architecture has all that this shape has; nullptr if none does.
@@ -29,15 +33,16 @@ constexpr const char* architecture_of(const decoder_shape& s) {
   if (s.norm != norm_kind::rms || !s.gated || (s.post_norms && !s.scaled_embeddings)) return nullptr;
   if (s.scaled_embeddings) return s.post_norms ? (s.qk_norm ? "gemma3" : "gemma2") : s.qk_norm ? nullptr : "gemma";
   if (s.unrotated_every > 0 && s.unrotated_every <= s.layers) return s.qk_norm || s.qkv_bias ? nullptr : "smollm3";
-  if (s.qk_norm) return s.qkv_bias ? nullptr : "qwen3";
+  if (s.qk_norm) return s.qkv_bias ? nullptr : s.experts > 0 ? "qwen3moe" : "qwen3";
   if (s.qkv_bias && !s.bias) return "qwen2";
-  return s.rotated() < s.head_dim ? "phi3" : "llama";
+  return s.rotated() < s.head_dim || s.rope_scaling == rope_kind::longrope ? "phi3" : "llama";
 }
 
 /// What differs from the architecture's own way, or nullptr.
 constexpr const char* difference(const decoder_shape& s, const char* name, const char* activation) {
   const auto is = [&](const char* other) { return same_text(name, other); };
-  if (s.experts > 0) return "experts, which are not written yet";
+  if (s.experts > 0 && !is("llama") && !is("qwen3moe")) return "experts";
+  if (s.experts > 0 && !s.normalised_experts) return "shares of experts that are not divided by their sum";
   const bool gemma = s.scaled_embeddings, windows = is("gemma2") || is("gemma3");
   if (!same_text(activation, is("gpt2") ? "gelu_tanh" : gemma ? "geglu_tanh" : "swiglu")) return "its activation";
   if (s.bias && !is("gpt2") && !is("llama")) return "biases of its projections";
@@ -78,7 +83,7 @@ constexpr const char* difference_of_angles(const decoder_shape& s, const char* n
       if (is("gemma2") || is("gemma3")) return "YaRN";
       return nearly(s.rope_fast, 32) && nearly(s.rope_slow, 1) ? nullptr : "the turns of YaRN: 32 and 1 there";
     case rope_kind::longrope:
-      return "LongRoPE";
+      return is("phi3") ? nullptr : "LongRoPE";
     default:
       return s.context <= s.rope_context ? nullptr : "rotary angles whose base grows";
   }
@@ -138,8 +143,12 @@ inline void put_angles(family_keys& k, const decoder_shape& s) {
     k.text("rope.scaling.type", s.rope_scaling == rope_kind::linear ? "linear" : "yarn");
     k.number("rope.scaling.factor", s.rope_factor);
   }
-  if (s.rope_scaling == rope_kind::linear || s.rope_scaling == rope_kind::yarn || s.rope_scaling == rope_kind::llama3)
+  if (s.rope_scaling != rope_kind::plain && s.rope_scaling != rope_kind::dynamic)
     k.count("rope.scaling.original_context_length", s.rope_context);
+  if (s.rope_scaling == rope_kind::longrope) {
+    k.text("rope.scaling.type", "longrope");
+    k.number("rope.scaling.attn_factor", rotary_detail::amplitude(s));
+  }
   if (s.rope_scaling == rope_kind::llama3) {  // what llama.cpp reads is rope_freqs.weight
     k.number("rope.scaling.low_freq_factor", s.rope_low);
     k.number("rope.scaling.high_freq_factor", s.rope_high);
@@ -159,6 +168,11 @@ inline void put_shape(gguf_writer& out, const char* architecture, const decoder_
   k.count("embedding_length", s.d_model);
   k.count("block_count", s.layers);
   k.count("feed_forward_length", s.d_ff);
+  if (s.experts > 0) {
+    k.count("expert_count", s.experts);
+    k.count("expert_used_count", s.experts_per_token);
+    k.count("expert_feed_forward_length", s.d_ff);
+  }
   k.count("attention.head_count", s.heads);
   k.count("attention.head_count_kv", s.kv_heads);
   k.number(s.norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",

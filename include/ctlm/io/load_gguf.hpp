@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gguf.hpp"
+#include "gguf_family.hpp"
 #include "load_tensors.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -82,6 +83,27 @@ inline failure compare_metadata(const gguf_metadata& metadata, span<const char> 
   return c.problem();
 }
 
+/// LongRoPE's divisors of the list that counts for the model's context. A file may have neither list.
+template <class M>
+failure compare_divisors(const gguf_file& file) {
+  constexpr auto& ours = M::tag::config.divisors;
+  const stored_tensor* const theirs = file.find(gguf_detail::divisors_name(M::shape.context > M::shape.rope_context));
+  if (theirs == nullptr) return {};
+  float values[rope_divisors::most]{};
+  bool same = theirs->count() == ours.count;
+  if (same) theirs->decode(0, ours.count, values);
+  for (std::size_t i = 0; same && i < ours.count; ++i) same = values[i] == ours.values[i];
+  if (same) return {};
+  return {
+      errc::wrong_model,
+      "ctlm: this GGUF file is of another model: {name} has other numbers there than in the config, or {had} instead "
+      "of {needed} of them",
+      0,
+      ours.count,
+      theirs->count(),
+      remember(theirs->name)};
+}
+
 /// Architectures whose queries and keys have the two numbers of a pair side by side.
 inline bool has_paired_rows(span<const char> architecture) {
   const std::string_view name{architecture.data(), architecture.size()};
@@ -105,9 +127,12 @@ result<void> load_gguf(const char* path, const typename M::weights& weights, E& 
   if (!architecture) return architecture.error();
   if (const failure f = load_detail::compare_metadata(file->metadata(), *architecture, M::shape); f.code != errc::ok)
     return f;
+  if constexpr (M::shape.rope_scaling == rope_kind::longrope)
+    if (const failure f = load_detail::compare_divisors<M>(*file); f.code != errc::ok) return f;
   const bool fused = file->find("blk.0.attn_qkv.weight") != nullptr;
-  return load_tensors(*file, gguf_names(M::shape, load_detail::has_paired_rows(*architecture), fused), "", weights,
-                      exec, report);
+  const bool apart = file->find("blk.0.ffn_gate.0.weight") != nullptr;
+  return load_tensors(*file, gguf_names(M::shape, load_detail::has_paired_rows(*architecture), fused, apart), "",
+                      weights, exec, report);
 }
 /// The same by the caller's thread alone.
 template <class M>

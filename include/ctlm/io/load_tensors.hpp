@@ -71,7 +71,8 @@ inline bool is_ignored(std::string_view name, bool tied) {
     return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
   };
   return (tied && ends("lm_head.weight")) || ends(".rotary_emb.inv_freq") || ends(".attn.bias") ||
-         ends(".attn.masked_bias") || name == "rope_freqs.weight";
+         ends(".attn.masked_bias") || name == "rope_freqs.weight" || name == "rope_factors_long.weight" ||
+         name == "rope_factors_short.weight";
 }
 
 /// Finds all tensors of the model; what does not fit goes to the report.

@@ -11,12 +11,11 @@
 // What happens: open() reads the tensors that belong to no layer (embeddings, head, last norm) and as many of the first
 // layers as the budget has room for; these stay in memory. For the other layers there are two or three buffers. The
 // thread reads one layer after the other into the next free buffer; the session computes with a layer and then frees
-// its buffer. After the last layer the thread goes on with the first of them, for the next token.
+// its buffer. After the last layer the thread goes on with the first of them, for the next token. Experts are read when
+// a token takes them (offloaded_experts.hpp).
 #pragma once
 
-#include "../memory/plan.hpp"
-#include "../model/flash_image.hpp"
-#include "file.hpp"
+#include "offloaded_experts.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -28,32 +27,14 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// How the file is read: through the system's cache of files, or past it. Direct reads take nothing of that cache away
-/// from other files, and are as fast as the disk. Not every file system can (tmpfs cannot).
-enum class file_access : std::uint8_t {
-  buffered,  ///< through the system's cache
-  direct     ///< past it
-};
-
-namespace offload_detail {
-
-/// Direct reads begin and end at multiples of this, in the file and in memory.
-inline constexpr std::size_t page = 4096;
-
-inline constexpr const char* no_direct_reads = "ctlm: this file system has no direct reads: use file_access::buffered";
-
-/// Bytes of memory for `bytes` of the file. Reads are of whole pages, and these bytes may begin anywhere in a page.
-constexpr std::size_t window_bytes(std::size_t bytes) { return bytes == 0 ? 0 : round_up(bytes, page) + page; }
-
-}  // namespace offload_detail
-
 /// The weights of a model with memory<offloaded<bytes>>: a session takes them instead of weights in memory. Only one
 /// session at a time may use them.
 template <class M>
 class offloaded_weights {
   using F = typename M::weights::format;
   using real = typename M::real;
-  using views = typename M::const_weights;
+  using experts_type = offloaded_experts<M>;
+  using views = typename experts_type::layer_views;
   static constexpr decoder_shape shape = M::shape;
   static constexpr std::size_t budget = M::memory_policy::budget;
 
@@ -63,7 +44,7 @@ class offloaded_weights {
     std::size_t total = 0;
     auto add = [&](auto*, std::size_t bytes) { total += windows ? offload_detail::window_bytes(bytes) : bytes; };
     for (const tensor_info& t : M::tensors) {
-      if (t.is_of_layer() != of_layer) continue;
+      if (t.is_of_layer() != of_layer || offload_detail::is_of_experts(shape, t)) continue;
       measuring_arena nothing;
       if (t.is_matrix()) {
         auto m = views::place_matrix(nothing, t, 1);
@@ -76,20 +57,40 @@ class offloaded_weights {
   }
   static constexpr std::size_t common_bytes = bytes_of(false, true), layer_bytes = bytes_of(true, true);
   static constexpr std::size_t rest = budget - smaller(budget, common_bytes + offload_detail::page);
-  static constexpr std::size_t fitting = rest / layer_bytes;
+  static constexpr std::size_t least_experts = experts_type::bytes_needed(shape.experts_per_token);
+  static constexpr std::size_t fitting = (rest - smaller(rest, least_experts)) / layer_bytes;
   static_assert(fitting >= smaller(2, shape.layers),
-                "ctlm: offloaded<bytes> is too small: it must hold the embeddings, the head and two layers");
+                "ctlm: offloaded<bytes> is too small: it must hold the embeddings, the head and two layers, and of a "
+                "model with experts those that a token takes in one layer");
+
+  /// The most experts that fit beside the layers.
+  static constexpr std::size_t fitting_experts(std::size_t room) {
+    if (!experts_type::any) return 0;
+    const std::size_t fixed = experts_type::bytes_needed(0);
+    if (room < fixed) return 0;
+    std::size_t n = (room - fixed) / (experts_type::bytes_needed(1) - fixed);
+    while (experts_type::bytes_needed(n + 1) <= room) ++n;
+    while (experts_type::bytes_needed(n) > room) --n;
+    return smaller(n, shape.layers * shape.experts);
+  }
 
  public:
   /// How many buffers there are for the layers that do not stay in memory; 0 if all stay.
   static constexpr std::size_t buffers = fitting >= shape.layers ? 0 : smaller(3, fitting);
   /// The first layers, which are read once and stay in memory.
   static constexpr std::size_t layers_kept = smaller(shape.layers, fitting - buffers);
-  /// Bytes that each pass through the layers reads from the file. A pass takes one token, or one chunk of a prompt.
+  /// How many experts, of all layers, are in memory: those used last. The others are read when a token takes them.
+  static constexpr std::size_t experts_kept =
+      fitting_experts(rest - smaller(rest, (layers_kept + buffers) * layer_bytes));
+  /// Bytes of one expert in the file.
+  static constexpr std::size_t expert_bytes = experts_type::bytes_of_one(false);
+  /// Bytes that each pass through the layers reads from the file, experts apart. A pass takes one token, or one chunk
+  /// of a prompt.
   static constexpr std::size_t streamed_bytes = (shape.layers - layers_kept) * bytes_of(true, false);
   /// Exact bytes of the arena; at most the budget.
   static constexpr std::size_t bytes_needed() {
-    return common_bytes + (layers_kept + buffers) * layer_bytes + offload_detail::page;
+    return common_bytes + (layers_kept + buffers) * layer_bytes + offload_detail::page +
+           experts_type::bytes_needed(experts_kept);
   }
 
   /// Takes bytes_needed() of an arena, whose memory must outlive it. Throws ctlm::error, or calls ctlm::fatal, when the
@@ -97,9 +98,12 @@ class offloaded_weights {
   template <arena A>
   explicit offloaded_weights(A& a) {
     require_room<bytes_needed()>(a, "offloaded weights");
-    auto* p = a.template allocate<std::byte>(bytes_needed());
+    constexpr std::size_t layers = common_bytes + (layers_kept + buffers) * layer_bytes;
+    auto* p =
+        a.template allocate<std::byte>(layers + experts_kept * experts_type::bytes_of_one(true) + offload_detail::page);
     const auto address = reinterpret_cast<std::uintptr_t>(p);
     memory_ = p + (round_up(address, offload_detail::page) - address);
+    experts_.place(a, experts_kept, memory_ + layers);
   }
   offloaded_weights(const offloaded_weights&) = delete;
   offloaded_weights& operator=(const offloaded_weights&) = delete;
@@ -111,9 +115,8 @@ class offloaded_weights {
   /// of check_image_header; errc::not_found, io_error, truncated, unsupported (direct reads where there are none).
   result<void> open(const char* path, file_access access = file_access::buffered) {
     stop();
-    file_.close();
-    result<void> r = open_file(path, access);
-    if (r) r = check_file();
+    experts_.clear();
+    result<void> r = file_.open(path, access);
     if (r) r = read_tensors(common_, false, 0, memory_);
     for (std::size_t l = 0; r && l < layers_kept; ++l)
       r = read_tensors(kept_[l], true, l, memory_ + common_bytes + l * layer_bytes);
@@ -122,6 +125,9 @@ class offloaded_weights {
     if (!r) file_.close();
     return r;
   }
+
+  /// Bytes that were read from files so far.
+  std::size_t bytes_read() const { return file_.bytes_read(); }
 
   /// The tensors that belong to no layer. Raises errc::invalid_argument before open().
   const views& common() const {
@@ -167,61 +173,20 @@ class offloaded_weights {
           "ctlm: offloaded weights must be opened first, and open() must succeed");
   }
 
-  result<void> open_file(const char* path, file_access access) {
-    direct_ = access == file_access::direct;
-#ifdef O_DIRECT
-    auto f = open_to_read(path, direct_ ? O_DIRECT : 0);
-    if (!f && direct_ && f.error().where == EINVAL) return failure{errc::unsupported, offload_detail::no_direct_reads};
-#else
-    if (direct_) return failure{errc::unsupported, offload_detail::no_direct_reads};
-    auto f = open_to_read(path);
-#endif
-    if (!f) return f.error();
-    file_ = static_cast<file_handle&&>(*f);
-    return {};
-  }
-
-  result<void> check_file() {
-    const auto size = file_size(file_.get());
-    if (!size) return size.error();
-    alignas(offload_detail::page) std::byte first[offload_detail::page];
-    auto cut_off = [&](std::size_t needed) {
-      return failure{errc::truncated, "ctlm: this flash image is cut off: it needs {needed} bytes and has {had}", *size,
-                     needed, *size};
-    };
-    if (*size < sizeof(image_header)) return cut_off(sizeof(image_header));
-    if (const auto r = read_window(first, 0, sizeof(image_header), "header"); !r) return r;
-    image_header h;
-    __builtin_memcpy(&h, first, sizeof h);
-    if (const auto r = check_image_header<M>(h); !r) return r;
-    if (*size - sizeof h < M::weight_bytes) return cut_off(sizeof h + M::weight_bytes);
-    return {};
-  }
-
   /// Reads the tensors of one layer, or those that belong to none, into memory from `to` on, and makes views of them.
-  result<void> read_tensors(views& v, bool of_layer, std::size_t layer, std::byte* to) const {
-    // The file is laid out as if it began at the address `page`: differences of addresses are then offsets in the file.
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): nothing is there, and nothing is read
-    const auto* const base = reinterpret_cast<const std::byte*>(offload_detail::page);
-    binding_arena<const std::byte> file_arena(base, M::weight_bytes);
-    views whole;
-    whole.place(file_arena);
+  result<void> read_tensors(views& v, bool of_layer, std::size_t layer, std::byte* to) {
+    using file = offloaded_file<M>;
+    const typename file::views whole = file::layout();
     result<void> failed;
-    const char* name = "";
-    auto fetch = [&](auto*& p, std::size_t bytes) {
-      if (!failed || bytes == 0) return;
-      const std::size_t offset =
-          sizeof(image_header) + static_cast<std::size_t>(reinterpret_cast<const std::byte*>(p) - base);
-      const std::size_t lead = offset % offload_detail::page;
-      failed = read_window(to, offset - lead, lead + bytes, name);
-      p = reinterpret_cast<std::remove_reference_t<decltype(p)>>(to + lead);
-      to += offload_detail::window_bytes(bytes);
-    };
     v = views();
     v.begin_with(layer);
+    if constexpr (experts_type::any) experts_.attach(file_, v);
     for (const tensor_info& t : M::tensors) {
-      if (t.is_of_layer() != of_layer) continue;
-      name = t.name;
+      if (t.is_of_layer() != of_layer || offload_detail::is_of_experts(shape, t)) continue;
+      auto fetch = [&](auto*& p, std::size_t bytes) {
+        if (failed) failed = file_.read(p, bytes, to, t.name);
+        to = file::locate(p, bytes, to);
+      };
       if (t.is_matrix()) {
         auto m = whole.matrix_of(t.id, layer);
         F::for_each_part(m, fetch);
@@ -233,36 +198,6 @@ class offloaded_weights {
       }
     }
     return failed;
-  }
-
-  /// Reads whole pages, from `offset` on, until the first `bytes` are there; the last page of a file may be short. If a
-  /// read ends within a page, a direct read has to begin at that page again. If it then brings nothing new, the file
-  /// has ended.
-  result<void> read_window(std::byte* to, std::size_t offset, std::size_t bytes, const char* name) const {
-    const std::size_t room = round_up(bytes, offload_detail::page);
-    std::size_t got = 0;
-    while (got < bytes) {
-      const std::size_t at = direct_ ? got - got % offload_detail::page : got;
-      const std::size_t part = smaller(room - at, file_detail::most_per_call);
-      const ssize_t n = uninterrupted(
-          [&] { return system_calls::read_at(file_.get(), to + at, part, static_cast<off_t>(offset + at)); });
-      if (n < 0)
-        return system_failure(
-            "ctlm: offloaded weights could not be read (system error {where}): {had} of {needed} "
-            "bytes were",
-            bytes, got);
-      const std::size_t end = at + static_cast<std::size_t>(n);
-      if (end <= got)
-        return failure{errc::truncated,
-                       "ctlm: offloaded weights end too early: {name} needs {needed} bytes at byte {where}, {had} are "
-                       "there",
-                       offset,
-                       bytes,
-                       got,
-                       name};
-      got = end;
-    }
-    return {};
   }
 
   /// Starts to read ahead.
@@ -317,8 +252,8 @@ class offloaded_weights {
   }
 
   std::byte* memory_ = nullptr;
-  file_handle file_;
-  bool direct_ = false;
+  offloaded_file<M> file_;
+  experts_type experts_{};
   views common_{};
   views kept_[larger(1, layers_kept)]{};
   views turning_[slots]{};

@@ -95,6 +95,23 @@ inline result<void> put_metadata(gguf_writer& out, const gguf_family& family, co
   return {};
 }
 
+/// What the file divides the frequencies of rotary angles by: Llama 3's scaling, or LongRoPE, whose two lists are the
+/// same there, since the config has the one for its context. Empty: nothing.
+template <class M>
+std::vector<float> plan_divisors(gguf_writer& out) {
+  std::vector<float> divisors;
+  if constexpr (M::shape.rope_scaling == rope_kind::llama3) {
+    divisors = gguf_detail::frequency_divisors(M::shape);
+    out.add_tensor("rope_freqs.weight", {divisors.size()}, gguf_encoding::f32);
+  } else if constexpr (M::shape.rope_scaling == rope_kind::longrope) {
+    constexpr auto& ours = M::tag::config.divisors;
+    divisors.assign(ours.values, ours.values + ours.count);
+    for (const bool of_long : {true, false})
+      out.add_tensor(gguf_detail::divisors_name(of_long), {divisors.size()}, gguf_encoding::f32);
+  }
+  return divisors;
+}
+
 /// Row r of a tensor of the file.
 template <class Weights>
 void put_row(const Weights& weights, const file_tensor& t, std::size_t r, float* to) {
@@ -103,8 +120,8 @@ void put_row(const Weights& weights, const file_tensor& t, std::size_t r, float*
   const bool paired = t.origin->paired[t.part];
   const std::size_t dim = Weights::shape.head_dim;
   if (!t.ours->is_matrix()) {
-    const number* const from = weights.raw_vector(t.ours->index()) + t.our_number();
-    for (std::size_t i = 0; i < t.count; ++i)
+    const number* const from = weights.raw_vector(t.ours->index()) + t.our_number() + r * t.cols();
+    for (std::size_t i = 0; i < t.cols(); ++i)
       to[i] = static_cast<float>(from[paired ? tensor_origin::unpaired_row(dim, i) : i]);
     return;
   }
@@ -148,13 +165,12 @@ result<void> save_gguf(const char* path, const weight_views<typename M::shape_ty
     const tensor_names names = gguf_names(s, family.paired, family.fused);
     const auto all = file_tensors(weight_views<typename M::shape_type, F>::tensors, s, names, "");
     for (const file_tensor& t : all) {
-      const std::size_t dimensions[] = {t.rows(), t.cols()};
-      const auto e = save_detail::encoding_of(t, options.encoding);
-      out.add_tensor(t.name, t.ours->is_matrix() ? span(dimensions) : span(dimensions).subspan(1), e);
+      std::size_t dimensions[3];
+      for (std::size_t i = 0; i < t.rank(); ++i) dimensions[i] = t.dimension(i);
+      out.add_tensor(t.name, span<const std::size_t>(dimensions, t.rank()),
+                     save_detail::encoding_of(t, options.encoding));
     }
-    std::vector<float> divisors;
-    if constexpr (s.rope_scaling == rope_kind::llama3) divisors = gguf_detail::frequency_divisors(s);
-    if (!divisors.empty()) out.add_tensor("rope_freqs.weight", {divisors.size()}, gguf_encoding::f32);
+    const std::vector<float> divisors = save_detail::plan_divisors<M>(out);
     return out.write(path, [&](std::size_t tensor, std::size_t row, float* to) {
       if (tensor < all.size()) return save_detail::put_row(weights, all[tensor], row, to);
       std::copy(divisors.begin(), divisors.end(), to);

@@ -21,9 +21,16 @@ constexpr const char* experts_type(const decoder_shape& s) {
   if (s.qk_norm) return s.window == 0 ? "qwen3_moe" : nullptr;
   return s.normalised_experts ? "mixtral" : nullptr;
 }
+/// The same of a model with LongRoPE.
+constexpr const char* longrope_type(const decoder_shape& s) {
+  const bool plain = s.norm == norm_kind::rms && s.gated && !s.scaled_embeddings && !s.post_norms && !s.qk_norm &&
+                     !s.qkv_bias && s.experts == 0 && s.unrotated_every == 0 && s.full_every == 0;
+  if (!plain || (has_fused_tensors(s) && s.bias)) return nullptr;
+  return has_fused_tensors(s) ? "phi3" : s.window == 0 ? "llama" : nullptr;
+}
 /// Whose model it is: the model_type of transformers, or nullptr if no family of it computes so.
 constexpr const char* model_type(const decoder_shape& s) {
-  if (s.rope_scaling == rope_kind::longrope) return nullptr;
+  if (s.rope_scaling == rope_kind::longrope) return longrope_type(s);
   if (s.position == position_kind::learned) return s.norm == norm_kind::layer && !s.gated && s.bias ? "gpt2" : nullptr;
   if (s.norm != norm_kind::rms || !s.gated) return nullptr;
   if (s.scaled_embeddings) return s.post_norms ? (s.qk_norm ? "gemma3_text" : "gemma2") : "gemma";
@@ -64,7 +71,17 @@ inline void put_gpt2(config_text& o, const decoder_shape& s, const char* activat
   o.number("layer_norm_epsilon", s.norm_eps);
   o.string("activation_function", activation);
 }
+/// LongRoPE. The model has one list of divisors, that for its context: the file has it twice.
+inline void put_longrope(config_text& o, const decoder_shape& s, const rope_divisors& divisors) {
+  o.integer("original_max_position_embeddings", s.rope_context);
+  config_text r;
+  r.string("rope_type", "longrope");
+  for (const char* list : {"short_factor", "long_factor"}) r.numbers(list, {divisors.values, divisors.count});
+  r.number("attention_factor", rotary_detail::amplitude(s));
+  o.key("rope_scaling", r.finished());
+}
 inline void put_rope_scaling(config_text& o, const decoder_shape& s) {
+  if (s.rope_scaling == rope_kind::longrope) return;
   if (s.rope_scaling == rope_kind::plain) return o.key("rope_scaling", "null");
   constexpr const char* kinds[] = {"default", "linear", "dynamic", "llama3", "yarn"};
   config_text r;
@@ -165,6 +182,7 @@ result<std::string> hf_config_text() {
       save_detail::put_gpt2(o, s, activation);
     else
       save_detail::put_llama(o, s, activation);
+    if constexpr (s.rope_scaling == rope_kind::longrope) save_detail::put_longrope(o, s, M::tag::config.divisors);
     if constexpr (s.post_norms) save_detail::put_gemma(o, s);
     if constexpr (s.experts > 0) save_detail::put_experts(o, s);
     return o.finished();

@@ -194,8 +194,13 @@ constexpr tensor_names gguf_llama(bool paired, bool fused) {
   return n;
 }
 
-constexpr void name_gguf_experts(tensor_names& n) {
+constexpr void name_gguf_experts(tensor_names& n, bool apart) {
   n.of(id::router_weight) = {{"blk.#.ffn_gate_inp.weight"}};
+  if (apart) {
+    n.of(id::up_weight) = {{"blk.#.ffn_gate.@.weight", "blk.#.ffn_up.@.weight"}, {ff_rows, ff_rows}};
+    n.of(id::down_weight) = {{"blk.#.ffn_down.@.weight"}};
+    return;
+  }
   n.of(id::up_weight) = {{"blk.#.ffn_gate_exps.weight", "blk.#.ffn_up_exps.weight"}, {ff_rows, ff_rows}};
   n.of(id::down_weight) = {{"blk.#.ffn_down_exps.weight"}};
 }
@@ -228,11 +233,11 @@ constexpr tensor_names hugging_face_names(const decoder_shape& s, bool fused,
 }
 
 /// The names that GGUF files have. `paired`: rows of queries and keys are in the order of llama.cpp's Llama; `fused`:
-/// as above (Phi-3).
-constexpr tensor_names gguf_names(const decoder_shape& s, bool paired, bool fused) {
+/// as above (Phi-3); `apart`: each expert has tensors of its own, as in files of 2023 and early 2024.
+constexpr tensor_names gguf_names(const decoder_shape& s, bool paired, bool fused, bool apart = false) {
   if (s.position == position_kind::learned) return tensor_names_detail::gguf_gpt2();
   tensor_names n = tensor_names_detail::gguf_llama(paired, fused);
-  if (s.experts > 0) tensor_names_detail::name_gguf_experts(n);
+  if (s.experts > 0) tensor_names_detail::name_gguf_experts(n, apart);
   return n;
 }
 

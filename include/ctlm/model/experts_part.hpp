@@ -20,7 +20,7 @@ requires(M::shape.experts > 0) struct feed_forward_part<M> {
     const T* const x = s.normed;
     // As for all products, the length of a row comes from a view: GCC 12 warns of a loop of the products where it is a
     // constant.
-    const std::size_t length = w.template expert_of<tensor_id::up_weight>(layer, 0).cols;
+    const std::size_t length = w.template matrix_of<tensor_id::out_weight>(layer).rows;
     route<M>(c, static_cast<const T*>(w.vector_of(tensor_id::router_weight, layer)), length, rows, x, s.routed);
     for_each_expert<M>(s.routed, [&](std::size_t expert, std::size_t first, std::size_t count) {
       gather_rows<M>(c, s.routed, first, count, x, s.routed.moved);

@@ -18,9 +18,9 @@ inline constexpr tensor_table tensors_of{Shape::value};
 template <class Shape, class F>
 class weight_views {
  public:
-  static constexpr decoder_shape shape = Shape::value;                ///< the model's sizes
+  static constexpr decoder_shape shape = Shape::value;               ///< the model's sizes
   static constexpr const tensor_table& tensors = tensors_of<Shape>;  ///< the model's tensors
-  static constexpr bool read_only = std::is_const_v<F>;               ///< whether F is const
+  static constexpr bool read_only = std::is_const_v<F>;              ///< whether F is const
 
   /// How matrices are stored: F itself, or the interleaved layout of an integer format.
   using format = stored<std::remove_const_t<F>>;
