@@ -42,10 +42,10 @@ void integer_products(rng& r, std::size_t cases) {
   std::vector<std::int32_t> sums(rows * most);
   for (auto& b : bytes) b = static_cast<std::byte>(r.below(256));
   for (std::size_t trial = 0; trial < cases; ++trial) {
-    const std::size_t n = 1 + r.below(most), m = 1 + r.below(rows), groups = F::groups(n);
+    const std::size_t n = 1 + r.below(most), m = 1 + r.below(rows), groups = input_groups<F>(n);
     matrix<F> w{
         reinterpret_cast<std::uint8_t*>(bytes.data()) + r.below(4000), nullptr, nullptr, stripe_rows, n, stripe_rows};
-    std::vector<std::uint16_t> ones(groups * stripe_rows, 0x3C00);
+    std::vector<std::uint16_t> ones(F::groups(n) * stripe_rows, 0x3C00);
     w.scales = w.minima = ones.data();
     const quantised_rows q{codes.data(), scales.data(), sums.data(), round_up(n, code_chunk), groups};
     for (std::size_t i = 0; i < m; ++i) {
@@ -53,7 +53,7 @@ void integer_products(rng& r, std::size_t cases) {
         q.row(i).codes[j] = static_cast<std::int8_t>(j < n ? static_cast<int>(r.below(255)) - 127 : 0);
       for (std::size_t g = 0; g < groups; ++g) {
         q.row(i).sums[g] = 0;
-        for (std::size_t j = g * F::group_size(n); j < smaller((g + 1) * F::group_size(n), n); ++j)
+        for (std::size_t j = g * input_group<F>; j < smaller((g + 1) * input_group<F>, n); ++j)
           q.row(i).sums[g] += q.row(i).codes[j];
       }
     }

@@ -125,14 +125,14 @@ TEMPLATE_TEST_CASE("activations with a NaN or an infinity are quantised to NaN, 
     for (float culprit : culprits)
       for (std::size_t at = 0; at < n; ++at)
         backends::each([&](auto backend) {
-          const std::size_t stride = round_up(n, code_chunk), groups = TestType::groups(n);
+          const std::size_t stride = round_up(n, code_chunk), groups = input_groups<TestType>(n);
           std::vector<std::int8_t> codes(stride, 99);
           std::vector<float> scales(groups);
           std::vector<std::int32_t> sums(groups, 99);
           auto x = random<float>(n, n);
           x[at] = culprit;
           quantise_row(backend, TestType{}, n, x.data(), {codes.data(), scales.data(), sums.data(), stride, groups});
-          const std::size_t size = TestType::group_size(n);
+          constexpr std::size_t size = input_group<TestType>;
           for (std::size_t g = 0; g < groups; ++g) {
             REQUIRE(std::isnan(scales[g]) == (g == at / size));
             if (g != at / size) continue;

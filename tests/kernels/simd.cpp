@@ -142,8 +142,9 @@ TEMPLATE_TEST_CASE("16-bit rows decode to the same numbers", "[kernels]", ctlm::
 
 TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weights", "[kernels]", ctlm::int8<>,
                    ctlm::int8<32>, (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
-                   (ctlm::int4<32, ctlm::asymmetric>), ctlm::int4<64>, ctlm::int4<ctlm::per_channel>, ctlm::int4<12>,
-                   ctlm::int2<32>, (ctlm::int2<32, ctlm::asymmetric>), ctlm::int2<ctlm::per_channel>, ctlm::int2<9>) {
+                   (ctlm::int4<32, ctlm::asymmetric>), ctlm::int4<64>, ctlm::int8<128>,
+                   (ctlm::int4<192, ctlm::asymmetric>), ctlm::int4<ctlm::per_channel>, ctlm::int4<12>, ctlm::int2<32>,
+                   (ctlm::int2<32, ctlm::asymmetric>), ctlm::int2<ctlm::per_channel>, ctlm::int2<9>) {
   using F = ctlm::interleaved<TestType>;
   constexpr std::size_t rows = 21, m = 15;  // ragged; every width of a kernel's tile
   for (std::size_t n : {1, 5, 31, 32, 33, 64, 65, 96, 172, 300}) {
@@ -151,7 +152,7 @@ TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weig
     ctlm::heap_arena memory(ctlm::matrix_bytes<F>(rows, n));
     auto w = F::place(memory, rows, n);
     for (std::size_t r = 0; r < rows; ++r) F::encode(w, r, random<float>(n, n + r).data());
-    const std::size_t stride = ctlm::round_up(n, ctlm::code_chunk), groups = F::groups(n);
+    const std::size_t stride = ctlm::round_up(n, ctlm::code_chunk), groups = ctlm::input_groups<F>(n);
     std::vector<std::int8_t> codes(m * stride, 99);
     std::vector<float> scales(m * groups), decoded(n), portable(m * ctlm::stripe_rows), native(m * ctlm::stripe_rows);
     std::vector<std::int32_t> sums(m * groups);
@@ -167,7 +168,7 @@ TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weig
           double exact = 0, size = 0;
           for (std::size_t j = 0; j < n; ++j) {
             const double x = static_cast<double>(codes[i * stride + j]) *
-                             static_cast<double>(scales[i * groups + j / F::group_size(n)]);
+                             static_cast<double>(scales[i * groups + j / ctlm::input_group<F>]);
             exact += x * static_cast<double>(decoded[j]);
             size += std::fabs(x * static_cast<double>(decoded[j]));
           }

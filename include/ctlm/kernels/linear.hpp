@@ -33,8 +33,8 @@ struct linear_workspace {
     }
     if constexpr (integer) {
       ws.activations.codes = a.template allocate<std::int8_t>(max_rows * round_up(max_inputs, code_chunk));
-      ws.activations.scales = a.template allocate<float>(max_rows * F::groups(max_inputs));
-      ws.activations.sums = a.template allocate<std::int32_t>(max_rows * F::groups(max_inputs));
+      ws.activations.scales = a.template allocate<float>(max_rows * input_groups<F>(max_inputs));
+      ws.activations.sums = a.template allocate<std::int32_t>(max_rows * input_groups<F>(max_inputs));
     } else if constexpr (!plain_format<F>) {
       ws.decoded_rows = max_rows < few_rows ? 1 : gemm_panel<real>(Backend{});
       ws.decoded_stride = ws.decoded_rows * max_inputs;
@@ -111,7 +111,7 @@ constexpr void linear(Backend backend, E& exec, std::size_t m, const float* x, c
   const std::size_t n = w.rows, k = w.cols;
   quantised_rows& q = ws.activations;
   q.code_stride = round_up(k, code_chunk);
-  q.groups = F::groups(k);
+  q.groups = input_groups<F>(k);
   parallel_for(exec, m, larger(1, 16384 / k), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = first; i < first + count; ++i) quantise_row(backend, F{}, k, x + i * k, q.row(i));
   });

@@ -8,8 +8,22 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Rows of activations quantised on the fly, with the groups of the weights they will meet:
-/// x[i] = scale[g] * codes[i], and zeros up to a whole tile.
+/// Numbers of a row of activations that share a scale: as many as of the weights that they will meet, but 32 where a
+/// whole row of weights shares one. A few activations are much larger than all others, and what shares a scale with
+/// them loses its last bits.
+template <class F>
+inline constexpr std::size_t input_group = F::group == per_channel ? code_chunk : F::group;
+template <class F>
+constexpr std::size_t input_groups(std::size_t cols) {
+  return ceil_div(cols, input_group<F>);
+}
+/// The group of weights that group g of activations meets.
+template <class F>
+constexpr std::size_t weight_group(std::size_t g) {
+  return F::group == per_channel ? 0 : g;
+}
+
+/// Rows of activations quantised on the fly: x[i] = scale[g] * codes[i], and zeros up to a whole tile.
 struct quantised_rows {
   std::int8_t* codes = nullptr;  // [rows][code_stride]
   float* scales = nullptr;       // [rows][groups]
@@ -37,8 +51,8 @@ constexpr void quantise_not_finite(std::size_t count, std::int8_t* codes, float&
 /// Quantises one row of n numbers, the first of q.
 template <quantised_format F>
 constexpr void quantise_row(portable, F, std::size_t n, const float* x, const quantised_rows& q) {
-  const std::size_t size = F::group_size(n);
-  for (std::size_t g = 0; g < F::groups(n); ++g) {
+  constexpr std::size_t size = input_group<F>;
+  for (std::size_t g = 0; g < input_groups<F>(n); ++g) {
     const std::size_t first = g * size, count = smaller(size, n - first);
     const std::uint32_t largest = math::largest_magnitude(count, x + first);
     if (largest >= math::infinite_bits<float>) {
@@ -73,12 +87,13 @@ inline constexpr bool whole_tiles = F::group == per_channel || F::group % code_c
 template <class F>
 constexpr void quantised_stripe(portable, F, const matrix<const F>& w, std::size_t stripe, std::size_t m,
                                 const quantised_rows& q, float* y) {
-  const std::size_t n = w.cols, size = F::group_size(n), groups = F::groups(n);
+  constexpr std::size_t size = input_group<F>;
+  const std::size_t n = w.cols;
   const std::uint8_t* const codes = w.codes + stripe * F::stripe_bytes(n);
   for (std::size_t i = 0; i < m; ++i) {
     const quantised_rows x = q.row(i);
     float total[stripe_rows]{};
-    for (std::size_t g = 0; g < groups; ++g) {
+    for (std::size_t g = 0; g < input_groups<F>(n); ++g) {
       std::int32_t products[stripe_rows]{};
       for (std::size_t j = g * size; j < smaller((g + 1) * size, n); ++j) {
         const std::size_t quads = j % code_chunk / quad, shift = quads / F::vectors * F::bits;
@@ -86,7 +101,7 @@ constexpr void quantised_stripe(portable, F, const matrix<const F>& w, std::size
         for (std::size_t r = 0; r < stripe_rows; ++r)
           products[r] += ((p[r * quad] >> shift) & ((1 << F::bits) - 1)) * x.codes[j];
       }
-      const std::size_t s = (stripe * groups + g) * stripe_rows;
+      const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows;
       for (std::size_t r = 0; r < stripe_rows; ++r) {
         const auto exact = static_cast<float>(2 * products[r] - twice_stored_zero<F> * x.sums[g]);
         total[r] += half_to_float(w.scales[s + r]) * (0.5f * x.scales[g]) * exact;

@@ -50,8 +50,8 @@ CTLM_INLINE std::uint32_t group_magnitude(std::size_t count, const float* x) {
 
 template <class A, quantised_format F>
 void quantise_row(simd<A>, F, std::size_t n, const float* x, const quantised_rows& q) {
-  const std::size_t size = F::group_size(n);
-  for (std::size_t g = 0; g < F::groups(n); ++g) {
+  constexpr std::size_t size = input_group<F>;
+  for (std::size_t g = 0; g < input_groups<F>(n); ++g) {
     const float* const group = x + g * size;
     const std::size_t count = smaller(size, n - g * size);
     const std::uint32_t largest = group_magnitude<A>(count, group);

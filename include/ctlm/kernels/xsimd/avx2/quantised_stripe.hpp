@@ -60,7 +60,7 @@ CTLM_INLINE void wide_tile(const std::uint8_t* codes, const std::int8_t* x, std:
 template <class F>
 CTLM_INLINE __m512i wide_start(const std::int32_t& sum) {
   constexpr int factor = -(twice_seen_zero<F> / 2);
-  if constexpr (F::group != per_channel && F::group <= 256)
+  if constexpr (input_group<F> <= 256)
     return _mm512_madd_epi16(_mm512_set1_epi32(factor & 0xFFFF), _mm512_set1_epi32(sum));
   else
     return _mm512_set1_epi32(factor * sum);
@@ -68,10 +68,10 @@ CTLM_INLINE __m512i wide_start(const std::int32_t& sum) {
 
 template <class F, std::size_t M>
 CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
-  const std::size_t n = w.cols, groups = F::groups(n), tiles = F::tiles(n);
-  const std::size_t group_tiles = F::group == per_channel ? tiles : F::group / code_chunk;
+  constexpr std::size_t group_tiles = input_group<F> / code_chunk;
+  const std::size_t n = w.cols, groups = input_groups<F>(n), tiles = F::tiles(n);
   const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n);
-  const std::size_t first_scale = stripe * groups * stripe_rows;
+  const std::size_t first_scale = stripe * F::groups(n) * stripe_rows;
   __m512 total[M];
   for (std::size_t i = 0; i < M; ++i) total[i] = _mm512_setzero_ps();
   const std::int8_t* x = q.codes;
@@ -84,7 +84,8 @@ CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const q
       codes += F::tile_bytes;
       x += code_chunk;
     }
-    const auto* s = reinterpret_cast<const __m256i*>(w.scales + first_scale + g * stripe_rows);
+    const std::size_t at = first_scale + weight_group<F>(g) * stripe_rows;
+    const auto* s = reinterpret_cast<const __m256i*>(w.scales + at);
     const __m512 scales = _mm512_cvtph_ps(_mm256_loadu_si256(s));
     for (std::size_t i = 0; i < M; ++i) {
       const float scale = q.scales[i * q.groups + g];
@@ -93,7 +94,7 @@ CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const q
         exact = _mm512_sub_ps(exact, _mm512_set1_ps(0.5f * static_cast<float>(q.sums[i * q.groups + g])));
       total[i] = _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(scale)), exact, total[i]);
       if constexpr (F::has_min) {
-        const auto* b = reinterpret_cast<const __m256i*>(w.minima + first_scale + g * stripe_rows);
+        const auto* b = reinterpret_cast<const __m256i*>(w.minima + at);
         const __m512 minima = _mm512_cvtph_ps(_mm256_loadu_si256(b));
         const float weight = scale * static_cast<float>(q.sums[i * q.groups + g]);
         total[i] = _mm512_fmadd_ps(minima, _mm512_set1_ps(weight), total[i]);
@@ -131,8 +132,8 @@ CTLM_INLINE __m256i add_products(__m256i sum, __m256i w, __m256i x) {
 template <class F, std::size_t M>
 CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_seen_zero<F>;
-  const std::size_t n = w.cols, groups = F::groups(n), tiles = F::tiles(n);
-  const std::size_t group_tiles = F::group == per_channel ? tiles : F::group / code_chunk;
+  constexpr std::size_t group_tiles = input_group<F> / code_chunk;
+  const std::size_t n = w.cols, groups = input_groups<F>(n), tiles = F::tiles(n);
   const __m256i mask = _mm256_set1_epi8(static_cast<char>((1 << F::bits) - 1));
   for (std::size_t half = 0; half < 2; ++half) {
     const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n) + half * 32;
@@ -157,7 +158,7 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const q
             }
           }
         }
-      const std::size_t s = (stripe * groups + g) * stripe_rows + half * 8;
+      const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows + half * 8;
       const __m256 scales = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.scales + s)));
       for (std::size_t i = 0; i < M; ++i) {
         const float scale = q.scales[i * q.groups + g];

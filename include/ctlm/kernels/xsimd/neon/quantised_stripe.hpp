@@ -33,8 +33,8 @@ template <class F, std::size_t M>
 CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_stored_zero<F> - (F::bits == 8 ? 256 : 0);
   constexpr std::size_t parts = stripe_rows / 4;
-  const std::size_t n = w.cols, groups = F::groups(n), tiles = F::tiles(n);
-  const std::size_t group_tiles = F::group == per_channel ? tiles : F::group / code_chunk;
+  constexpr std::size_t group_tiles = input_group<F> / code_chunk;
+  const std::size_t n = w.cols, groups = input_groups<F>(n), tiles = F::tiles(n);
   const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n);
   const std::int8_t* x = q.codes;
   float32x4_t total[M][parts];
@@ -61,7 +61,7 @@ CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const q
       x += code_chunk;
     }
     for (std::size_t part = 0; part < parts; ++part) {
-      const std::size_t s = (stripe * groups + g) * stripe_rows + part * 4;
+      const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows + part * 4;
       const float32x4_t scales = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(w.scales + s)));
       for (std::size_t i = 0; i < M; ++i) {
         const float scale = q.scales[i * q.groups + g];
