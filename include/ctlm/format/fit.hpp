@@ -226,11 +226,12 @@ constexpr affine<F> best_affine(const float* w, std::size_t n, const float* impo
   const fit_detail::group g{w, importance, n, F::favours_large};
   affine<F> best;
   if constexpr (F::searched) {
-    fit_detail::judged<F> first{};
-    for (std::size_t i = 0; i < (importance == nullptr ? 1 : 4); ++i)
-      if (const auto other = fit_detail::candidates<F>(e, 0.12f * static_cast<float>(i)).best(g);
-          i == 0 || other.error < first.error)
-        first = other;
+    auto first = fit_detail::candidates<F>(e).best(g);
+    for (int i = 1; importance != nullptr && i < 4; ++i) {  // cut off more and more, while it helps
+      const auto other = fit_detail::candidates<F>(e, 0.12f * static_cast<float>(i)).best(g);
+      if (!(other.error < first.error)) break;
+      first = other;
+    }
     const affine<F> again = fit_detail::refitted(first.a, g);
     best = fit_detail::error_of(again, g) < first.error ? again : first.a;
   } else {

@@ -2,10 +2,28 @@
 // ctlm: weights of one format to weights of another.
 #pragma once
 
+#include "../core/executor.hpp"
 #include "conversion.hpp"
 #include "weights.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
+
+namespace quantise_detail {
+
+/// A tensor that is no matrix.
+template <class From, class To>
+constexpr void copy(const tensor_info& t, const From* from, To* to, conversion& report) {
+  for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
+    converted_group<To> group;
+    for (std::size_t j = r * t.cols; j < (r + 1) * t.cols; ++j) {
+      const auto x = to[j] = static_cast<To>(from[j]);
+      group.add(x, x);
+    }
+    group.count(report);
+  }
+}
+
+}  // namespace quantise_detail
 
 /// to = from, row by row: quantises, widens or narrows. Both are weights of the same shape. `row` is scratch for the
 /// longest row of the model. Returns what could not be kept.
@@ -18,14 +36,7 @@ constexpr conversion convert_weights(const weight_views<Shape, From>& from, cons
   for (const tensor_info& t : weight_views<Shape, To>::tensors) {
     const std::size_t i = t.index();
     if (!t.is_matrix()) {
-      for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
-        converted_group<typename To::compute> group;
-        for (std::size_t j = r * t.cols; j < (r + 1) * t.cols; ++j) {
-          const auto x = to.raw_vector(i)[j] = static_cast<typename To::compute>(from.raw_vector(i)[j]);
-          group.add(x, x);
-        }
-        group.count(report);
-      }
+      quantise_detail::copy(t, from.raw_vector(i), to.raw_vector(i), report);
       continue;
     }
     static_assert(std::same_as<typename source::compute, typename To::compute>,
@@ -61,6 +72,32 @@ constexpr std::size_t longest_row(const tensor_table& tensors) {
   for (const tensor_info& t : tensors)
     if (t.is_matrix()) longest = larger(longest, t.cols);
   return longest;
+}
+
+/// to = from by all workers of an executor; each has scratch on its stack, 4 bytes for every number of the longest row.
+/// The same for any number of workers.
+template <class Shape, class From, class To, executor E>
+constexpr conversion quantise(const weight_views<Shape, From>& from, const weight_views<Shape, To>& to, E& exec) {
+  using source = stored<std::remove_const_t<From>>;
+  using target = stored<To>;
+  using real = typename To::compute;
+  static_assert(std::same_as<typename source::compute, real>, "ctlm: these two formats compute in different numbers");
+  constexpr auto& tensors = weight_views<Shape, To>::tensors;
+  conversion reports[E::max_workers]{};
+  for (const tensor_info& t : tensors) {
+    const std::size_t i = t.index(), rows = t.is_matrix() ? t.layers * t.rows : 0;
+    if (!t.is_matrix()) quantise_detail::copy(t, from.raw_vector(i), to.raw_vector(i), reports[0]);
+    parallel_for(exec, rows, larger(1, 65536 / t.cols), [&](std::size_t first, std::size_t n, std::size_t worker) {
+      real row[longest_row(tensors)]{};
+      for (std::size_t r = first; r < first + n; ++r) {
+        source::decode(from.raw_matrix(i), r, 0, t.cols, row);
+        target::encode(to.raw_matrix(i), r, row);
+        inspect_row<target>(to.raw_matrix(i), r, row, reports[worker]);
+      }
+    });
+  }
+  for (std::size_t w = 1; w < E::max_workers; ++w) reports[0].add(reports[w]);
+  return reports[0];
 }
 
 /// The same with scratch of its own on the stack: 4 bytes for every number of the longest row.

@@ -24,12 +24,12 @@ using full_form = causal_lm<typename M::tag, weights<Format>, activation<typenam
 template <class M, executor E>
 std::vector<token> own_text(const typename full_form<M, E>::weights& exact, E& exec, std::size_t count,
                             std::uint64_t seed) {
-  using writer = full_form<M, E, int8<32>>;
+  using writer = full_form<M, E, int8<>>;
   constexpr std::size_t piece = smaller(std::size_t{128}, M::shape.context);
   std::vector<token> text;
   heap_arena memory(writer::weight_bytes + writer::session_bytes);
   typename writer::weights weights(memory);
-  quantise(exact, weights);
+  quantise(exact, weights, exec);
   typename writer::session session = [&] {
     if constexpr (std::is_empty_v<E>)
       return typename writer::session(weights, memory);
