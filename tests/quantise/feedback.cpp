@@ -116,7 +116,7 @@ struct rounded_matrix {
   input_statistics<float> inputs;
   rounding_feedback<float> feedback;
   rounding_feedback<float>::scratch_type scratch;
-  rounded_stripe<F> stripe;
+  rounded_stripe stripe;
   std::vector<float> mean;
 
   rounded_matrix(std::size_t rows_, std::size_t columns_, std::uint64_t seed)
@@ -129,7 +129,7 @@ struct rounded_matrix {
         inputs(input_statistics<float>::place(memory, columns, true)),
         feedback(rounding_feedback<float>::place(memory, columns)),
         scratch(rounding_feedback<float>::scratch_type::place(memory, backend_type{}, columns, 1)),
-        stripe(rounded_stripe<F>::place(memory, columns)),
+        stripe(rounded_stripe::place(memory, columns, F::groups(columns))),
         mean(columns) {
     serial exec;
     const std::size_t stride = gemm_workspace<float>(backend_type{}, inputs.stripe, columns, 3 * columns);

@@ -18,6 +18,6 @@ concept compute_policy = std::same_as<C, decoded> || std::same_as<C, dynamic_int
 
 /// What a weight format is paired with unless the user says otherwise.
 template <format F>
-using default_compute = std::conditional_t<quantised_format<F>, dynamic_int8, decoded>;
+using default_compute = std::conditional_t<quantised_format<F> || mixed_format<F>, dynamic_int8, decoded>;
 
 }}  // namespace ctlm

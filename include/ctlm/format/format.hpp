@@ -38,9 +38,15 @@ concept quantised_format = format<F> && requires {
   F::group;
 };
 
+/// Several formats, for different matrices of a model (mixed.hpp).
+template <class F>
+concept mixed_format = format<F> && requires {
+  typename F::formats;
+};
+
 /// Formats whose elements are the numbers themselves.
 template <class F>
-concept plain_format = format<F> && !quantised_format<F>;
+concept plain_format = format<F> && !quantised_format<F> && !mixed_format<F>;
 
 /// Formats that arithmetic can use in place, without decoding.
 template <class F>

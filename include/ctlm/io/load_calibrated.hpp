@@ -17,13 +17,17 @@ inline constexpr std::size_t most_parameters_to_write = std::size_t{1} << 30;
 
 /// Do the inputs of its matrices decide how the weights of M are rounded? Scales of 8 bits follow from the weights
 /// alone, so that only feedback makes a difference there.
-template <class M>
+template <class M, class F = stored<typename M::weight_format>>
 constexpr bool sees_inputs(rounding method) {
-  using format = typename M::weight_format;
-  if constexpr (quantised_format<format> && M::shape.experts == 0)
-    return method == rounding::gptq || format::searched;
-  else
+  bool any = false;
+  if constexpr (M::shape.experts > 0)
     return false;
+  else if constexpr (mixed_format<F>)
+    mixed_detail::each<typename F::formats, mixed_detail::views<true>>::for_each(
+        [&]<class G>() { any = any || sees_inputs<M, G>(method); });
+  else if constexpr (quantised_format<F>)
+    any = method == rounding::gptq || F::numbers::searched;
+  return any;
 }
 
 template <class M, executor E, class Progress>

@@ -40,14 +40,14 @@ class offloaded_weights {
 
   /// Bytes of the tensors of one layer (of_layer), or of those that belong to no layer: as the file has them, or in
   /// memory with room for the whole pages around them (windows).
-  static constexpr std::size_t bytes_of(bool of_layer, bool windows) {
+  static constexpr std::size_t bytes_of(bool of_layer, bool windows, std::size_t layer) {
     std::size_t total = 0;
     auto add = [&](auto*, std::size_t bytes) { total += windows ? offload_detail::window_bytes(bytes) : bytes; };
     for (const tensor_info& t : M::tensors) {
       if (t.is_of_layer() != of_layer || offload_detail::is_of_experts(shape, t)) continue;
       measuring_arena nothing;
       if (t.is_matrix()) {
-        auto m = views::place_matrix(nothing, t, 1);
+        auto m = views::place_matrix(nothing, t, 1, layer);
         F::for_each_part(m, add);
       } else {
         add(static_cast<real*>(nullptr), t.rows * t.cols * sizeof(real));
@@ -55,7 +55,19 @@ class offloaded_weights {
     }
     return total;
   }
-  static constexpr std::size_t common_bytes = bytes_of(false, true), layer_bytes = bytes_of(true, true);
+  /// Bytes of all layers from this one on, as the file has them.
+  static constexpr std::size_t bytes_from(std::size_t layer) {
+    std::size_t total = 0;
+    for (; layer < shape.layers; ++layer) total += bytes_of(true, false, layer);
+    return total;
+  }
+  /// In memory, of the largest layer: their formats may differ.
+  static constexpr std::size_t largest_layer() {
+    std::size_t most = 0;
+    for (std::size_t l = 0; l < shape.layers; ++l) most = larger(most, bytes_of(true, true, l));
+    return most;
+  }
+  static constexpr std::size_t common_bytes = bytes_of(false, true, 0), layer_bytes = largest_layer();
   static constexpr std::size_t rest = budget - smaller(budget, common_bytes + offload_detail::page);
   static constexpr std::size_t least_experts = experts_type::bytes_needed(shape.experts_per_token);
   static constexpr std::size_t fitting = (rest - smaller(rest, least_experts)) / layer_bytes;
@@ -64,13 +76,15 @@ class offloaded_weights {
                 "model with experts those that a token takes in one layer");
 
   /// The most experts that fit beside the layers.
-  static constexpr std::size_t fitting_experts(std::size_t room) {
-    if (!experts_type::any) return 0;
-    const std::size_t fixed = experts_type::bytes_needed(0);
-    if (room < fixed) return 0;
-    std::size_t n = (room - fixed) / (experts_type::bytes_needed(1) - fixed);
-    while (experts_type::bytes_needed(n + 1) <= room) ++n;
-    while (experts_type::bytes_needed(n) > room) --n;
+  static constexpr std::size_t fitting_experts([[maybe_unused]] std::size_t room) {
+    std::size_t n = 0;
+    if constexpr (experts_type::any) {
+      const std::size_t fixed = experts_type::bytes_needed(0);
+      if (room < fixed) return 0;
+      n = (room - fixed) / (experts_type::bytes_needed(1) - fixed);
+      while (experts_type::bytes_needed(n + 1) <= room) ++n;
+      while (experts_type::bytes_needed(n) > room) --n;
+    }
     return smaller(n, shape.layers * shape.experts);
   }
 
@@ -86,7 +100,7 @@ class offloaded_weights {
   static constexpr std::size_t expert_bytes = experts_type::bytes_of_one(false);
   /// Bytes that each pass through the layers reads from the file, experts apart. A pass takes one token, or one chunk
   /// of a prompt.
-  static constexpr std::size_t streamed_bytes = (shape.layers - layers_kept) * bytes_of(true, false);
+  static constexpr std::size_t streamed_bytes = bytes_from(layers_kept);
   /// Exact bytes of the arena; at most the budget.
   static constexpr std::size_t bytes_needed() {
     return common_bytes + (layers_kept + buffers) * layer_bytes + offload_detail::page +

@@ -17,17 +17,22 @@ class expert_pool {
  public:
   using view = typename views::view;  ///< of a matrix
 
-  /// Bytes of one expert's matrix in memory, with room for the whole pages around it (windows), or as the file has it.
+  /// Bytes of one expert's matrix in memory, with room for the whole pages around it (windows), or as the file has it:
+  /// of the layer where they are most.
   static constexpr std::size_t bytes_of_one(bool windows) {
-    std::size_t total = 0;
-    measuring_arena nothing;
     tensor_info one = M::tensors.of(Id);
     one.rows = one.piece_rows();
     one.pieces = 1;
-    auto m = views::place_matrix(nothing, one, 1);
-    F::for_each_part(m,
-                     [&](auto*, std::size_t bytes) { total += windows ? offload_detail::window_bytes(bytes) : bytes; });
-    return total;
+    std::size_t most = 0;
+    for (std::size_t layer = 0; layer < one.layers; ++layer) {
+      std::size_t total = 0;
+      measuring_arena nothing;
+      auto m = views::place_matrix(nothing, one, 1, layer);
+      F::for_each_part(
+          m, [&](auto*, std::size_t bytes) { total += windows ? offload_detail::window_bytes(bytes) : bytes; });
+      most = larger(most, total);
+    }
+    return most;
   }
   /// Asks an arena for the lists of `slots` experts. Their matrices will lie at `memory`, slots * bytes_of_one(true).
   template <class A>

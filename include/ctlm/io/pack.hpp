@@ -31,8 +31,67 @@ result<void> write_image(const char* path, const typename M::const_weights& weig
 
 namespace pack_detail {
 
+/// Selectors of keep<>, and lists of types and numbers, as C++ spells them.
+template <class Where>
+struct selector {
+  static std::string spelt() {
+    using namespace tensors;
+    static_assert((std::is_same_v<Where, embedding> || std::is_same_v<Where, positions> ||
+                   std::is_same_v<Where, head> || std::is_same_v<Where, qkv> || std::is_same_v<Where, out> ||
+                   std::is_same_v<Where, up> || std::is_same_v<Where, down>),
+                  "ctlm: write_model_header knows the selectors of ctlm::tensors only");
+    constexpr const char* names[] = {"embedding", "positions", "head", "qkv", "out", "up", "down"};
+    constexpr tensor_id ids[] = {tensor_id::token_embedding, tensor_id::position_embedding, tensor_id::head_weight,
+                                 tensor_id::qkv_weight,      tensor_id::out_weight,         tensor_id::up_weight,
+                                 tensor_id::down_weight};
+    std::size_t i = 0;
+    while (!Where::has(static_cast<std::size_t>(ids[i]), no_layer)) ++i;
+    return std::string("ctlm::tensors::") + names[i];
+  }
+};
+inline std::string list_of(std::initializer_list<std::string> items) {
+  std::string text;
+  for (const std::string& item : items) text.append(text.empty() ? "<" : ", ").append(item);
+  return text + ">";
+}
+template <std::size_t... Layers>
+struct selector<tensors::layers<Layers...>> {
+  static std::string spelt() { return "ctlm::tensors::layers" + list_of({std::to_string(Layers)...}); }
+};
+template <class... Where>
+struct selector<tensors::both<Where...>> {
+  static std::string spelt() { return "ctlm::tensors::both" + list_of({selector<Where>::spelt()...}); }
+};
+template <tensor_id... Ids>
+struct selector<tensors::of<Ids...>> {
+  static std::string spelt() {
+    return "ctlm::tensors::of" + list_of({"ctlm::tensor_id(" + std::to_string(static_cast<unsigned>(Ids)) + ")" ...});
+  }
+};
+
+template <class F>
+struct format_spelling;
 template <class F>
 std::string spelling_of() {
+  return format_spelling<F>::spelt();
+}
+template <class F, class... Where>
+struct format_spelling<keep<F, Where...>> {
+  static std::string spelt() { return "ctlm::keep" + list_of({spelling_of<F>(), selector<Where>::spelt()...}); }
+};
+template <class F, class... Keeps>
+struct format_spelling<mixed_formats<F, Keeps...>> {
+  static std::string spelt() {
+    const std::string list = list_of({spelling_of<F>(), spelling_of<Keeps>()...});
+    return list.substr(1, list.size() - 2);
+  }
+};
+template <class F>
+struct format_spelling {
+  static std::string spelt();
+};
+template <class F>
+std::string format_spelling<F>::spelt() {
   std::string text = std::string("ctlm::") + F::name;
   if constexpr (quantised_format<F>) {
     text += '<';

@@ -8,7 +8,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// y[rows][n] = f(x); gated: x is [rows][2 n], the gate's n numbers first, and y = f(gate) * up.
 template <class F, class Backend, executor E, class T>
-CTLM_NOINLINE constexpr void activation_forward(F, Backend backend, E& exec, std::size_t rows, std::size_t n, const T* x, T* y) {
+CTLM_NOINLINE constexpr void activation_forward(F, Backend backend, E& exec, std::size_t rows, std::size_t n,
+                                                const T* x, T* y) {
   parallel_for(exec, rows, row_grain(n), [&](std::size_t first, std::size_t count, std::size_t) {
     for (std::size_t i = first; i < first + count; ++i) {
       if constexpr (F::gated) {

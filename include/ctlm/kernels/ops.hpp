@@ -8,6 +8,7 @@
 #include "embedding.hpp"
 #include "feed_forward.hpp"
 #include "linear.hpp"
+#include "linear_mixed.hpp"
 #include "logit_cap.hpp"
 #include "norm.hpp"
 #include "rope.hpp"

@@ -8,6 +8,7 @@
 
 #include "../policy/activation/kind.hpp"
 #include "../policy/slots.hpp"
+#include "selectors.hpp"
 #include "session.hpp"
 #include "weights.hpp"
 
@@ -107,7 +108,8 @@ struct causal_lm {
   static_assert(check_decoder<Tag, shape_type>::ok);
   static_assert(std::same_as<typename cache_format::compute, real>,
                 "ctlm: kv_cache<> computes in other numbers than weights<>");
-  static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format>,
+  static_assert(keeps_are_matrices<shape_type>(static_cast<weight_format*>(nullptr)));
+  static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format> || mixed_format<weight_format>,
                 "ctlm: compute<dynamic_int8> needs integer weights: int8, int4 or int2");
   /// What the spec normalises with: rms_norm or layer_norm.
   using default_norm = std::conditional_t<shape.norm == norm_kind::rms, rms_norm, layer_norm>;

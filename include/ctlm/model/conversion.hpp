@@ -76,6 +76,10 @@ template <format F>
 constexpr void inspect_row(const matrix<F>& m, std::size_t row, const typename F::compute* given, conversion& c) {
   using T = typename F::compute;
   constexpr std::size_t piece = 64;
+  if constexpr (mixed_format<F>)
+    return F::with_row(m, row, [&](const auto& one, std::size_t r) {
+      inspect_row<typename std::remove_cvref_t<decltype(one)>::format>(one, r, given, c);
+    });
   std::size_t size = m.cols;
   if constexpr (quantised_format<F>) size = F::group_size(m.cols);
   for (std::size_t first = 0; first < m.cols; first += size) {

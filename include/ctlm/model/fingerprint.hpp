@@ -20,6 +20,18 @@ constexpr std::uint64_t as_number(T value) {
     return static_cast<std::uint64_t>(value);
 }
 
+template <class F>
+constexpr void add_format(fingerprint& f) {
+  f.text(F::name);
+  if constexpr (mixed_format<F>)
+    mixed_detail::each<typename F::formats, mixed_detail::views<true>>::for_each([&]<class G>() { add_format<G>(f); });
+  if constexpr (quantised_format<F>) {
+    f.number(F::group);
+    f.number(F::has_min);
+    f.number(stripe_rows * quad);  // the layout: interleaved.hpp
+  }
+}
+
 /// Adds activation, norm (if it is not the spec's, which the shape names) and weight format. Activations with a
 /// parameter differ in their value at 1. It is rounded to 16 bits after the point, so that it is the same number
 /// whatever machine computes it.
@@ -30,12 +42,11 @@ constexpr void add_policies(fingerprint& f) {
   f.text(M::activation_policy::name);
   f.number(static_cast<std::uint64_t>(activated));
   if constexpr (!std::same_as<typename M::norm, typename M::default_norm>) f.text(M::norm::name);
-  f.text(F::name);
-  if constexpr (quantised_format<F>) {
-    f.number(F::group);
-    f.number(F::has_min);
-    f.number(stripe_rows * quad);  // the layout: interleaved.hpp
-  }
+  add_format<F>(f);
+  if constexpr (mixed_format<F>)
+    for (const tensor_info& t : M::tensors)
+      for (std::size_t l = 0; t.is_matrix() && l < t.layers; ++l)
+        f.number(F::kind_of(t.index(), t.is_of_layer() ? l : no_layer));
 }
 
 constexpr bool is_context(std::size_t decoder_shape::*field) { return field == &decoder_shape::context; }

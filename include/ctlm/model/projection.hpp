@@ -32,8 +32,8 @@ constexpr void project(Context& c, const W& w, std::size_t layer, std::size_t ro
 
 /// y = residual + branch, with dropout on the branch.
 template <class M, class Context, class Dropout>
-CTLM_NOINLINE constexpr void add_branch(Context& c, std::size_t rows, const typename M::real* residual, typename M::real* branch,
-                          typename M::real* y, const Dropout& dropout) {
+CTLM_NOINLINE constexpr void add_branch(Context& c, std::size_t rows, const typename M::real* residual,
+                                        typename M::real* branch, typename M::real* y, const Dropout& dropout) {
   using T = typename M::real;
   parallel_for(*c.exec, rows * M::shape.d_model, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
     if constexpr (!std::same_as<Dropout, no_dropout>)
@@ -64,7 +64,8 @@ constexpr void project_residual(Context& c, const W& w, std::size_t layer, std::
 
 /// The gradient that reaches a sublayer through its dropout: dx itself where there is none.
 template <class Context, class T>
-CTLM_NOINLINE constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::size_t n, const T* dx, T* scratch) {
+CTLM_NOINLINE constexpr const T* through_dropout(Context& c, const dropout_mask& mask, std::size_t n, const T* dx,
+                                                 T* scratch) {
   if (!mask.active()) return dx;
   elementwise(
       c.backend, n, [](auto& to, const auto& from) { to = from; }, scratch, dx);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../core/span.hpp"
-#include "../format/interleaved.hpp"
+#include "../format/mixed.hpp"
 #include "../memory/plan.hpp"
 #include "tensor_table.hpp"
 
@@ -76,7 +76,7 @@ class weight_views {
   }
 
   /// All tensors of all layers, padding included.
-  span<byte> bytes() const { return {reinterpret_cast<byte*>(first_tensor()), bytes_needed()}; }
+  span<byte> bytes() const { return {first_tensor(), bytes_needed()}; }
 
   /// Whether the model has this tensor.
   static constexpr bool has(tensor_id id) { return tensors.has(id); }
@@ -139,10 +139,14 @@ class weight_views {
   /// Says that the stacked tensors put here begin with layer `first`, not with layer 0.
   constexpr void begin_with(std::size_t first) { first_layer_ = first; }
 
-  /// Asks an arena for the memory of so many layers of a matrix.
+  /// Asks an arena for the memory of so many layers of a matrix, from layer `first` on.
   template <class A>
-  static constexpr auto place_matrix(A& a, const tensor_info& t, std::size_t layers) {
-    if constexpr (quantised_format<format>)
+  static constexpr auto place_matrix(A& a, const tensor_info& t, std::size_t layers,
+                                     [[maybe_unused]] std::size_t first = 0) {
+    if constexpr (mixed_format<format>)
+      return format::place_tensor(a, t.index(), t.is_of_layer() ? first : no_layer, layers, t.rows, t.cols,
+                                  t.piece_rows());
+    else if constexpr (quantised_format<format>)
       return format::place(a, layers * t.rows, t.cols, t.piece_rows());
     else
       return format::place(a, layers * t.rows, t.cols);
@@ -162,11 +166,13 @@ class weight_views {
  private:
   static constexpr std::size_t rows_of(tensor_id id) { return tensors.of(id).rows; }
   static constexpr std::size_t cols_of(tensor_id id) { return tensors.of(id).cols; }
-  auto* first_tensor() const {
-    if constexpr (quantised_format<format>)
-      return matrices_[0].codes;
-    else
-      return matrices_[0].data;
+  byte* first_tensor() const {
+    byte* first = nullptr;
+    view m = matrices_[0];
+    format::for_each_part(m, [&](auto* p, std::size_t) {
+      if (first == nullptr) first = reinterpret_cast<byte*>(p);
+    });
+    return first;
   }
 
   view matrices_[tensor_count]{};

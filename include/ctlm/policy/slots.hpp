@@ -2,6 +2,7 @@
 // ctlm: the slots of a model: in any order, each at most once, each with a default.
 //
 //   weights<F>      storage format of the matrices          default f32
+//   weights<F, keep<G, tensors::embedding>>   and of some    (model/selectors.hpp)
 //   kv_cache<F>     storage format of keys and values       default: the numbers that weights compute in
 //   activation<A>   of the feed-forward layers              default: the spec's
 //   norm<N>         before each part of a block, and last    default: the spec's
@@ -17,6 +18,7 @@
 #include "../format/compute.hpp"
 #include "../format/f32.hpp"
 #include "../format/f64.hpp"
+#include "../format/mixed.hpp"
 #include "activation/activation.hpp"
 #include "memory/memory.hpp"
 #include "norm/norm.hpp"
@@ -64,9 +66,10 @@ struct recomputed_layers {
 };
 
 /// Slot of a model: how its matrices are stored (default f32). Gains and biases stay in the numbers of arithmetic. The
-/// slots are constrained here, so that an error lands on the line where the user names the policy.
-template <format F>
-using weights = slot<slot_kind::weights, F>;
+/// slots are constrained here, so that an error lands on the line where the user names the policy. Matrices that a
+/// keep<G, ...> names are stored in format G.
+template <format F, class... Keeps>
+using weights = slot<slot_kind::weights, typename weight_format_of<F, Keeps...>::type>;
 /// Slot of a model: how keys and values are stored (default: the numbers that the weights compute in).
 template <format F>
 using kv_cache = slot<slot_kind::kv_cache, F>;

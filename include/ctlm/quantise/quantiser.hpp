@@ -61,7 +61,6 @@ class quantiser {
   using real = typename Full::real;                      ///< numbers of arithmetic
   using executor_type = typename Full::executor_policy;  ///< what the constructor takes last, where it has state
   using format = stored<typename Small::weight_format>;  ///< how the result is stored
-  using numbers = typename format::numbers;              ///< which integers there are
   static constexpr decoder_shape shape = Full::shape;    ///< the model's sizes
   static_assert(std::same_as<typename Full::shape_type, typename Small::shape_type>,
                 "ctlm: a quantiser is made for two forms of one model, which differ in weights<> alone");
@@ -127,7 +126,18 @@ class quantiser {
   static constexpr typename Full::backend_policy backend{};
   using reader_type = layer_reader<Full, Sequence>;
   static constexpr std::size_t widest = reader_type::widest;
-  using stripe_type = rounded_stripe<numbers>;
+
+  /// The most groups that a row has in any of the formats.
+  template <class F>
+  static constexpr std::size_t most_groups() {
+    std::size_t most = 0;
+    if constexpr (mixed_format<F>)
+      mixed_detail::each<typename F::formats, mixed_detail::views<true>>::for_each(
+          [&]<class G>() { most = larger(most, most_groups<G>()); });
+    else if constexpr (quantised_format<F>)
+      most = F::groups(widest);
+    return most;
+  }
 
   constexpr quantiser() = default;
 
@@ -157,7 +167,7 @@ class quantiser {
     for (std::size_t i = 0; i < 4; ++i) inputs_[i] = input_statistics<real>::place(a, columns[i], products);
     stride_ = gemm_workspace<real>(backend, input_statistics<real>::stripe, widest, Sequence);
     if (products) workspace_ = a.template allocate<real>(workers * stride_);
-    for (auto& s : stripes_) s = stripe_type::place(a, widest);
+    for (auto& s : stripes_) s = rounded_stripe::place(a, widest, most_groups<format>());
     overlay(
         a, [&](auto& reading) { reader_.place_scratch(reading); },
         [&](auto& rounding) {
@@ -191,6 +201,17 @@ class quantiser {
   template <class From, class To>
   constexpr void round(const From& from, const To& to, const input_statistics<real>* inputs,
                        const quantise_options& o) {
+    using target = typename To::format;
+    if constexpr (mixed_format<target>) {
+      to.visit([&](const auto& one) { round(from, one, inputs, o); });
+    } else {
+      round_one(from, to, quantised_format<target> ? inputs : nullptr, o);
+    }
+  }
+  template <class From, class To>
+  constexpr void round_one(const From& from, const To& to, const input_statistics<real>* inputs,
+                           const quantise_options& o) {
+    using target = typename To::format;
     const std::size_t n = to.cols;
     const real* weights = nullptr;
     bool fed_back = false;
@@ -201,13 +222,17 @@ class quantiser {
     }
     conversion reports[executor_type::max_workers]{};
     parallel_for(*exec_.get(), to.rows, stripe_rows, [&](std::size_t first, std::size_t count, std::size_t worker) {
-      const stripe_type& s = stripes_[worker];
+      const rounded_stripe& s = stripes_[worker];
       for (std::size_t r = 0; r < count; ++r) {
         From::format::decode(from, first + r, 0, n, s.rows + r * n);
-        format::encode(to, first + r, s.rows + r * n, weights);
+        if constexpr (quantised_format<target>)
+          target::encode(to, first + r, s.rows + r * n, weights);
+        else
+          target::encode(to, first + r, s.rows + r * n);
       }
-      if (fed_back) round_with_feedback<numbers>(to, first, count, feedback_, s);
-      for (std::size_t r = 0; r < count; ++r) inspect_row<format>(to, first + r, s.rows + r * n, reports[worker]);
+      if constexpr (quantised_format<target>)
+        if (fed_back) round_with_feedback<typename target::numbers>(to, first, count, feedback_, s);
+      for (std::size_t r = 0; r < count; ++r) inspect_row<target>(to, first + r, s.rows + r * n, reports[worker]);
     });
     for (const conversion& r : reports) report_.add(r);
   }
@@ -219,7 +244,7 @@ class quantiser {
   input_statistics<real> inputs_[4]{};  // of qkv, out, up and down
   real* workspace_ = nullptr;           // of sums of products
   std::size_t stride_ = 0;
-  stripe_type stripes_[executor_type::max_workers]{};
+  rounded_stripe stripes_[executor_type::max_workers]{};
   rounding_feedback<real> feedback_{};
   typename rounding_feedback<real>::scratch_type factorisation_{};
 };

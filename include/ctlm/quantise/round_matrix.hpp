@@ -8,7 +8,6 @@
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// Sixteen rows of a matrix on their way to integers.
-template <class F>
 struct rounded_stripe {
   static constexpr std::size_t lanes = stripe_rows;  ///< rows that are rounded together
   float* rows = nullptr;                             ///< [lanes][columns] the weights
@@ -16,14 +15,14 @@ struct rounded_stripe {
   float* scales = nullptr;  ///< [groups][lanes]
   float* bases = nullptr;   ///< [groups][lanes]
 
-  /// Memory for matrices of at most `columns` columns.
+  /// Memory for matrices of at most `columns` columns, in at most `groups` groups.
   template <class A>
-  static constexpr rounded_stripe place(A& a, std::size_t columns) {
+  static constexpr rounded_stripe place(A& a, std::size_t columns, std::size_t groups) {
     rounded_stripe s;
     s.rows = a.template allocate<float>(lanes * columns);
     s.wanted = a.template allocate<float>(lanes * columns);
-    s.scales = a.template allocate<float>(lanes * F::groups(columns));
-    s.bases = a.template allocate<float>(lanes * F::groups(columns));
+    s.scales = a.template allocate<float>(lanes * groups);
+    s.bases = a.template allocate<float>(lanes * groups);
     return s;
   }
 };
@@ -53,7 +52,7 @@ constexpr void round_column(const float* wanted, const float* exact, const float
 /// column, each error made good by the later ones.
 template <class F, class View, class T>
 constexpr void round_with_feedback(const View& to, std::size_t first, std::size_t count,
-                                   const rounding_feedback<T>& feedback, const rounded_stripe<F>& s) {
+                                   const rounding_feedback<T>& feedback, const rounded_stripe& s) {
   constexpr std::size_t lanes = stripe_rows;
   const std::size_t n = to.cols, size = F::group_size(n);
   for (std::size_t g = 0; g < F::groups(n); ++g)
