@@ -32,13 +32,16 @@ result<void> write_image(const char* path, const typename M::const_weights& weig
 namespace pack_detail {
 
 /// Selectors of keep<>, and lists of types and numbers, as C++ spells them.
+template <class...>
+struct list_of_types {};
 template <class Where>
 struct selector {
   static std::string spelt() {
-    using namespace tensors;
-    static_assert((std::is_same_v<Where, embedding> || std::is_same_v<Where, positions> ||
-                   std::is_same_v<Where, head> || std::is_same_v<Where, qkv> || std::is_same_v<Where, out> ||
-                   std::is_same_v<Where, up> || std::is_same_v<Where, down>),
+    constexpr auto is_one_of = []<class... Known>(list_of_types<Known...>) {
+      return (std::is_same_v<Where, Known> || ...);
+    };
+    static_assert(is_one_of(list_of_types<tensors::embedding, tensors::positions, tensors::head, tensors::qkv,
+                                          tensors::out, tensors::up, tensors::down>()),
                   "ctlm: write_model_header knows the selectors of ctlm::tensors only");
     constexpr const char* names[] = {"embedding", "positions", "head", "qkv", "out", "up", "down"};
     constexpr tensor_id ids[] = {tensor_id::token_embedding, tensor_id::position_embedding, tensor_id::head_weight,
