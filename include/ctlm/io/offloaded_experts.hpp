@@ -95,8 +95,8 @@ template <class M>
 class offloaded_experts {
  public:
   static constexpr bool any = M::shape.experts > 0;  ///< whether the model has experts
-  /// A layer's weights without experts.
-  using layer_views = typename M::const_weights;
+  using layer_views = typename M::const_weights;     ///< a layer's weights, which have no experts
+
   /// Bytes of one expert in memory, and in the file.
   static constexpr std::size_t bytes_of_one(bool /*windows*/) { return 0; }
   /// Bytes of `slots` experts and of the lists of them.
