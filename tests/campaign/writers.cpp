@@ -84,84 +84,54 @@ void write_at_once(const std::string& path, Write write, Read read) {
   CHECK(seen[2] + seen[3] > 0);
 }
 
-template <class Load>
-float number_in(Load load) {
-  static model_of_one_number read(0);
-  read.set(0);
-  const result<void> r = load(read.weights);
-  INFO(explain(r.error()).text);
-  REQUIRE(r);
-  return read.only();
+/// The same of a file of weights: save(path, weights), load(path, weights).
+template <class Save, class Load>
+void write_weights_at_once(const std::string& path, Save save, Load load) {
+  model_of_one_number mine(0), read(0);
+  write_at_once(
+      path,
+      [&](const std::string& to, float x) {
+        mine.set(x);
+        return static_cast<bool>(save(to.c_str(), mine.weights));
+      },
+      [&](const std::string& from) {
+        read.set(0);
+        const result<void> r = load(from.c_str(), read.weights);
+        INFO(explain(r.error()).text);
+        REQUIRE(r);
+        return read.only();
+      });
+}
+
+result<void> load_image(const char* path, const M::weights& to) {
+  const auto file = mapped_file::open(path);
+  if (!file) return file.error();
+  const auto bound = bind_image<M>(file->bytes());
+  if (!bound) return bound.error();
+  std::memcpy(to.bytes().data(), bound->bytes().data(), to.bytes().size());
+  return {};
 }
 
 }  // namespace
 
-TEST_CASE("two processes that write one GGUF file at once: every load is the whole work of one", "[campaign]") {
+TEST_CASE("two processes that write one model at once: every load is the whole work of one", "[campaign]") {
   const scratch_folder folder;
-  model_of_one_number mine(0);
-  write_at_once(
+  const auto from_safetensors = [](const char* path, const M::weights& w) { return load_safetensors<M>(path, w); };
+  write_weights_at_once(
       folder / "model.gguf",
-      [&](const std::string& path, float x) {
-        mine.set(x);
-        return static_cast<bool>(save_gguf<M>(path.c_str(), mine.weights, {.encoding = gguf_encoding::bf16}));
-      },
-      [](const std::string& path) {
-        return number_in([&](const M::weights& w) { return load_gguf<M>(path.c_str(), w); });
-      });
-  CHECK(folder.names() == std::vector<std::string>{"model.gguf"});
-}
-
-TEST_CASE("two processes that write one file of safetensors at once: every load is the whole work of one",
-          "[campaign]") {
-  const scratch_folder folder;
-  model_of_one_number mine(0);
-  write_at_once(
+      [](const char* path, const M::weights& w) { return save_gguf<M>(path, w, {.encoding = gguf_encoding::bf16}); },
+      [](const char* path, const M::weights& w) { return load_gguf<M>(path, w); });
+  write_weights_at_once(
       folder / "model.safetensors",
-      [&](const std::string& path, float x) {
-        mine.set(x);
-        return static_cast<bool>(save_weights(path.c_str(), mine.weights, safetensors_type::bf16));
-      },
-      [](const std::string& path) {
-        return number_in([&](const M::weights& w) { return load_safetensors<M>(path.c_str(), w); });
-      });
-  CHECK(folder.names() == std::vector<std::string>{"model.safetensors"});
-}
-
-TEST_CASE("two processes that write one folder of Hugging Face at once: every load is the whole work of one",
-          "[campaign]") {
-  const scratch_folder folder;
-  model_of_one_number mine(0);
-  write_at_once(
-      folder / "model",
-      [&](const std::string& path, float x) {
-        mine.set(x);
-        return static_cast<bool>(save_hf<M>(path.c_str(), mine.weights, safetensors_type::bf16));
-      },
-      [](const std::string& path) {
-        return number_in([&](const M::weights& w) { return load_safetensors<M>(path.c_str(), w); });
-      });
-}
-
-TEST_CASE("two processes that write one flash image at once: every load is the whole work of one", "[campaign]") {
-  const scratch_folder folder;
-  model_of_one_number mine(0);
-  write_at_once(
-      folder / "model.ctlm",
-      [&](const std::string& path, float x) {
-        mine.set(x);
-        return static_cast<bool>(write_image<M>(path.c_str(), mine.weights));
-      },
-      [](const std::string& path) {
-        return number_in([&](const M::weights& w) -> result<void> {
-          const auto file = mapped_file::open(path.c_str());
-          if (!file) return file.error();
-          const auto bound = bind_image<M>(file->bytes());
-          if (!bound) return bound.error();
-          std::memcpy(w.bytes().data(), bound->bytes().data(), w.bytes().size());
-          return {};
-        });
-      });
-  CHECK(folder.names() == std::vector<std::string>{"model.ctlm"});
+      [](const char* path, const M::weights& w) { return save_weights(path, w, safetensors_type::bf16); },
+      from_safetensors);
+  write_weights_at_once(
+      folder / "model.ctlm", [](const char* path, const M::weights& w) { return write_image<M>(path, w); }, load_image);
+  CHECK(folder.names() == std::vector<std::string>{"model.ctlm", "model.gguf", "model.safetensors"});
+  write_weights_at_once(
+      folder / "folder",
+      [](const char* path, const M::weights& w) { return save_hf<M>(path, w, safetensors_type::bf16); },
+      from_safetensors);
 }
 
 TEST_CASE("two processes that write one tokenizer at once: every file is the whole work of one", "[campaign]") {

@@ -1,12 +1,14 @@
 // Models whose matrices are stored in several formats: which has which, what it costs, and that they compute as the
 // numbers say.
 #include "catch.hpp"
+#include "model/models.hpp"
 
 #include <ctlm/ctlm.hpp>
 
 #include <cstring>
 
 using namespace ctlm;
+using models::running;
 
 namespace {
 
@@ -35,13 +37,6 @@ struct routed {
 using ends_exact =
     weights<int4<32, asymmetric>, keep<int8<32>, tensors::embedding, tensors::head>, keep<bf16, tensors::layers<0, 2>>>;
 using one_matrix = weights<int4<32>, keep<f32, tensors::both<tensors::down, tensors::layers<1>>>>;
-
-template <class M>
-struct running {
-  heap_arena memory{M::weight_bytes + M::session_bytes};
-  typename M::weights weights{memory};
-  typename M::session session{weights, memory};
-};
 
 template <class Session>
 std::vector<float> logits_of(Session& s) {

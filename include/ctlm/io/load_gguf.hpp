@@ -83,25 +83,41 @@ inline failure compare_metadata(const gguf_metadata& metadata, span<const char> 
   return c.problem();
 }
 
-/// LongRoPE's divisors of the list that counts for the model's context. A file may have neither list.
+/// Whether a tensor of the file has these numbers, to single precision of what they are computed from.
+inline bool has_divisors(const stored_tensor& t, const std::vector<float>& ours) {
+  if (t.count() != ours.size()) return false;
+  std::vector<float> theirs(ours.size());
+  t.decode(0, theirs.size(), theirs.data());
+  bool same = true;
+  for (std::size_t i = 0; i < ours.size(); ++i)
+    same = same && theirs[i] - ours[i] < 1e-4f * ours[i] && ours[i] - theirs[i] < 1e-4f * ours[i];
+  return same;
+}
+
+/// Files scale rotary angles by tensors, Llama 3's way or LongRoPE's: the model must do the same. A file may have none.
 template <class M>
-failure compare_divisors(const gguf_file& file) {
-  constexpr auto& ours = M::tag::config.divisors;
-  const stored_tensor* const theirs = file.find(gguf_detail::divisors_name(M::shape.context > M::shape.rope_context));
-  if (theirs == nullptr) return {};
-  float values[rope_divisors::most]{};
-  bool same = theirs->count() == ours.count;
-  if (same) theirs->decode(0, ours.count, values);
-  for (std::size_t i = 0; same && i < ours.count; ++i) same = values[i] == ours.values[i];
-  if (same) return {};
-  return {
-      errc::wrong_model,
-      "ctlm: this GGUF file is of another model: {name} has other numbers there than in the config, or {had} instead "
-      "of {needed} of them",
-      0,
-      ours.count,
-      theirs->count(),
-      remember(theirs->name)};
+result<void> compare_divisors(const gguf_file& file) {
+  constexpr decoder_shape s = M::shape;
+  std::vector<float> ours(s.rotated() / 2, 1.0f);
+  const char* other = "";  // the list of LongRoPE that is not for the model's context
+  if constexpr (s.rope_scaling == rope_kind::llama3) ours = gguf_detail::frequency_divisors(s);
+  if constexpr (s.rope_scaling == rope_kind::longrope) {
+    constexpr auto& divisors = M::tag::config.divisors;
+    ours.assign(divisors.values, divisors.values + divisors.count);
+    other = gguf_detail::divisors_name(s.context <= s.rope_context);
+  }
+  for (const char* name : {"rope_freqs.weight", gguf_detail::divisors_name(false), gguf_detail::divisors_name(true)}) {
+    const stored_tensor* const theirs = file.find(name);
+    if (theirs == nullptr || gguf_detail::same_text(name, other) || has_divisors(*theirs, ours)) continue;
+    return failure{errc::wrong_model,
+                   "ctlm: this GGUF file is of another model: it scales its rotary angles by {name}, and the config in "
+                   "another way or not at all",
+                   0,
+                   0,
+                   0,
+                   name};
+  }
+  return {};
 }
 
 /// Architectures whose queries and keys have the two numbers of a pair side by side.
@@ -113,9 +129,9 @@ inline bool has_paired_rows(span<const char> architecture) {
 }  // namespace load_detail
 
 /// Fills the weights of model M, in any format, from a GGUF file. Its metadata must say the model's sizes, epsilon and
-/// base of rotary angles, as far as it says any. Nothing is written unless the file has exactly the model's tensors;
-/// `report`, if given, says everything that is wrong. Errors: those of gguf_file::open; errc::wrong_model;
-/// out_of_memory.
+/// base of rotary angles, as far as it says any, and its angles must be scaled as the model's are. Nothing is written
+/// unless the file has exactly the model's tensors; `report`, if given, says everything that is wrong. Errors: those of
+/// gguf_file::open; errc::wrong_model; out_of_memory.
 template <class M, executor E>
 result<void> load_gguf(const char* path, const typename M::weights& weights, E& exec, tensor_report* report = nullptr) {
   const auto file = gguf_file::open(path);
@@ -127,8 +143,9 @@ result<void> load_gguf(const char* path, const typename M::weights& weights, E& 
   if (!architecture) return architecture.error();
   if (const failure f = load_detail::compare_metadata(file->metadata(), *architecture, M::shape); f.code != errc::ok)
     return f;
-  if constexpr (M::shape.rope_scaling == rope_kind::longrope)
-    if (const failure f = load_detail::compare_divisors<M>(*file); f.code != errc::ok) return f;
+  const auto angles = or_out_of_memory("ctlm: there is no memory to compare a GGUF file's rotary angles",
+                                       [&] { return load_detail::compare_divisors<M>(*file); });
+  if (!angles) return angles.error();
   const bool fused = file->find("blk.0.attn_qkv.weight") != nullptr;
   const bool apart = file->find("blk.0.ffn_gate.0.weight") != nullptr;
   return load_tensors(*file, gguf_names(M::shape, load_detail::has_paired_rows(*architecture), fused, apart), "",

@@ -190,7 +190,6 @@ class offloaded_weights {
   /// Reads the tensors of one layer, or those that belong to none, into memory from `to` on, and makes views of them.
   result<void> read_tensors(views& v, bool of_layer, std::size_t layer, std::byte* to) {
     using file = offloaded_file<M>;
-    const typename file::views whole = file::layout();
     result<void> failed;
     v = views();
     v.begin_with(layer);
@@ -202,11 +201,11 @@ class offloaded_weights {
         to = file::locate(p, bytes, to);
       };
       if (t.is_matrix()) {
-        auto m = whole.matrix_of(t.id, layer);
+        auto m = file_.layout().matrix_of(t.id, layer);
         F::for_each_part(m, fetch);
         v.put(t.id, m);
       } else {
-        const real* p = whole.vector_of(t.id, layer);
+        const real* p = file_.layout().vector_of(t.id, layer);
         fetch(p, t.rows * t.cols * sizeof(real));
         v.put(t.id, p);
       }

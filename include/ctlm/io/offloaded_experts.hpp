@@ -53,7 +53,7 @@ class expert_pool {
   /// fails with.
   view of(const offloaded_file<M>& file, std::size_t layer, std::size_t expert) {
     const std::size_t number = layer * M::shape.experts + expert;
-    view m = offloaded_file<M>::layout().template expert_of<Id>(layer, expert);
+    view m = file.layout().template expert_of<Id>(layer, expert);
     const bool absent = slot_of_[number] == 0;
     const std::size_t slot = absent ? least_used() : slot_of_[number] - 1;
     if (absent) leave(slot);

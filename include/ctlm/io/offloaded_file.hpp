@@ -58,12 +58,7 @@ class offloaded_file {
 
   /// Views of all tensors, as if the file's weights began at the address `page`: differences of addresses are then
   /// offsets in the file. Nothing is there.
-  static views layout() {
-    binding_arena<const std::byte> file_arena(base(), M::weight_bytes);
-    views all;
-    all.place(file_arena);
-    return all;
-  }
+  const views& layout() const { return layout_; }
   /// Where `bytes` bytes of the layout lie when they have been read to the window `to`: p becomes that address. Returns
   /// the window behind this one.
   template <class T>
@@ -80,6 +75,12 @@ class offloaded_file {
   }
 
  private:
+  static views make_layout() {
+    binding_arena<const std::byte> file_arena(base(), M::weight_bytes);
+    views all;
+    all.place(file_arena);
+    return all;
+  }
   static const std::byte* base() {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): nothing is there, and nothing is read
     return reinterpret_cast<const std::byte*>(offload_detail::page);
@@ -150,6 +151,7 @@ class offloaded_file {
     return {};
   }
 
+  const views layout_ = make_layout();
   file_handle file_;
   bool direct_ = false;
   mutable std::atomic<std::size_t> bytes_{0};

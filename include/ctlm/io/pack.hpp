@@ -4,6 +4,7 @@
 
 #include "../memory/out_of_memory.hpp"
 #include "../model/flash_image.hpp"
+#include "format_spelling.hpp"
 #include "replace.hpp"
 
 #include <charconv>
@@ -30,79 +31,6 @@ result<void> write_image(const char* path, const typename M::const_weights& weig
 }
 
 namespace pack_detail {
-
-/// Selectors of keep<>, and lists of types and numbers, as C++ spells them.
-template <class...>
-struct list_of_types {};
-template <class Where>
-struct selector {
-  static std::string spelt() {
-    constexpr auto is_one_of = []<class... Known>(list_of_types<Known...>) {
-      return (std::is_same_v<Where, Known> || ...);
-    };
-    static_assert(is_one_of(list_of_types<tensors::embedding, tensors::positions, tensors::head, tensors::qkv,
-                                          tensors::out, tensors::up, tensors::down>()),
-                  "ctlm: write_model_header knows the selectors of ctlm::tensors only");
-    constexpr const char* names[] = {"embedding", "positions", "head", "qkv", "out", "up", "down"};
-    constexpr tensor_id ids[] = {tensor_id::token_embedding, tensor_id::position_embedding, tensor_id::head_weight,
-                                 tensor_id::qkv_weight,      tensor_id::out_weight,         tensor_id::up_weight,
-                                 tensor_id::down_weight};
-    std::size_t i = 0;
-    while (!Where::has(static_cast<std::size_t>(ids[i]), no_layer)) ++i;
-    return std::string("ctlm::tensors::") + names[i];
-  }
-};
-inline std::string list_of(std::initializer_list<std::string> items) {
-  std::string text;
-  for (const std::string& item : items) text.append(text.empty() ? "<" : ", ").append(item);
-  return text + ">";
-}
-template <std::size_t... Layers>
-struct selector<tensors::layers<Layers...>> {
-  static std::string spelt() { return "ctlm::tensors::layers" + list_of({std::to_string(Layers)...}); }
-};
-template <class... Where>
-struct selector<tensors::both<Where...>> {
-  static std::string spelt() { return "ctlm::tensors::both" + list_of({selector<Where>::spelt()...}); }
-};
-template <tensor_id... Ids>
-struct selector<tensors::of<Ids...>> {
-  static std::string spelt() {
-    return "ctlm::tensors::of" + list_of({"ctlm::tensor_id(" + std::to_string(static_cast<unsigned>(Ids)) + ")" ...});
-  }
-};
-
-template <class F>
-struct format_spelling;
-template <class F>
-std::string spelling_of() {
-  return format_spelling<F>::spelt();
-}
-template <class F, class... Where>
-struct format_spelling<keep<F, Where...>> {
-  static std::string spelt() { return "ctlm::keep" + list_of({spelling_of<F>(), selector<Where>::spelt()...}); }
-};
-template <class F, class... Keeps>
-struct format_spelling<mixed_formats<F, Keeps...>> {
-  static std::string spelt() {
-    const std::string list = list_of({spelling_of<F>(), spelling_of<Keeps>()...});
-    return list.substr(1, list.size() - 2);
-  }
-};
-template <class F>
-struct format_spelling {
-  static std::string spelt();
-};
-template <class F>
-std::string format_spelling<F>::spelt() {
-  std::string text = std::string("ctlm::") + F::name;
-  if constexpr (quantised_format<F>) {
-    text += '<';
-    text += F::group == per_channel ? "ctlm::per_channel" : std::to_string(F::group);
-    text += F::has_min ? ", ctlm::asymmetric>" : ">";
-  }
-  return text;
-}
 
 template <class T>
 concept has_fields = requires(const T& t) {
@@ -238,7 +166,7 @@ result<void> write_model_header(const char* path, const std::string& name) {
           fields_of(M::tag::config) +
               "\n  };\n};\n\n/// Further slots may be added: kv_cache<>, backend<>, threads<>...\n",
           "template <class... Slots>\nusing lm = ctlm::causal_lm<tag, ctlm::weights<" +
-              spelling_of<typename M::weight_format>() + ">, Slots...>;\n\n",
+              format_spelling<typename M::weight_format>::spelt() + ">, Slots...>;\n\n",
           std::string("/// The flash image; ctlm::bind_image<lm<...>>(image()) makes weights of it.\n"),
           "inline ctlm::span<const std::byte> image() {\n  return {" + symbol + ", static_cast<std::size_t>(" + symbol +
               "_end - " + symbol + ")};\n}\n\n}  // namespace " + name + "\n"})

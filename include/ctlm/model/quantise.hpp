@@ -23,6 +23,17 @@ constexpr void copy(const tensor_info& t, const From* from, To* to, conversion& 
   }
 }
 
+/// Rows [first, first + n) of a matrix; `row` is scratch for one of them.
+template <class Source, class Target, class From, class To>
+constexpr void convert_rows(const From& from, const To& to, std::size_t first, std::size_t n,
+                            typename Target::compute* row, conversion& report) {
+  for (std::size_t r = first; r < first + n; ++r) {
+    Source::decode(from, r, 0, to.cols, row);
+    Target::encode(to, r, row);
+    inspect_row<Target>(to, r, row, report);
+  }
+}
+
 }  // namespace quantise_detail
 
 /// to = from, row by row: quantises, widens or narrows. Both are weights of the same shape. `row` is scratch for the
@@ -41,11 +52,8 @@ constexpr conversion convert_weights(const weight_views<Shape, From>& from, cons
     }
     static_assert(std::same_as<typename source::compute, typename To::compute>,
                   "ctlm: these two formats compute in different numbers");
-    for (std::size_t r = 0; r < t.layers * t.rows; ++r) {
-      source::decode(from.raw_matrix(i), r, 0, t.cols, row);
-      target::encode(to.raw_matrix(i), r, row);
-      inspect_row<target>(to.raw_matrix(i), r, row, report);
-    }
+    quantise_detail::convert_rows<source, target>(from.raw_matrix(i), to.raw_matrix(i), 0, t.layers * t.rows, row,
+                                                  report);
   }
   return report;
 }
@@ -89,11 +97,8 @@ constexpr conversion quantise(const weight_views<Shape, From>& from, const weigh
     if (!t.is_matrix()) quantise_detail::copy(t, from.raw_vector(i), to.raw_vector(i), reports[0]);
     parallel_for(exec, rows, larger(1, 65536 / t.cols), [&](std::size_t first, std::size_t n, std::size_t worker) {
       real row[longest_row(tensors)]{};
-      for (std::size_t r = first; r < first + n; ++r) {
-        source::decode(from.raw_matrix(i), r, 0, t.cols, row);
-        target::encode(to.raw_matrix(i), r, row);
-        inspect_row<target>(to.raw_matrix(i), r, row, reports[worker]);
-      }
+      quantise_detail::convert_rows<source, target>(from.raw_matrix(i), to.raw_matrix(i), first, n, row,
+                                                    reports[worker]);
     });
   }
   for (std::size_t w = 1; w < E::max_workers; ++w) reports[0].add(reports[w]);

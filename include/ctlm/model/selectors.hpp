@@ -19,13 +19,34 @@ struct of {
   }
 };
 
-struct embedding : of<tensor_id::token_embedding> {};     ///< of tokens; the head too, where the two are tied
-struct positions : of<tensor_id::position_embedding> {};  ///< learned positions
-struct head : of<tensor_id::head_weight> {};              ///< a head of its own
-struct qkv : of<tensor_id::qkv_weight> {};                ///< to queries, keys and values
-struct out : of<tensor_id::out_weight> {};                ///< from attention
-struct up : of<tensor_id::up_weight> {};                  ///< into the feed-forward part, its gate too
-struct down : of<tensor_id::down_weight> {};              ///< out of it
+/// The embedding of tokens; the head too, where the two are tied.
+struct embedding : of<tensor_id::token_embedding> {
+  static constexpr const char* name = "ctlm::tensors::embedding";  ///< in headers that are written
+};
+/// Learned positions.
+struct positions : of<tensor_id::position_embedding> {
+  static constexpr const char* name = "ctlm::tensors::positions";  ///< in headers that are written
+};
+/// A head of its own.
+struct head : of<tensor_id::head_weight> {
+  static constexpr const char* name = "ctlm::tensors::head";  ///< in headers that are written
+};
+/// The projection to queries, keys and values.
+struct qkv : of<tensor_id::qkv_weight> {
+  static constexpr const char* name = "ctlm::tensors::qkv";  ///< in headers that are written
+};
+/// The projection from attention.
+struct out : of<tensor_id::out_weight> {
+  static constexpr const char* name = "ctlm::tensors::out";  ///< in headers that are written
+};
+/// The projection into the feed-forward part, its gate too.
+struct up : of<tensor_id::up_weight> {
+  static constexpr const char* name = "ctlm::tensors::up";  ///< in headers that are written
+};
+/// The projection out of the feed-forward part.
+struct down : of<tensor_id::down_weight> {
+  static constexpr const char* name = "ctlm::tensors::down";  ///< in headers that are written
+};
 
 /// All matrices of these layers, which count from 0.
 template <std::size_t... Layers>
