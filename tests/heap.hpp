@@ -9,6 +9,8 @@ namespace heap {
 /// Calls of operator new until now; and how many of their blocks have not been deleted.
 std::size_t allocations();
 std::size_t blocks();
+/// Bytes that all those calls asked for.
+std::size_t bytes();
 
 /// The allocation after `n` more throws std::bad_alloc, once.
 void fail_after(std::size_t n);

@@ -104,6 +104,33 @@ struct recipe {
 
 }  // namespace
 
+namespace {
+
+struct of_two_million {
+  static constexpr llama_config config{
+      .vocab = 1000, .d_model = 256, .layers = 2, .heads = 4, .d_ff = 512, .context = 16};
+};
+
+}  // namespace
+
+TEST_CASE("loading into few bits takes the result and some rows, not the numbers of the file", "[io]") {
+  using exact = causal_lm<of_two_million>;
+  using M = causal_lm<of_two_million, weights<int4<32>>>;
+  const folder f;
+  heap_arena memory(exact::weight_bytes + M::weight_bytes);
+  exact::weights numbers(memory);
+  M::weights small(memory);
+  models::randomise<exact>(numbers);
+  REQUIRE(save_weights(f.at("model.safetensors").c_str(), numbers));
+  REQUIRE(save_gguf<exact>(f.at("model.gguf").c_str(), numbers));
+  pool<2> workers(2);
+  for (const char* name : {"model.safetensors", "model.gguf"}) {
+    const std::size_t before = heap::bytes();
+    REQUIRE(load_weights<M>(f.at(name).c_str(), small, workers));
+    CHECK(heap::bytes() - before < exact::weight_bytes / 10);  // all allocations together
+  }
+}
+
 TEST_CASE("byte pair encoding survives every allocation that fails", "[io]") {
   CHECK(fail_each(outcome::threw,
                   [] { return bpe::train(text, 280).vocab() > 256 ? outcome::success : outcome::failed; }) > 20);

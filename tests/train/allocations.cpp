@@ -12,7 +12,7 @@
 #endif
 
 namespace {
-std::atomic<std::size_t> allocations{0}, deletions{0};
+std::atomic<std::size_t> allocations{0}, deletions{0}, asked_for{0};
 constexpr std::size_t never = ~std::size_t{0};
 std::atomic<std::size_t> until_failure{never};
 
@@ -23,6 +23,7 @@ struct recipe {
 void* counted(std::size_t bytes) {
   if (until_failure != never && until_failure-- == 0) throw std::bad_alloc();  // and is `never` again
   ++allocations;
+  asked_for += bytes;
   if (void* p = std::malloc(bytes > 0 ? bytes : 1)) return p;
   throw std::bad_alloc();
 }
@@ -56,6 +57,7 @@ namespace heap {
 
 std::size_t allocations() { return ::allocations; }
 std::size_t blocks() { return ::allocations - deletions; }
+std::size_t bytes() { return asked_for; }
 void fail_after(std::size_t n) { until_failure = n; }
 bool stop_failing() { return until_failure.exchange(never) == never; }
 
