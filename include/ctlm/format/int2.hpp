@@ -11,7 +11,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// numbers of a row share a scale (per_channel: the whole row), Range whether there is a minimum beside it.
 /// Rounded to two bits, a finished model writes nonsense: use them with trained_for<int2<...>>.
 template <std::size_t Group = 32, range Range = symmetric>
-struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
+struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range>, packed_codes<2> {
   static constexpr const char* name = "int2";
   static constexpr int lowest = 0, highest = 3;
   static constexpr float zero = 1.5f;
@@ -21,16 +21,6 @@ struct int2 : quantised<int2<Group, Range>, std::uint8_t, 2, Group, Range> {
   static constexpr float ends[16] = {1.5f,  1.33f, 1.4f,  1.6f, 1.65f, 1.7f, 1.75f, 1.8f,
                                      1.85f, 1.9f,  1.95f, 2.0f, 2.1f,  2.2f, 2.4f,  2.7f};
   static constexpr float cuts[4] = {0, -0.03f, 0.07f, 0.13f};
-  static constexpr std::size_t planes = 4, plane = code_chunk / planes;
-  static constexpr int get_code(const std::uint8_t* row, std::size_t i) {
-    const std::size_t j = i % code_chunk;
-    return (row[i / code_chunk * plane + j % plane] >> (2 * (j / plane))) & 3;
-  }
-  static constexpr void set_code(std::uint8_t* row, std::size_t i, int code) {
-    const std::size_t j = i % code_chunk, shift = 2 * (j / plane);
-    std::uint8_t& byte = row[i / code_chunk * plane + j % plane];
-    byte = static_cast<std::uint8_t>((byte & ~(3u << shift)) | (static_cast<unsigned>(code) << shift));
-  }
 };
 static_assert(quantised_format<int2<32>>);
 

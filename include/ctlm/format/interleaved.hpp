@@ -5,8 +5,10 @@
 // Sixteen rows make a stripe, 32 columns of it a tile; a stripe's tiles follow each other, so that a matrix x vector
 // reads memory in order. A tile is eight quads, of four consecutive numbers of each of the sixteen rows: 64 codes each.
 // With 8 bits a quad is 64 bytes; with 4 bits 64 bytes hold quads v and v + 4; with 2 bits v, v + 2, v + 4 and v + 6.
-// Codes are stored unsigned. A stripe's scales, and minima, lie in rows of sixteen, one row for each group. Rows are
-// padded to whole stripes, columns to whole tiles; matrix_bytes and weight_bytes include that.
+// Codes of 3, 5 and 6 bits have a low and a high part (packed_codes.hpp): a tile then is the low parts of all its
+// quads, followed by the high parts, each laid out as codes of so many bits are. With 1 bit 64 bytes hold all eight
+// quads, quad v in bit v. Codes are stored unsigned. A stripe's scales, and minima, lie in rows of sixteen, one row for
+// each group. Rows are padded to whole stripes, columns to whole tiles; matrix_bytes and weight_bytes include that.
 #pragma once
 
 #include "quantised.hpp"
@@ -26,10 +28,13 @@ struct interleaved : coded_rows<F, interleaved<F>> {
   static constexpr const char* name = F::name;
   static constexpr std::size_t bits = F::bits, group = F::group;
   static constexpr bool has_min = F::has_min;
-  static constexpr std::size_t planes = 8 / bits;                     // codes in a byte
-  static constexpr std::size_t vector = stripe_rows * quad;           // bytes that belong together
-  static constexpr std::size_t vectors = code_chunk / quad / planes;  // of a tile
-  static constexpr std::size_t tile_bytes = vectors * vector;
+  static constexpr std::size_t low_bits = low_bits_of(bits), high_bits = high_bits_of(bits);
+  static constexpr std::size_t planes = 8 / low_bits;                             // low parts in a byte
+  static constexpr std::size_t vector = stripe_rows * quad;                       // bytes that belong together
+  static constexpr std::size_t vectors = code_chunk / quad / planes;              // of a tile's low parts
+  static constexpr std::size_t high_vectors = high_bits * code_chunk / quad / 8;  // of its high parts
+  static constexpr std::size_t low_bytes = vectors * vector;
+  static constexpr std::size_t tile_bytes = low_bytes + high_vectors * vector;
   /// What is added to a code to store it.
   static constexpr int offset = F::lowest < 0 ? 128 : 0;
 
@@ -43,7 +48,7 @@ struct interleaved : coded_rows<F, interleaved<F>> {
     using format = interleaved;
     template <class T>
     using pointer = std::conditional_t<read_only, const T*, T*>;
-    pointer<std::uint8_t> codes = nullptr;    // [stripes][tiles][vectors][vector]
+    pointer<std::uint8_t> codes = nullptr;    // [stripes][tiles][vectors, high_vectors][vector]
     pointer<std::uint16_t> scales = nullptr;  // [stripes][groups][stripe_rows], half precision
     pointer<std::uint16_t> minima = nullptr;  // the same; asymmetric only
     std::size_t rows = 0;
@@ -82,23 +87,22 @@ struct interleaved : coded_rows<F, interleaved<F>> {
 
   template <class View>
   static constexpr int get(const View& m, std::size_t row, std::size_t i) {
-    return ((m.codes[byte_index(m, row, i)] >> shift(i)) & mask) - offset;
+    int code = (m.codes[byte_index<low>(m, row, i)] >> low::shift(i)) & low::mask;
+    if constexpr (high_bits > 0)
+      code |= ((m.codes[byte_index<high>(m, row, i)] >> high::shift(i)) & high::mask) << low_bits;
+    return code - offset;
   }
   template <class View>
   static constexpr void set(const View& m, std::size_t row, std::size_t i, int code) {
-    std::uint8_t& byte = m.codes[byte_index(m, row, i)];
-    byte = static_cast<std::uint8_t>((byte & ~(mask << shift(i))) | ((code + offset) << shift(i)));
+    low::set(m.codes[byte_index<low>(m, row, i)], i, low_of(code + offset));
+    if constexpr (high_bits > 0) high::set(m.codes[byte_index<high>(m, row, i)], i, (code + offset) >> low_bits);
   }
   template <class View>
   static constexpr void set_chunk(const View& m, std::size_t row, std::size_t i, const int* codes) {
-    std::uint8_t* to = m.codes + byte_index(m, row, i);
-    for (std::size_t v = 0; v < vectors; ++v, to += vector)
-      for (std::size_t q = 0; q < quad; ++q) {
-        unsigned byte = 0;
-        for (std::size_t p = 0; p < planes; ++p)
-          byte |= static_cast<unsigned>(codes[(p * vectors + v) * quad + q] + offset) << (p * bits);
-        to[q] = static_cast<std::uint8_t>(byte);
-      }
+    low::set_chunk(m.codes + byte_index<low>(m, row, i), [&](std::size_t j) { return low_of(codes[j] + offset); });
+    if constexpr (high_bits > 0)
+      high::set_chunk(m.codes + byte_index<high>(m, row, i),
+                      [&](std::size_t j) { return (codes[j] + offset) >> low_bits; });
   }
   template <class View>
   static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t g) {
@@ -106,19 +110,42 @@ struct interleaved : coded_rows<F, interleaved<F>> {
   }
 
  private:
-  static constexpr int mask = (1 << bits) - 1;
+  /// One part of a tile's codes, of Bits bits each; its vectors begin First bytes behind the tile's.
+  template <std::size_t Bits, std::size_t First>
+  struct part {
+    static constexpr std::size_t planes = 8 / Bits, vectors = code_chunk / quad / planes, first = First;
+    static constexpr int mask = (1 << Bits) - 1;
+
+    static constexpr std::size_t shift(std::size_t i) { return i % code_chunk / quad / vectors * Bits; }
+    static constexpr void set(std::uint8_t& byte, std::size_t i, int code) {
+      byte = static_cast<std::uint8_t>((byte & ~(mask << shift(i))) | (code << shift(i)));
+    }
+    /// code(j): this part of number j of a chunk.
+    template <class Code>
+    static constexpr void set_chunk(std::uint8_t* to, Code&& code) {
+      for (std::size_t v = 0; v < vectors; ++v, to += vector)
+        for (std::size_t q = 0; q < quad; ++q) {
+          unsigned byte = 0;
+          for (std::size_t p = 0; p < planes; ++p)
+            byte |= static_cast<unsigned>(code((p * vectors + v) * quad + q)) << (p * Bits);
+          to[q] = static_cast<std::uint8_t>(byte);
+        }
+    }
+  };
+  using low = part<low_bits, 0>;
+  using high = part<high_bits == 0 ? 1 : high_bits, low_bytes>;
+  static constexpr int low_of(int stored) { return high_bits == 0 ? stored : stored & low::mask; }
 
   template <class View>
   static constexpr std::size_t stripe_of(const View& m, std::size_t row) {
     return row / m.period * ceil_div(m.period, stripe_rows) + row % m.period / stripe_rows;
   }
-  template <class View>
+  template <class Part, class View>
   static constexpr std::size_t byte_index(const View& m, std::size_t row, std::size_t i) {
-    const std::size_t v = i % code_chunk / quad % vectors;
-    return stripe_of(m, row) * stripe_bytes(m.cols) + i / code_chunk * tile_bytes + v * vector +
+    const std::size_t v = i % code_chunk / quad % Part::vectors;
+    return stripe_of(m, row) * stripe_bytes(m.cols) + i / code_chunk * tile_bytes + Part::first + v * vector +
            row % m.period % stripe_rows * quad + i % quad;
   }
-  static constexpr std::size_t shift(std::size_t i) { return i % code_chunk / quad / vectors * bits; }
 };
 
 /// How the weights of a format are stored.

@@ -17,12 +17,13 @@
 // Conversions of whole models count such groups (model/conversion.hpp).
 //
 // This layout keeps rows apart, for what is written row by row, such as a KV cache; weights are interleaved
-// (interleaved.hpp). Codes are laid out in planes: a byte of int4 holds numbers j and j+16 of a chunk of 32, a byte of
-// int2 numbers j, j+8, j+16 and j+24. Rows of int4 and int2 are padded to whole chunks, whatever their length.
+// (interleaved.hpp). Codes of fewer than 8 bits are packed in chunks of 32 (packed_codes.hpp), to which rows are
+// padded, whatever their length.
 #pragma once
 
 #include "fit.hpp"
 #include "format.hpp"
+#include "packed_codes.hpp"
 
 #include <limits>
 
@@ -40,9 +41,6 @@ enum class range : std::uint8_t {
 inline constexpr range symmetric = range::symmetric;
 /// A scale and a minimum: weights are scale * code + minimum.
 inline constexpr range asymmetric = range::asymmetric;
-
-/// Numbers in a chunk of packed codes.
-inline constexpr std::size_t code_chunk = 32;
 
 /// Encoding and decoding of rows, for any Layout that knows where codes and scales lie:
 /// get(view, row, i), set(view, row, i, code), set_chunk(view, row, i, codes), of a whole chunk that begins at i, and

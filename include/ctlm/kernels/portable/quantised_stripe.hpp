@@ -96,10 +96,21 @@ constexpr void quantised_stripe(portable, F, const matrix<const F>& w, std::size
     for (std::size_t g = 0; g < input_groups<F>(n); ++g) {
       std::int32_t products[stripe_rows]{};
       for (std::size_t j = g * size; j < smaller((g + 1) * size, n); ++j) {
-        const std::size_t quads = j % code_chunk / quad, shift = quads / F::vectors * F::bits;
+        const std::size_t quads = j % code_chunk / quad, shift = quads / F::vectors * F::low_bits;
         const std::uint8_t* p = codes + j / code_chunk * F::tile_bytes + quads % F::vectors * F::vector + j % quad;
-        for (std::size_t r = 0; r < stripe_rows; ++r)
-          products[r] += ((p[r * quad] >> shift) & ((1 << F::bits) - 1)) * x.codes[j];
+        if constexpr (F::high_bits == 0) {
+          for (std::size_t r = 0; r < stripe_rows; ++r)
+            products[r] += ((p[r * quad] >> shift) & ((1 << F::bits) - 1)) * x.codes[j];
+        } else {
+          const std::size_t above = quads / F::high_vectors * F::high_bits;
+          const std::uint8_t* h =
+              codes + j / code_chunk * F::tile_bytes + F::low_bytes + quads % F::high_vectors * F::vector + j % quad;
+          for (std::size_t r = 0; r < stripe_rows; ++r) {
+            const int low = (p[r * quad] >> shift) & ((1 << F::low_bits) - 1);
+            const int high = (h[r * quad] >> above) & ((1 << F::high_bits) - 1);
+            products[r] += (low | high << F::low_bits) * x.codes[j];
+          }
+        }
       }
       const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows;
       for (std::size_t r = 0; r < stripe_rows; ++r) {

@@ -2,9 +2,11 @@
 // ctlm: sixteen rows of integer weights against activations in int8, for AVX2, AVX-512BW and AVX-512 VNNI.
 //
 // A register holds four codes of each of 8 or 16 rows; the four activations they meet are broadcast. VNNI multiplies
-// and sums all four in one instruction. The others sum two products in 16 bits first, which codes of 4 and 2 bits
-// cannot overflow (2 * 15 * 127 < 32767); codes of 8 bits are made signed and their signs moved to the activations (2 *
+// and sums all four in one instruction. The others sum two products in 16 bits first, which codes of 6 and fewer bits
+// cannot overflow (2 * 63 * 127 < 32767); codes of 8 bits are made signed and their signs moved to the activations (2 *
 // 128 * 127 < 32767). So all integer parts equal the portable kernel's to the bit.
+//
+// The high part of a code is shifted to its place above the low one and put in by one instruction (AVX-512) or two.
 #pragma once
 
 #include "../../../backend/xsimd.hpp"
@@ -17,6 +19,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// the stored 128 is 0 there already.
 template <class F>
 inline constexpr int twice_seen_zero = twice_stored_zero<F> - (F::bits == 8 && !CTLM_AVX512VNNI ? 256 : 0);
+
+/// The bits of the high part, in a code.
+template <class F>
+inline constexpr char high_mask = static_cast<char>((1 << F::bits) - (1 << F::low_bits));
 
 #if CTLM_AVX512
 
@@ -35,15 +41,32 @@ CTLM_INLINE __m512i add_products(__m512i sum, __m512i w, __m512i x) {
 #endif
 }
 
+/// The codes of quad v + p * F::vectors, whose low parts are in bits p * F::low_bits and up of `packed`. `high` has the
+/// tile's high parts, `mask` as many ones as a low part.
+template <class F>
+CTLM_INLINE __m512i wide_quad(__m512i packed, const __m512i* high, std::size_t v, std::size_t p, __m512i mask) {
+  __m512i w = packed;
+  if constexpr (F::planes > 1)
+    w = _mm512_and_si512(_mm512_srli_epi16(packed, static_cast<unsigned>(p * F::low_bits)), mask);
+  if constexpr (F::high_bits > 0) {
+    const std::size_t q = p * F::vectors + v, from = q / F::high_vectors * F::high_bits;
+    __m512i h = high[q % F::high_vectors];
+    if (from > F::low_bits) h = _mm512_srli_epi16(h, static_cast<unsigned>(from - F::low_bits));
+    if (from < F::low_bits) h = _mm512_slli_epi16(h, static_cast<unsigned>(F::low_bits - from));
+    w = _mm512_ternarylogic_epi32(w, h, _mm512_set1_epi8(high_mask<F>), 0xF8);  // w | (h & mask)
+  }
+  return w;
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void wide_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, __m512i (&sum)[M]) {
-  const __m512i mask = _mm512_set1_epi8(static_cast<char>((1 << F::bits) - 1));
+  const __m512i mask = _mm512_set1_epi8(static_cast<char>((1 << F::low_bits) - 1));
+  __m512i high[F::high_vectors + 1];
+  for (std::size_t v = 0; v < F::high_vectors; ++v) high[v] = _mm512_loadu_si512(codes + F::low_bytes + v * F::vector);
   for (std::size_t v = 0; v < F::vectors; ++v) {
     const __m512i packed = _mm512_loadu_si512(codes + v * F::vector);
     for (std::size_t p = 0; p < F::planes; ++p) {
-      __m512i w = packed;
-      if constexpr (F::planes > 1)
-        w = _mm512_and_si512(_mm512_srli_epi16(packed, static_cast<unsigned>(p * F::bits)), mask);
+      const __m512i w = wide_quad<F>(packed, high, v, p, mask);
       for (std::size_t i = 0; i < M; ++i) {
         std::int32_t four;
         __builtin_memcpy(&four, x + i * stride + (p * F::vectors + v) * quad, sizeof four);
@@ -129,12 +152,28 @@ CTLM_INLINE __m256i add_products(__m256i sum, __m256i w, __m256i x) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
+/// The codes of quad v + p * F::vectors, whose low parts are in bits p * F::low_bits and up of `packed`. `high` has the
+/// tile's high parts, `mask` as many ones as a low part.
+template <class F>
+CTLM_INLINE __m256i avx2_quad(__m256i packed, const __m256i* high, std::size_t v, std::size_t p, __m256i mask) {
+  __m256i w = packed;
+  if constexpr (F::planes > 1) w = _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(p * F::low_bits)), mask);
+  if constexpr (F::high_bits > 0) {
+    const std::size_t q = p * F::vectors + v, from = q / F::high_vectors * F::high_bits;
+    __m256i h = high[q % F::high_vectors];
+    if (from > F::low_bits) h = _mm256_srli_epi16(h, static_cast<int>(from - F::low_bits));
+    if (from < F::low_bits) h = _mm256_slli_epi16(h, static_cast<int>(F::low_bits - from));
+    w = _mm256_or_si256(w, _mm256_and_si256(h, _mm256_set1_epi8(high_mask<F>)));
+  }
+  return w;
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_seen_zero<F>;
   constexpr std::size_t group_tiles = input_group<F> / code_chunk;
   const std::size_t n = w.cols, groups = input_groups<F>(n), tiles = F::tiles(n);
-  const __m256i mask = _mm256_set1_epi8(static_cast<char>((1 << F::bits) - 1));
+  const __m256i mask = _mm256_set1_epi8(static_cast<char>((1 << F::low_bits) - 1));
   for (std::size_t half = 0; half < 2; ++half) {
     const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n) + half * 32;
     const std::int8_t* x = q.codes;
@@ -144,13 +183,14 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const q
       __m256i sum[M];
       for (std::size_t i = 0; i < M; ++i) sum[i] = _mm256_set1_epi32(-(twice_zero / 2) * q.sums[i * q.groups + g]);
       for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end;
-           ++tile, codes += F::tile_bytes, x += code_chunk)
+           ++tile, codes += F::tile_bytes, x += code_chunk) {
+        const auto* parts = reinterpret_cast<const __m256i*>(codes);  // F::vector bytes are two
+        __m256i high[F::high_vectors + 1];
+        for (std::size_t v = 0; v < F::high_vectors; ++v) high[v] = _mm256_loadu_si256(parts + 2 * (F::vectors + v));
         for (std::size_t v = 0; v < F::vectors; ++v) {
-          const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + v * F::vector));
+          const __m256i packed = _mm256_loadu_si256(parts + 2 * v);
           for (std::size_t p = 0; p < F::planes; ++p) {
-            __m256i c = packed;
-            if constexpr (F::planes > 1)
-              c = _mm256_and_si256(_mm256_srli_epi16(packed, static_cast<int>(p * F::bits)), mask);
+            const __m256i c = avx2_quad<F>(packed, high, v, p, mask);
             for (std::size_t i = 0; i < M; ++i) {
               std::int32_t four;
               __builtin_memcpy(&four, x + i * q.code_stride + (p * F::vectors + v) * quad, sizeof four);
@@ -158,6 +198,7 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const q
             }
           }
         }
+      }
       const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows + half * 8;
       const __m256 scales = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.scales + s)));
       for (std::size_t i = 0; i < M; ++i) {

@@ -21,12 +21,24 @@ CTLM_INLINE int32x4_t add_products(int32x4_t sum, int8x16_t w, int8x16_t x) {
 #endif
 }
 
-/// Codes of 8 bits are made signed: what is stored as 128 is zero.
+/// Bits [from, from + count) of each byte, moved to bits [to, to + count).
+CTLM_INLINE uint8x16_t bits_of(uint8x16_t packed, std::size_t from, std::size_t to, std::size_t count) {
+  const auto shift = vdupq_n_s8(static_cast<std::int8_t>(static_cast<int>(to) - static_cast<int>(from)));
+  return vandq_u8(vshlq_u8(packed, shift), vdupq_n_u8(static_cast<std::uint8_t>(((1u << count) - 1) << to)));
+}
+
+/// The codes of quad v + p * F::vectors, whose low parts are in `packed`; `tile` has those of the same rows. Codes of 8
+/// bits are made signed: what is stored as 128 is zero.
 template <class F>
-CTLM_INLINE int8x16_t plane_of(uint8x16_t packed, std::size_t p) {
+CTLM_INLINE int8x16_t neon_quad(uint8x16_t packed, const std::uint8_t* tile, std::size_t v, std::size_t p) {
   if constexpr (F::bits == 8) return vreinterpretq_s8_u8(veorq_u8(packed, vdupq_n_u8(0x80)));
-  const auto shift = vdupq_n_s8(static_cast<std::int8_t>(-static_cast<int>(p * F::bits)));
-  return vreinterpretq_s8_u8(vandq_u8(vshlq_u8(packed, shift), vdupq_n_u8((1 << F::bits) - 1)));
+  uint8x16_t code = bits_of(packed, p * F::low_bits, 0, F::low_bits);
+  if constexpr (F::high_bits > 0) {
+    const std::size_t q = p * F::vectors + v;
+    const uint8x16_t high = vld1q_u8(tile + F::low_bytes + q % F::high_vectors * F::vector);
+    code = vorrq_u8(code, bits_of(high, q / F::high_vectors * F::high_bits, F::low_bits, F::high_bits));
+  }
+  return vreinterpretq_s8_u8(code);
 }
 
 template <class F, std::size_t M>
@@ -49,7 +61,7 @@ CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const q
         for (std::size_t part = 0; part < parts; ++part) {
           const uint8x16_t packed = vld1q_u8(codes + v * F::vector + part * 16);
           for (std::size_t p = 0; p < F::planes; ++p) {
-            const int8x16_t c = plane_of<F>(packed, p);
+            const int8x16_t c = neon_quad<F>(packed, codes + part * 16, v, p);
             for (std::size_t i = 0; i < M; ++i) {
               std::int32_t four;
               __builtin_memcpy(&four, x + i * q.code_stride + (p * F::vectors + v) * quad, sizeof four);
