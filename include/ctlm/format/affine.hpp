@@ -2,13 +2,12 @@
 // ctlm: what the codes of a group of integers stand for.
 #pragma once
 
-#include "../core/math.hpp"
-#include "float16.hpp"
+#include "group_scale.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// w = scale * code + base, both as half precision holds them, which is what is stored. F says which codes there are:
-/// lowest, highest, zero (the code, possibly between two, that means 0 in a symmetric group) and has_min (asymmetric).
+/// w = scale * code + base, both as they are stored (F::scale_format). F says which codes there are: lowest, highest,
+/// zero (the code, possibly between two, that means 0 in a symmetric group) and has_min (asymmetric).
 template <class F>
 struct affine {
   /// How many codes there are above the lowest.
@@ -18,15 +17,15 @@ struct affine {
   /// The highest code, likewise.
   static constexpr float highest = lowest + steps;
 
-  float scale = 0;    ///< of half precision; may be negative
+  float scale = 0;    ///< as it is stored; may be negative where that has a sign
   float base = 0;     ///< the number whose code is 0: the stored minimum, or -zero * scale
   float inverse = 0;  ///< 1 / scale, or 0
 
   constexpr affine() = default;
-  /// Rounds scale and base, which are no NaN, to half precision. A symmetric group ignores the base.
+  /// Rounds scale and base, which are no NaN, to what can be stored. A symmetric group ignores the base.
   constexpr affine(float s, float b)
-      : scale(rounded_to_half(s)),
-        base(F::has_min ? rounded_to_half(b) : -F::zero * scale),
+      : scale(F::scale_format::rounded(s)),
+        base(F::has_min ? F::scale_format::rounded_base(b, scale) : -F::zero * scale),
         inverse(inverse_of(scale)) {}
   /// Of a group that holds a NaN or an infinity: whatever its codes are, its numbers are NaN.
   static constexpr affine not_finite() {

@@ -58,6 +58,20 @@ constexpr void reach(const extremes& e, float end, float low, float high, float&
   }
 }
 
+/// Of compact groups: four of the few scales that there are, about that with which the codes reach from end to end, or
+/// over a part `more` less; each with four ways to lie: from the low end to the high one.
+template <class F>
+constexpr void place_among(const extremes& e, std::size_t c, float more, float& scale, float& base) {
+  const float width =
+      math::min(math::max(e.high, 0.0f) - math::min(e.low, 0.0f), 0.5f * std::numeric_limits<float>::max());
+  const int nearest = F::scale_format::of(math::product(width, 1.0f - more) / affine<F>::steps);
+  const int code = nearest + static_cast<int>(c % 4) -
+                   (F::bits <= 4 ? 5 - static_cast<int>(F::bits) : 1);  // cut more from few codes
+  scale = F::scale_format::scale(static_cast<std::uint8_t>(code < 0 ? 0 : code > 0xF7 ? 0xF7 : code));
+  const float beyond = math::product(scale, affine<F>::steps) - width;
+  base = math::min(e.low, 0.0f) - math::product(beyond, static_cast<float>(c / 4) / 3.0f);
+}
+
 /// Numbers whose weights are computed at once.
 inline constexpr std::size_t fit_piece = 64;
 
@@ -143,9 +157,12 @@ struct candidates {
   constexpr explicit candidates(const extremes& e, float more = 0) {
     for (std::size_t c = 0; c < fit_lanes; ++c) {
       float s = 0, b = 0;
-      reach<F>(e, F::ends[c] / (1.0f - more), F::cuts[c % 4] + more, F::cuts[c / 4] + more, s, b);
-      scale[c] = rounded_to_half(s);
-      base[c] = rounded_to_half(b);
+      if constexpr (F::compact)
+        place_among<F>(e, c, more, s, b);
+      else
+        reach<F>(e, F::ends[c] / (1.0f - more), F::cuts[c % 4] + more, F::cuts[c / 4] + more, s, b);
+      scale[c] = F::scale_format::rounded(s);
+      base[c] = F::scale_format::rounded_base(b, scale[c]);
       inverse[c] = affine<F>::inverse_of(scale[c]);
     }
   }
@@ -188,7 +205,8 @@ constexpr affine<F> refitted(const affine<F>& a, const group& g) {
     });
     const float spread = math::product(s[0], s[3]) - math::product(s[1], s[1]);
     if (!(spread > 0.0f)) return a;
-    const float scale = (math::product(s[0], s[4]) - math::product(s[1], s[2])) / spread;
+    float scale = (math::product(s[0], s[4]) - math::product(s[1], s[2])) / spread;
+    if constexpr (F::compact) scale = F::scale_format::rounded(scale);  // which the minimum then makes the best of
     return {scale, (s[2] - math::product(scale, s[1])) / s[0]};
   } else {
     const sums<2> s(g, [&](float w, float counts, float* to) {
@@ -200,11 +218,11 @@ constexpr affine<F> refitted(const affine<F>& a, const group& g) {
   }
 }
 
-/// For a group whose scale is smaller than half precision's least number: with that number as the scale, the group's
-/// larger numbers do not become zero. Chosen only if its error is less than that of a scale of zero.
+/// For a group whose scale is smaller than the least number that a scale can be: with that number as the scale, the
+/// group's larger numbers do not become zero. Chosen only if its error is less than that of a scale of zero.
 template <class F>
 CTLM_NOINLINE constexpr affine<F> least_affine(const affine<F>& none, const extremes& e, const group& g) {
-  constexpr float least = 0x1p-24f;
+  constexpr float least = F::scale_format::least;
   if (F::has_min && e.low == e.high) return none;
   const affine<F> a(least, e.low - least * static_cast<float>(F::lowest));
   float more = 0;  // what the squared error of `none` is more than that of `a`

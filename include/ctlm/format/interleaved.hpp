@@ -27,7 +27,9 @@ struct interleaved : coded_rows<F, interleaved<F>> {
   using compute = float;
   static constexpr const char* name = F::name;
   static constexpr std::size_t bits = F::bits, group = F::group;
-  static constexpr bool has_min = F::has_min;
+  static constexpr bool has_min = F::has_min, compact = F::compact;
+  using scale_format = typename F::scale_format;
+  using scale_element = typename F::scale_element;
   static constexpr std::size_t low_bits = low_bits_of(bits), high_bits = high_bits_of(bits);
   static constexpr std::size_t planes = 8 / low_bits;                             // low parts in a byte
   static constexpr std::size_t vector = stripe_rows * quad;                       // bytes that belong together
@@ -49,8 +51,8 @@ struct interleaved : coded_rows<F, interleaved<F>> {
     template <class T>
     using pointer = std::conditional_t<read_only, const T*, T*>;
     pointer<std::uint8_t> codes = nullptr;    // [stripes][tiles][vectors, high_vectors][vector]
-    pointer<std::uint16_t> scales = nullptr;  // [stripes][groups][stripe_rows], half precision
-    pointer<std::uint16_t> minima = nullptr;  // the same; asymmetric only
+    pointer<scale_element> scales = nullptr;  // [stripes][groups][stripe_rows]
+    pointer<scale_element> minima = nullptr;  // the same, or zero points; not of symmetric groups
     std::size_t rows = 0;
     std::size_t cols = 0;
     std::size_t period = 1;  // rows of each of the matrices stacked here: each begins with a stripe of its own
@@ -67,7 +69,7 @@ struct interleaved : coded_rows<F, interleaved<F>> {
 
   template <class View, class Visit>
   static constexpr void for_each_part(View& m, Visit&& f) {
-    const std::size_t scales = m.stripes() * groups(m.cols) * stripe_rows * sizeof(std::uint16_t);
+    const std::size_t scales = m.stripes() * groups(m.cols) * stripe_rows * sizeof(scale_element);
     f(m.codes, m.stripes() * stripe_bytes(m.cols));
     f(m.scales, scales);
     if constexpr (has_min) f(m.minima, scales);
@@ -79,9 +81,9 @@ struct interleaved : coded_rows<F, interleaved<F>> {
     if (period == 0) period = larger(1, rows);
     const std::size_t stripes = rows / period * ceil_div(period, stripe_rows);
     auto* codes = a.template allocate<std::uint8_t>(stripes * stripe_bytes(cols));
-    auto* scales = a.template allocate<std::uint16_t>(stripes * groups(cols) * stripe_rows);
+    auto* scales = a.template allocate<scale_element>(stripes * groups(cols) * stripe_rows);
     decltype(scales) minima = nullptr;
-    if constexpr (has_min) minima = a.template allocate<std::uint16_t>(stripes * groups(cols) * stripe_rows);
+    if constexpr (has_min) minima = a.template allocate<scale_element>(stripes * groups(cols) * stripe_rows);
     return view<std::is_const_v<std::remove_pointer_t<decltype(codes)>>>{codes, scales, minima, rows, cols, period};
   }
 

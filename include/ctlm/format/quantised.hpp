@@ -32,16 +32,6 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Group size: one scale for a whole row.
 inline constexpr std::size_t per_channel = 0;
 
-/// Whether a group of integers has a minimum beside its scale.
-enum class range : std::uint8_t {
-  symmetric,  ///< a scale alone
-  asymmetric  ///< a scale and a minimum
-};
-/// A scale alone: weights are scale * (code - zero).
-inline constexpr range symmetric = range::symmetric;
-/// A scale and a minimum: weights are scale * code + minimum.
-inline constexpr range asymmetric = range::asymmetric;
-
 /// Encoding and decoding of rows, for any Layout that knows where codes and scales lie:
 /// get(view, row, i), set(view, row, i, code), set_chunk(view, row, i, codes), of a whole chunk that begins at i, and
 /// scale_index(view, row, group).
@@ -53,10 +43,18 @@ struct coded_rows {
     for (std::size_t i = first; i < first + n;) {
       const std::size_t g = Layout::scale_index(m, row, i / size);
       const std::size_t end = smaller((i / size + 1) * size, first + n);
-      const float scale = half_to_float(m.scales[g]);
-      const float base = F::has_min ? half_to_float(m.minima[g]) : -F::zero * scale;
+      const float scale = F::scale_format::scale(m.scales[g]), base = base_of(m, g, scale);
       for (; i < end; ++i) dst[i - first] = static_cast<float>(Layout::get(m, row, i)) * scale + base;
     }
+  }
+
+  /// The number whose code is 0, in group g, whose scale is given.
+  template <class View>
+  static constexpr float base_of(const View& m, std::size_t g, float scale) {
+    if constexpr (F::has_min)
+      return F::scale_format::base(m.minima[g], scale);
+    else
+      return -F::zero * scale;
   }
 
   /// Encodes a row with the scales (and minima) that the view already holds; the scale of a group with a NaN or an
@@ -67,9 +65,9 @@ struct coded_rows {
     for (std::size_t i = 0; i < m.cols; i += size) {
       const std::size_t g = Layout::scale_index(m, row, i / size);
       const std::size_t n = smaller(size, m.cols - i);
-      write(m, row, i, n, src + i,
-            affine<F>(half_to_float(m.scales[g]), F::has_min ? half_to_float(m.minima[g]) : 0.0f));
-      if (!math::all_finite(n, src + i)) m.scales[g] = float_to_half(affine<F>::not_finite().scale);
+      const float scale = F::scale_format::scale(m.scales[g]);
+      write(m, row, i, n, src + i, affine<F>(scale, F::has_min ? base_of(m, g, scale) : 0.0f));
+      if (!math::all_finite(n, src + i)) m.scales[g] = F::scale_format::of(affine<F>::not_finite().scale);
     }
   }
 
@@ -82,8 +80,8 @@ struct coded_rows {
       const std::size_t g = Layout::scale_index(m, row, i / size);
       const std::size_t n = smaller(size, m.cols - i);
       const affine<F> a = best_affine<F>(src + i, n, importance == nullptr ? nullptr : importance + i);
-      m.scales[g] = float_to_half(a.scale);
-      if constexpr (F::has_min) m.minima[g] = float_to_half(a.base);
+      m.scales[g] = F::scale_format::of(a.scale);
+      if constexpr (F::has_min) m.minima[g] = F::scale_format::of_base(a.base, a.scale);
       write(m, row, i, n, src + i, a);
     }
   }
@@ -117,7 +115,10 @@ struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
   using compute = float;
   static constexpr std::size_t bits = Bits;
   static constexpr std::size_t group = Group;
-  static constexpr bool has_min = Range == range::asymmetric;
+  static constexpr bool has_min = Range != range::symmetric;
+  static constexpr bool compact = Range == range::compact;
+  using scale_format = typename scales_of_range<Range, Bits>::type;
+  using scale_element = typename scale_format::element;
 
   static constexpr std::size_t groups(std::size_t cols) { return Group == per_channel ? 1 : ceil_div(cols, Group); }
   static constexpr std::size_t group_size(std::size_t cols) { return Group == per_channel ? cols : Group; }
@@ -131,8 +132,8 @@ struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
     template <class T>
     using pointer = std::conditional_t<read_only, const T*, T*>;
     pointer<Code> codes = nullptr;            // [rows][row_codes]
-    pointer<std::uint16_t> scales = nullptr;  // [rows][groups], half precision
-    pointer<std::uint16_t> minima = nullptr;  // [rows][groups], half precision; asymmetric only
+    pointer<scale_element> scales = nullptr;  // [rows][groups]
+    pointer<scale_element> minima = nullptr;  // [rows][groups], or zero points; not of symmetric groups
     std::size_t rows = 0;
     std::size_t cols = 0;
 
@@ -147,16 +148,16 @@ struct quantised : coded_rows<F, quantised<F, Code, Bits, Group, Range>> {
   template <class View, class Visit>
   static constexpr void for_each_part(View& m, Visit&& f) {
     f(m.codes, m.rows * row_codes(m.cols) * sizeof(Code));
-    f(m.scales, m.rows * groups(m.cols) * sizeof(std::uint16_t));
-    if constexpr (has_min) f(m.minima, m.rows * groups(m.cols) * sizeof(std::uint16_t));
+    f(m.scales, m.rows * groups(m.cols) * sizeof(scale_element));
+    if constexpr (has_min) f(m.minima, m.rows * groups(m.cols) * sizeof(scale_element));
   }
 
   template <class A>
   static constexpr auto place(A& a, std::size_t rows, std::size_t cols) {
     auto* codes = a.template allocate<Code>(rows * row_codes(cols));
-    auto* scales = a.template allocate<std::uint16_t>(rows * groups(cols));
+    auto* scales = a.template allocate<scale_element>(rows * groups(cols));
     decltype(scales) minima = nullptr;
-    if constexpr (has_min) minima = a.template allocate<std::uint16_t>(rows * groups(cols));
+    if constexpr (has_min) minima = a.template allocate<scale_element>(rows * groups(cols));
     return view<std::is_const_v<std::remove_pointer_t<decltype(codes)>>>{codes, scales, minima, rows, cols};
   }
 

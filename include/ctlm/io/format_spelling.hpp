@@ -54,7 +54,7 @@ struct format_spelling {
     if constexpr (quantised_format<F>) {
       text += '<';
       text += F::group == per_channel ? "ctlm::per_channel" : std::to_string(F::group);
-      text += F::has_min ? ", ctlm::asymmetric>" : ">";
+      text += F::compact ? ", ctlm::compact>" : F::has_min ? ", ctlm::asymmetric>" : ">";
     }
     return text;
   }

@@ -61,11 +61,10 @@ class converted_group {
 template <class F, class View>
 constexpr typename F::compute limit_of_group(const View& m, std::size_t row, std::size_t group) {
   if constexpr (quantised_format<F> && requires { F::scale_index(m, row, group); }) {
-    constexpr std::uint16_t largest = 0x7BFF;
     const std::size_t g = F::scale_index(m, row, group);
-    bool at_limit = (m.scales[g] & 0x7FFF) == largest;
-    if constexpr (F::has_min) at_limit = at_limit || (m.minima[g] & 0x7FFF) == largest;
-    if (at_limit) return math::abs(half_to_float(m.scales[g]));
+    bool at_limit = F::scale_format::at_limit(m.scales[g]);
+    if constexpr (F::has_min && !F::compact) at_limit = at_limit || F::scale_format::at_limit(m.minima[g]);
+    if (at_limit) return math::abs(F::scale_format::scale(m.scales[g]));
   }
   if constexpr (requires { F::farthest; }) return F::farthest;
   return 0;

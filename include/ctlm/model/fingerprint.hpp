@@ -27,7 +27,7 @@ constexpr void add_format(fingerprint& f) {
     mixed_detail::each<typename F::formats, mixed_detail::views<true>>::for_each([&]<class G>() { add_format<G>(f); });
   if constexpr (quantised_format<F>) {
     f.number(F::group);
-    f.number(F::has_min);
+    f.number(F::compact ? 2 : F::has_min ? 1 : 0);
     f.number(stripe_rows * quad);  // the layout: interleaved.hpp
   }
 }

@@ -58,11 +58,9 @@ constexpr void round_with_feedback(const View& to, std::size_t first, std::size_
   for (std::size_t g = 0; g < F::groups(n); ++g)
     for (std::size_t r = 0; r < lanes; ++r) {
       const std::size_t at = View::format::scale_index(to, first + smaller(r, count - 1), g);
-      s.scales[g * lanes + r] = half_to_float(to.scales[at]);
-      if constexpr (F::has_min)
-        s.bases[g * lanes + r] = half_to_float(to.minima[at]);
-      else
-        s.bases[g * lanes + r] = -F::zero * s.scales[g * lanes + r];
+      const float scale = F::scale_format::scale(to.scales[at]);
+      s.scales[g * lanes + r] = scale;
+      s.bases[g * lanes + r] = View::format::base_of(to, at, scale);
     }
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t r = 0; r < lanes; ++r)

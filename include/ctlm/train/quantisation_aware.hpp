@@ -106,14 +106,14 @@ class weights_in_use<M, F, Optimizer> {
       const std::size_t i = t.index();
       const auto& codes = codes_.raw_matrix(i);
       const real* row = trained.raw_matrix(i).data + r * t.cols;
-      auto scale = [&](std::size_t g) -> std::uint16_t& { return codes.scales[layout::scale_index(codes, r, g)]; };
+      auto scale = [&](std::size_t g) -> auto& { return codes.scales[layout::scale_index(codes, r, g)]; };
       real* const image = image_.raw_matrix(i).data + r * t.cols;
       if (step == 0) {
         for (std::size_t j = 0; j < t.cols; ++j) image[j] = 1;  // plain squares, from which learning gets further
         layout::encode(codes, r, row, static_cast<const real*>(image));
-        for (std::size_t g = 0; g < F::groups(t.cols); ++g) scales_[s + g] = half_to_float(scale(g));
+        for (std::size_t g = 0; g < F::groups(t.cols); ++g) scales_[s + g] = F::scale_format::scale(scale(g));
       } else {
-        for (std::size_t g = 0; g < F::groups(t.cols); ++g) scale(g) = float_to_half(scales_[s + g]);
+        for (std::size_t g = 0; g < F::groups(t.cols); ++g) scale(g) = F::scale_format::of(scales_[s + g]);
         layout::round(codes, r, row);
       }
       layout::decode(codes, r, 0, t.cols, image);
@@ -190,10 +190,10 @@ class weights_in_use<M, F, Optimizer> {
   static constexpr real scale_gradient(const matrix<const layout>& m, std::size_t row, std::size_t group, const real* w,
                                        const real* gradient) {
     const std::size_t index = layout::scale_index(m, row, group), size = F::group_size(m.cols);
-    const real scale = half_to_float(m.scales[index]);
+    const real scale = F::scale_format::scale(m.scales[index]);
     if (scale == real(0)) return 0;
-    const real base = F::has_min ? half_to_float(m.minima[index]) : -F::zero * scale;
-    const real at_zero = F::has_min ? real(0) : F::zero;
+    const real base = layout::base_of(m, index, scale);
+    const real at_zero = F::compact ? -base / scale : F::has_min ? real(0) : F::zero;
     real total = 0;
     for (std::size_t j = group * size; j < smaller((group + 1) * size, m.cols); ++j) {
       const auto code = static_cast<real>(layout::get(m, row, j));

@@ -114,10 +114,17 @@ constexpr void quantised_stripe(portable, F, const matrix<const F>& w, std::size
       }
       const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows;
       for (std::size_t r = 0; r < stripe_rows; ++r) {
+        const float scale = F::scale_format::scale(w.scales[s + r]);
+        if constexpr (F::compact) {
+          const std::int32_t parts = products[r] << F::scale_format::parts_log2;
+          const auto exact = static_cast<float>(parts - w.minima[s + r] * x.sums[g]);
+          total[r] += scale * (x.scales[g] / F::scale_format::parts) * exact;
+          continue;
+        }
         const auto exact = static_cast<float>(2 * products[r] - twice_stored_zero<F> * x.sums[g]);
-        total[r] += half_to_float(w.scales[s + r]) * (0.5f * x.scales[g]) * exact;
+        total[r] += scale * (0.5f * x.scales[g]) * exact;
         if constexpr (F::has_min)
-          total[r] += half_to_float(w.minima[s + r]) * (x.scales[g] * static_cast<float>(x.sums[g]));
+          total[r] += F::scale_format::base(w.minima[s + r], scale) * (x.scales[g] * static_cast<float>(x.sums[g]));
       }
     }
     for (std::size_t r = 0; r < stripe_rows; ++r) y[i * stripe_rows + r] = total[r];

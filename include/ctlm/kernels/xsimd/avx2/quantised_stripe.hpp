@@ -89,6 +89,27 @@ CTLM_INLINE __m512i wide_start(const std::int32_t& sum) {
     return _mm512_set1_epi32(factor * sum);
 }
 
+/// Scales, or minima, of sixteen rows.
+template <class F>
+CTLM_INLINE __m512 wide_scales(const typename F::scale_element* s) {
+  if constexpr (F::compact) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(s));
+    return _mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(bytes), 7));
+  } else {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(s)));
+  }
+}
+
+/// What compact groups of sixteen rows make of their sums of code * activation: those of (code - zero point) *
+/// activation, in the parts of a code that zero points are counted in. `total` is the sum of the activations' codes.
+template <class F>
+CTLM_INLINE __m512i wide_less_zero(__m512i sum, const std::uint8_t* points, std::int32_t total) {
+  const __m512i z = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(points)));
+  const __m512i t = _mm512_set1_epi32(total);
+  const __m512i product = input_group<F> <= 256 ? _mm512_madd_epi16(z, t) : _mm512_mullo_epi32(z, t);
+  return _mm512_sub_epi32(_mm512_slli_epi32(sum, static_cast<unsigned>(F::scale_format::parts_log2)), product);
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr std::size_t group_tiles = input_group<F> / code_chunk;
@@ -108,19 +129,22 @@ CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const q
       x += code_chunk;
     }
     const std::size_t at = first_scale + weight_group<F>(g) * stripe_rows;
-    const auto* s = reinterpret_cast<const __m256i*>(w.scales + at);
-    const __m512 scales = _mm512_cvtph_ps(_mm256_loadu_si256(s));
+    const __m512 scales = wide_scales<F>(w.scales + at);
     for (std::size_t i = 0; i < M; ++i) {
       const float scale = q.scales[i * q.groups + g];
+      if constexpr (F::compact) {
+        const __m512 less = _mm512_cvtepi32_ps(wide_less_zero<F>(sum[i], w.minima + at, q.sums[i * q.groups + g]));
+        const __m512 unit = _mm512_set1_ps(scale / F::scale_format::parts);
+        total[i] = _mm512_fmadd_ps(_mm512_mul_ps(scales, unit), less, total[i]);
+        continue;
+      }
       __m512 exact = _mm512_cvtepi32_ps(sum[i]);
       if constexpr (twice_seen_zero<F> % 2 != 0)
         exact = _mm512_sub_ps(exact, _mm512_set1_ps(0.5f * static_cast<float>(q.sums[i * q.groups + g])));
       total[i] = _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(scale)), exact, total[i]);
       if constexpr (F::has_min) {
-        const auto* b = reinterpret_cast<const __m256i*>(w.minima + at);
-        const __m512 minima = _mm512_cvtph_ps(_mm256_loadu_si256(b));
         const float weight = scale * static_cast<float>(q.sums[i * q.groups + g]);
-        total[i] = _mm512_fmadd_ps(minima, _mm512_set1_ps(weight), total[i]);
+        total[i] = _mm512_fmadd_ps(wide_scales<F>(w.minima + at), _mm512_set1_ps(weight), total[i]);
       }
     }
   }
@@ -168,6 +192,27 @@ CTLM_INLINE __m256i avx2_quad(__m256i packed, const __m256i* high, std::size_t v
   return w;
 }
 
+/// Scales, or minima, of eight rows.
+template <class F>
+CTLM_INLINE __m256 avx2_scales(const typename F::scale_element* s) {
+  if constexpr (F::compact) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(s));
+    return _mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(bytes), 7));
+  } else {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(s)));
+  }
+}
+
+/// What compact groups of eight rows make of their sums of code * activation: those of (code - zero point) *
+/// activation, in the parts of a code that zero points are counted in. `total` is the sum of the activations' codes.
+template <class F>
+CTLM_INLINE __m256i avx2_less_zero(__m256i sum, const std::uint8_t* points, std::int32_t total) {
+  const __m256i z = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(points)));
+  const __m256i t = _mm256_set1_epi32(total);
+  const __m256i product = input_group<F> <= 256 ? _mm256_madd_epi16(z, t) : _mm256_mullo_epi32(z, t);
+  return _mm256_sub_epi32(_mm256_slli_epi32(sum, static_cast<int>(F::scale_format::parts_log2)), product);
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_seen_zero<F>;
@@ -200,17 +245,22 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const q
         }
       }
       const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows + half * 8;
-      const __m256 scales = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.scales + s)));
+      const __m256 scales = avx2_scales<F>(w.scales + s);
       for (std::size_t i = 0; i < M; ++i) {
         const float scale = q.scales[i * q.groups + g];
+        if constexpr (F::compact) {
+          const __m256 less = _mm256_cvtepi32_ps(avx2_less_zero<F>(sum[i], w.minima + s, q.sums[i * q.groups + g]));
+          const __m256 unit = _mm256_set1_ps(scale / F::scale_format::parts);
+          total[i] = _mm256_fmadd_ps(_mm256_mul_ps(scales, unit), less, total[i]);
+          continue;
+        }
         __m256 exact = _mm256_cvtepi32_ps(sum[i]);
         if constexpr (twice_zero % 2 != 0)
           exact = _mm256_sub_ps(exact, _mm256_set1_ps(0.5f * static_cast<float>(q.sums[i * q.groups + g])));
         total[i] = _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(scale)), exact, total[i]);
         if constexpr (F::has_min) {
-          const __m256 minima = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w.minima + s)));
           const float weight = scale * static_cast<float>(q.sums[i * q.groups + g]);
-          total[i] = _mm256_fmadd_ps(minima, _mm256_set1_ps(weight), total[i]);
+          total[i] = _mm256_fmadd_ps(avx2_scales<F>(w.minima + s), _mm256_set1_ps(weight), total[i]);
         }
       }
     }

@@ -41,6 +41,30 @@ CTLM_INLINE int8x16_t neon_quad(uint8x16_t packed, const std::uint8_t* tile, std
   return vreinterpretq_s8_u8(code);
 }
 
+/// Four bytes in lanes of 16 bits; the upper four lanes are 0.
+CTLM_INLINE uint16x4_t four_bytes(const std::uint8_t* from) {
+  std::uint32_t four;
+  __builtin_memcpy(&four, from, sizeof four);
+  return vget_low_u16(vmovl_u8(vcreate_u8(four)));
+}
+
+/// Scales, or minima, of four rows.
+template <class F>
+CTLM_INLINE float32x4_t neon_scales(const typename F::scale_element* s) {
+  if constexpr (F::compact)
+    return vcvt_f32_f16(vreinterpret_f16_u16(vshl_n_u16(four_bytes(s), 7)));
+  else
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(s)));
+}
+
+/// What compact groups of four rows make of their sums of code * activation: those of (code - zero point) *
+/// activation, in the parts of a code that zero points are counted in. `total` is the sum of the activations' codes.
+template <class F>
+CTLM_INLINE int32x4_t neon_less_zero(int32x4_t sum, const std::uint8_t* points, std::int32_t total) {
+  const int32x4_t z = vreinterpretq_s32_u32(vmovl_u16(four_bytes(points)));
+  return vmlsq_n_s32(vshlq_n_s32(sum, static_cast<int>(F::scale_format::parts_log2)), z, total);
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_stored_zero<F> - (F::bits == 8 ? 256 : 0);
@@ -74,16 +98,21 @@ CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const q
     }
     for (std::size_t part = 0; part < parts; ++part) {
       const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows + part * 4;
-      const float32x4_t scales = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(w.scales + s)));
+      const float32x4_t scales = neon_scales<F>(w.scales + s);
       for (std::size_t i = 0; i < M; ++i) {
         const float scale = q.scales[i * q.groups + g];
+        if constexpr (F::compact) {
+          const int32x4_t less = neon_less_zero<F>(sum[i][part], w.minima + s, q.sums[i * q.groups + g]);
+          const float32x4_t unit = vmulq_n_f32(scales, scale / F::scale_format::parts);
+          total[i][part] = vfmaq_f32(total[i][part], unit, vcvtq_f32_s32(less));
+          continue;
+        }
         const auto codes_sum = static_cast<float>(q.sums[i * q.groups + g]);
         float32x4_t exact = vcvtq_f32_s32(sum[i][part]);
         if constexpr (twice_zero % 2 != 0) exact = vsubq_f32(exact, vdupq_n_f32(0.5f * codes_sum));
         total[i][part] = vfmaq_f32(total[i][part], vmulq_n_f32(scales, scale), exact);
         if constexpr (F::has_min) {
-          const float32x4_t minima = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(w.minima + s)));
-          total[i][part] = vfmaq_n_f32(total[i][part], minima, scale * codes_sum);
+          total[i][part] = vfmaq_n_f32(total[i][part], neon_scales<F>(w.minima + s), scale * codes_sum);
         }
       }
     }
