@@ -149,7 +149,7 @@ TEST_CASE("a trainer fills its arena to the last byte", "[train]") {
 }
 
 TEMPLATE_TEST_CASE("training for a format sees the weights as that format stores them", "[train]", int4<32>, int2<32>,
-                   (int3<32, asymmetric>), int6<32>, ternary<>) {
+                   (int3<32, asymmetric>), ternary<>) {
   using M = causal_lm<tiny_llama>;
   using Q = causal_lm<tiny_llama, weights<TestType>, compute<decoded>>;
   using T = trainer<M, recipe, optimizer<sgd>, trained_for<TestType>>;
