@@ -174,26 +174,17 @@ TEMPLATE_TEST_CASE("training for a format sees the weights as that format stores
   CHECK(t.evaluate(inputs, targets) == Approx(mean_nll(learned, tokens)).epsilon(1e-5));
 }
 
-TEMPLATE_TEST_CASE("a model of three or four levels learns what one that is rounded to them forgets", "[train]",
-                   int2<32>, ternary<>, ternary<32>) {
-  using M = causal_lm<tiny_llama>;
+TEMPLATE_TEST_CASE("a model of three or four levels learns a sequence by heart", "[train]", int2<32>, ternary<>,
+                   ternary<32>) {
   using Q = causal_lm<tiny_llama, weights<TestType>>;
-  using plain = trainer<M, one_sequence, optimizer<adamw>>;
-  using T = trainer<M, one_sequence, optimizer<adamw>, trained_for<TestType>>;
-  heap_arena memory(plain::train_bytes + T::train_bytes + Q::weight_bytes + 2 * Q::session_bytes);
-  plain full(memory, {.optimizer = {.lr = 3e-3f}});
-  T few(memory, {.optimizer = {.lr = 3e-3f}});
+  using T = trainer<causal_lm<tiny_llama>, one_sequence, optimizer<adamw>, trained_for<TestType>>;
+  heap_arena memory(T::train_bytes + Q::session_bytes);
+  T t(memory, {.optimizer = {.lr = 3e-3f}});
   const auto tokens = random_tokens(T::step_tokens + 1, 61);
   const span<const token> all = tokens;
-  for (int i = 0; i < 200; ++i) {
-    full.step(all.first(T::step_tokens), all.subspan(1));
-    few.step(all.first(T::step_tokens), all.subspan(1));
-  }
-  typename Q::weights rounded(memory);
-  quantise(full.weights(), rounded);
-  typename Q::session forgot(rounded, memory), knows(few.quantised(), memory);
-  CHECK(mean_nll(knows, tokens) < 0.5);
-  CHECK(mean_nll(knows, tokens) < 0.5 * mean_nll(forgot, tokens));
+  for (int i = 0; i < 200; ++i) t.step(all.first(T::step_tokens), all.subspan(1));
+  typename Q::session s(t.quantised(), memory);
+  CHECK(mean_nll(s, tokens) < 0.5);  // of random tokens: 4.1 before
 }
 
 TEST_CASE("a student approaches its teacher", "[train]") {
