@@ -230,7 +230,10 @@ int main(int argc, char** argv) {
       decode<Tag, f32>(r, limits, one, two);
       decode<Tag, bf16>(r, limits, one, two);
       decode<Tag, int8<32>>(r, limits, one, two);
+      decode<Tag, int6<32>>(r, limits, one, two);
+      decode<Tag, int5<32>>(r, limits, one, two);
       decode<Tag, int4<32>>(r, limits, one, two);
+      decode<Tag, int3<32>>(r, limits, one, two);
       decode<Tag, int2<32>>(r, limits, one, two);
     };
     formats(shapes::llama_260k{});

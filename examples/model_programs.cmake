@@ -2,7 +2,7 @@
 # Programs that are compiled for one model. ./dev logits, chat, quantise and quality set these variables; without them
 # the programs are built for the small model of the tests, where it is there.
 set(CTLM_MODEL "" CACHE PATH "Model for examples/logits, chat, quantise, quality: a folder from Hugging Face, or a GGUF file")
-set(CTLM_MODEL_WEIGHTS f32 CACHE STRING "How they store its weights: f32, bf16, int8, int4, int2, int4<64, asymmetric>, ...")
+set(CTLM_MODEL_WEIGHTS f32 CACHE STRING "How they store its weights: f32, bf16, int8, int4, int3, int4<64, asymmetric>, ternary, ...")
 set(CTLM_MODEL_CONTEXT "" CACHE STRING "Positions that they have room for; empty: as many as the model was made for")
 
 set(model "${CTLM_MODEL}")
@@ -23,13 +23,15 @@ endif()
 function(ctlm_spell_format format result)
   if(format MATCHES "^(f32|bf16|f16)$")
     set(format ctlm::${format})
-  elseif(format MATCHES "^(int8|int4|int2)$")
+  elseif(format MATCHES "^ternary$")
+    set(format ctlm::ternary<>)
+  elseif(format MATCHES "^int[234568]$")
     set(format ctlm::${format}<32>)
-  elseif(format MATCHES "^(int8|int4|int2)<([0-9]*|([1-9][0-9]*),(a?symmetric))>$")
+  elseif(format MATCHES "^(ternary<[0-9]*>|int[234568]<([0-9]*|([1-9][0-9]*),(a?symmetric))>)$")
     string(REGEX REPLACE ",(.*)>" ",ctlm::\\1>" format "ctlm::${format}")
   else()
-    message(FATAL_ERROR "ctlm: CTLM_MODEL_WEIGHTS is f32, bf16, f16, int8, int4 or int2, or has the group and the range, as in "
-      "int4<64, asymmetric>, and may go on with others for some matrices, as in int4, keep<int8, tensors::embedding>; "
+    message(FATAL_ERROR "ctlm: CTLM_MODEL_WEIGHTS is f32, bf16, f16, int8, int6, int5, int4, int3 or int2, or has the group and the "
+      "range, as in int4<64, asymmetric>, or is ternary, and may go on with others for some matrices, as in int4, keep<int8, tensors::embedding>; "
       "not ${CTLM_MODEL_WEIGHTS}")
   endif()
   set(${result} ${format} PARENT_SCOPE)

@@ -224,6 +224,7 @@ int main(int argc, char** argv) try {
   b.plain<bf16>("bf16");
   b.plain<int8<32>>("int8<32>");
   b.plain<int8<>>("int8<>");
+  b.plain<int6<32>>("int6<32>");
   b.plain<int4<32>>("int4<32>, plain");
   b.calibrated<int4<32>>("int4<32>", rounding::weighted);
   b.calibrated<int4<32>>("int4<32>, GPTQ", rounding::gptq);
@@ -233,6 +234,9 @@ int main(int argc, char** argv) try {
   b.calibrated<int4<64, asymmetric>>("int4<64, asymmetric>, GPTQ", rounding::gptq);
   b.calibrated<weights<int4<64, asymmetric>, keep<int8<32>, tensors::embedding>>::type>("same, embedding in int8<32>",
                                                                                         rounding::gptq);
+  b.plain<int3<32, asymmetric>>("int3<32, asymmetric>, plain");
+  b.calibrated<int3<32, asymmetric>>("int3<32, asymmetric>", rounding::weighted);
+  b.calibrated<int3<32, asymmetric>>("int3<32, asymmetric>, GPTQ", rounding::gptq);
   b.calibrated<int2<32, asymmetric>>("int2<32, asymmetric>, GPTQ", rounding::gptq);
   if (!a.picture.empty())
     if (const auto written = replace_file(a.picture.c_str(), examples::picture(b.rows)); !written)

@@ -31,9 +31,13 @@
 #include "format/f64.hpp"
 #include "format/f8.hpp"
 #include "format/int2.hpp"
+#include "format/int3.hpp"
 #include "format/int4.hpp"
+#include "format/int5.hpp"
+#include "format/int6.hpp"
 #include "format/int8.hpp"
 #include "format/interleaved.hpp"
+#include "format/ternary.hpp"
 
 #include "backend/native.hpp"
 

@@ -41,9 +41,17 @@ struct f8_e5m2;
 template <std::size_t Group, range Range>
 struct int8;
 template <std::size_t Group, range Range>
+struct int6;
+template <std::size_t Group, range Range>
+struct int5;
+template <std::size_t Group, range Range>
 struct int4;
 template <std::size_t Group, range Range>
+struct int3;
+template <std::size_t Group, range Range>
 struct int2;
+template <std::size_t Group>
+struct ternary;
 
 // Policies.
 struct portable;

@@ -100,6 +100,20 @@ double excess(std::size_t n, const float* importance = nullptr) {
   return ours / least;
 }
 
+/// The least error of -s, 0 and s, of all s: numbers larger than some other one become s, which then is their mean.
+double least_of_three(std::vector<float> w, const std::vector<float>& importance) {
+  std::vector<std::size_t> order(w.size());
+  for (std::size_t i = 0; i < w.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return std::fabs(w[a]) > std::fabs(w[b]); });
+  double all = 0, sum = 0, weight = 0, gained = 0;
+  for (std::size_t i : order) {
+    const double k = importance[i], x = std::fabs(w[i]);
+    all += k * x * x, sum += k * x, weight += k;
+    gained = std::max<double>(gained, sum * sum / weight);
+  }
+  return all - gained;
+}
+
 /// The bits of three rows in format F: codes, scales, minima.
 template <class F>
 std::uint64_t bits_of_rows(std::size_t n) {
@@ -136,6 +150,35 @@ TEST_CASE("scales of few bits come close to the least weighted error", "[format]
   CHECK(excess<int4<32, asymmetric>>(32) < 1.15);
   CHECK(excess<int2<32>>(32) < 1.03);
   CHECK(excess<int2<32, asymmetric>>(32) < 1.05);
+  CHECK(excess<int3<32>>(32) < 1.03);
+  CHECK(excess<int3<per_channel>>(512) < 1.05);
+  CHECK(excess<int3<32, asymmetric>>(32) < 1.10);
+  CHECK(excess<int5<32>>(32) < 1.06);
+  CHECK(excess<int5<32, asymmetric>>(32) < 1.25);
+  CHECK(excess<int6<32>>(32) < 1.08);
+  CHECK(excess<int6<32, asymmetric>>(32) < 1.5);
+}
+
+TEST_CASE("three levels come close to the least error of all", "[format]") {
+  for (const bool by_inputs : {false, true})
+    for (std::size_t n : {32, 512}) {
+      double ours = 0, least = 0, by_mean = 0;
+      rng r{7};
+      std::vector<float> importance(n, 1.0f);
+      for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        const auto w = weights_like(n, seed);
+        for (auto& v : importance) v = by_inputs ? static_cast<float>(std::exp(r.normal())) : 1.0f;
+        ours += error_of<ternary<>>(w.data(), by_inputs ? importance.data() : nullptr, n);
+        least += least_of_three(w, importance);
+        double mean = 0;  // BitNet's rule
+        for (float x : w) mean += std::fabs(x) / static_cast<double>(n);
+        for (std::size_t i = 0; i < n; ++i)
+          by_mean += importance[i] * std::pow(mean * std::clamp<double>(std::nearbyint(w[i] / mean), -1, 1) - w[i], 2);
+      }
+      CAPTURE(by_inputs, n);
+      CHECK(ours < 1.02 * least);
+      CHECK(ours < 0.95 * by_mean);
+    }
 }
 
 TEST_CASE("errors in columns with large inputs count more", "[format]") {
@@ -144,6 +187,10 @@ TEST_CASE("errors in columns with large inputs count more", "[format]") {
   for (auto& v : importance) v = static_cast<float>(std::exp(2 * r.normal()));
   CHECK(excess<int4<32>>(32, importance.data()) < 1.2);
   CHECK(excess<int4<32, asymmetric>>(32, importance.data()) < 1.3);
+  CHECK(excess<int3<32>>(32, importance.data()) < 1.2);
+  CHECK(excess<int3<32, asymmetric>>(32, importance.data()) < 1.3);
+  CHECK(excess<int5<32>>(32, importance.data()) < 1.2);
+  CHECK(excess<int6<32>>(32, importance.data()) < 1.2);
   double with = 0, without = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const auto w = weights_like(64, seed);
@@ -166,21 +213,33 @@ TEST_CASE("numbers that a group can hold exactly come back exactly", "[format]")
   for (int round = 0; round < 100; ++round) {
     const float scale = half_to_float(float_to_half(static_cast<float>(0.01 + 0.1 * std::fabs(r.normal()))));
     const float minimum = half_to_float(float_to_half(static_cast<float>(r.normal())));
-    std::vector<float> centred(32), shifted(32), back(32);
+    std::vector<float> centred(32), shifted(32), centred3(32), shifted3(32), centred6(64), three(32), back(64);
     for (std::size_t i = 0; i < 32; ++i) {
       const auto code = static_cast<float>(i < 16 ? i : r.next() % 16);
       centred[i] = scale * (code - 8);
       shifted[i] = scale * code + minimum;
+      const auto few = static_cast<float>(i < 8 ? i : r.next() % 8);
+      centred3[i] = scale * (few - 4);
+      shifted3[i] = scale * few + minimum;
+      three[i] = scale * static_cast<float>(i == 0 ? 1 : static_cast<int>(r.next() % 3) - 1);
     }
+    for (std::size_t i = 0; i < 64; ++i) centred6[i] = scale * (static_cast<float>(i) - 32);
     auto through = [&]<class F>(F, const std::vector<float>& x) {
-      heap_arena memory(matrix_bytes<F>(1, 32));
-      const auto m = F::place(memory, 1, 32);
+      const std::size_t n = x.size();
+      heap_arena memory(matrix_bytes<F>(1, n));
+      const auto m = F::place(memory, 1, n);
       F::encode(m, 0, x.data());
-      F::decode(m, 0, 0, 32, back.data());
+      back.resize(n);
+      F::decode(m, 0, 0, n, back.data());
       return back == x;
     };
     CHECK(through(int4<32>{}, centred));
     CHECK(through(interleaved<int4<32, asymmetric>>{}, shifted));
+    CHECK(through(int3<32>{}, centred3));
+    CHECK(through(interleaved<int3<32, asymmetric>>{}, shifted3));
+    CHECK(through(interleaved<int6<64>>{}, centred6));
+    CHECK(through(ternary<>{}, three));
+    CHECK(through(interleaved<ternary<16>>{}, three));
   }
 }
 
@@ -190,6 +249,11 @@ TEST_CASE("every build, and the compiler, chooses the same scales and codes", "[
   CHECK(as_compiled<int4<32, asymmetric>>());
   CHECK(as_compiled<int2<32>>());
   CHECK(as_compiled<int2<32, asymmetric>>());
+  CHECK(as_compiled<int3<32>>());
+  CHECK(as_compiled<int3<32, asymmetric>>());
+  CHECK(as_compiled<int5<32>>());
+  CHECK(as_compiled<int6<32, asymmetric>>());
+  CHECK(as_compiled<ternary<>>());
   // What GCC 12 makes without vectors and without merged products (-O1 -ffp-contract=off).
   CHECK(bits_of_rows<interleaved<int8<32>>>(100) == 0xD197042741DDD793u);
   CHECK(bits_of_rows<interleaved<int8<32, asymmetric>>>(100) == 0xD011C29E47EED5A9u);
@@ -198,6 +262,11 @@ TEST_CASE("every build, and the compiler, chooses the same scales and codes", "[
   CHECK(bits_of_rows<int4<per_channel>>(1000) == 0x19D270B93C6158CBu);
   CHECK(bits_of_rows<interleaved<int2<32>>>(1000) == 0x47A938AD00B2CF60u);
   CHECK(bits_of_rows<interleaved<int2<20, asymmetric>>>(1000) == 0x57BA73C5FAE12F59u);
+  CHECK(bits_of_rows<interleaved<int3<32>>>(1000) == 0x66BC6F19CD58FD22u);
+  CHECK(bits_of_rows<int3<32, asymmetric>>(1000) == 0xDA91A49DE4FB587Au);
+  CHECK(bits_of_rows<interleaved<int5<32>>>(1000) == 0x02ACD4C891F69958u);
+  CHECK(bits_of_rows<interleaved<int6<32, asymmetric>>>(1000) == 0xBC11F237CEAC8CBCu);
+  CHECK(bits_of_rows<interleaved<ternary<>>>(1000) == 0x9FDB0386B4082107u);
 }
 
 TEST_CASE("rounding to half precision without branches is that with them", "[format]") {

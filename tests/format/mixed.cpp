@@ -210,6 +210,33 @@ TEST_CASE("a model in several formats goes through images, safetensors, GGUF and
   for (const char* name : {"mixed.ctlm", "mixed.safetensors", "mixed.gguf", "mixed.hpp"}) std::remove(name);
 }
 
+TEST_CASE("formats that do not fill a byte stand beside others, in files too", "[format]") {
+  using formats = weights<int3<32, asymmetric>, keep<int6<32>, tensors::embedding>, keep<int5<16>, tensors::down>,
+                          keep<ternary<>, tensors::layers<1>>>;
+  using M = causal_lm<tiny, formats>;
+  running<causal_lm<tiny>> full;
+  running<M> m;
+  initialise(full.weights, 9, {.matrices = 0.2});
+  quantise(full.weights, m.weights);
+  write_image<M>("few_bits.ctlm", m.weights).value();
+  const auto file = mapped_file::open("few_bits.ctlm").value();
+  const auto bound = bind_image<M>(file.bytes()).value();
+  CHECK(std::memcmp(bound.bytes().data(), m.weights.bytes().data(), M::weight_bytes) == 0);
+  CHECK_FALSE(bind_image<causal_lm<tiny, weights<int3<32, asymmetric>>>>(file.bytes()));
+  CHECK_FALSE(bind_image<causal_lm<tiny, weights<int2<per_channel>>>>(file.bytes()));
+  write_model_header<M>("few_bits.hpp", "few_bits").value();
+  CHECK_THAT(read_file("few_bits.hpp").value(),
+             Catch::Contains("ctlm::weights<ctlm::int3<32, ctlm::asymmetric>, ctlm::keep<ctlm::int6<32>, "
+                             "ctlm::tensors::embedding>, ctlm::keep<ctlm::int5<16>, ctlm::tensors::down>, "
+                             "ctlm::keep<ctlm::ternary<ctlm::per_channel>, ctlm::tensors::layers<1>>>"));
+  save_gguf<M>("few_bits.gguf", m.weights).value();  // as numbers in full
+  running<causal_lm<tiny>> numbers, read;
+  decode_weights(m.weights, numbers.weights);
+  load_gguf<causal_lm<tiny>>("few_bits.gguf", read.weights).value();
+  CHECK(std::memcmp(read.weights.bytes().data(), numbers.weights.bytes().data(), numbers.weights.bytes().size()) == 0);
+  for (const char* name : {"few_bits.ctlm", "few_bits.hpp", "few_bits.gguf"}) std::remove(name);
+}
+
 TEMPLATE_TEST_CASE("a quantiser rounds each matrix to its own format", "[format]", ends_exact, one_matrix) {
   using full = causal_lm<tied>;
   using M = causal_lm<tied, TestType>;

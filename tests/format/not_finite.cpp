@@ -87,7 +87,8 @@ struct tag {
 
 TEMPLATE_TEST_CASE("a NaN or an infinity makes its group NaN, and no other", "[format]", int8<>, int8<32>,
                    (int8<20, asymmetric>), int4<32>, (int4<32, asymmetric>), int4<7>, int2<32>, (int2<32, asymmetric>),
-                   int2<per_channel>) {
+                   int2<per_channel>, int3<32>, (int3<32, asymmetric>), int3<7>, int5<32>, (int5<20, asymmetric>),
+                   int6<32>, (int6<32, asymmetric>), ternary<>, ternary<32>) {
   check_groups<TestType>();
   check_groups<interleaved<TestType>>();
 }
@@ -122,6 +123,8 @@ TEST_CASE("of groups below half precision's range the larger numbers survive", "
   for (float x : one_row<int2<32>>(n).through(tiny)) CHECK(x == 0);
   CHECK(one_row<int8<32>>(n).report(tiny).vanished == 2);
   CHECK(one_row<int2<32>>(n).report(tiny).vanished == 2);
+  CHECK(one_row<int3<32>>(n).report(tiny).vanished == 2);
+  CHECK(one_row<ternary<32>>(n).report(tiny).vanished == 2);
   CHECK(one_row<f16>(n).report(tiny).vanished == 1);
   CHECK(one_row<bf16>(n).report(tiny).kept());
   CHECK(one_row<int8<32>>(n).report(std::vector<float>(n, 0.0f)).kept());
@@ -141,6 +144,12 @@ TEST_CASE("groups beyond half precision's range are cut off, finite, and counted
   check(one_row<int8<32>>(n), 1e38, 2);
   check(one_row<int4<32>>(n), 1e8, 2);
   check(one_row<int4<32>>(n), 1e4, 0);
+  check(one_row<int3<32>>(n), 1e8, 2);
+  check(one_row<int6<32>>(n), 1e8, 2);
+  check(one_row<int6<32>>(n), 1e4, 0);
+  check(one_row<ternary<32>>(n), 1e8, 2);
+  check(one_row<ternary<32>>(n), 1e38, 2);
+  check(one_row<ternary<32>>(n), 1e4, 0);
   check(one_row<int8<32, asymmetric>>(n), 1e6, 2);
   check(one_row<int8<32, asymmetric>>(n), 1e4, 0);
   check(one_row<int4<32, asymmetric>>(n), 1e38, 2);

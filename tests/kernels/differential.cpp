@@ -153,6 +153,13 @@ TEST_CASE("a million random cases agree", "[differential]") {
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int4<per_channel, asymmetric>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int2<32>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int2<32, asymmetric>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<int3<32>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<int3<32, asymmetric>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<int5<32>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<int5<per_channel, asymmetric>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<int6<64>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<int6<32, asymmetric>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<ternary<>>>(r, n); });
   run(100'000, [&](std::size_t n) { matrix_products<float, float>(r, n); });
   run(30'000, [&](std::size_t n) { matrix_products<float, half>(r, n); });
   run(30'000, [&](std::size_t n) { matrix_products<bfloat, float>(r, n); });

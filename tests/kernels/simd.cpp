@@ -144,7 +144,11 @@ TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weig
                    ctlm::int8<32>, (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
                    (ctlm::int4<32, ctlm::asymmetric>), ctlm::int4<64>, ctlm::int8<128>,
                    (ctlm::int4<192, ctlm::asymmetric>), ctlm::int4<ctlm::per_channel>, ctlm::int4<12>, ctlm::int2<32>,
-                   (ctlm::int2<32, ctlm::asymmetric>), ctlm::int2<ctlm::per_channel>, ctlm::int2<9>) {
+                   (ctlm::int2<32, ctlm::asymmetric>), ctlm::int2<ctlm::per_channel>, ctlm::int2<9>, ctlm::int3<32>,
+                   (ctlm::int3<64, ctlm::asymmetric>), ctlm::int3<7>, ctlm::int3<ctlm::per_channel>, ctlm::int5<32>,
+                   (ctlm::int5<32, ctlm::asymmetric>), ctlm::int5<12>, ctlm::int5<ctlm::per_channel>, ctlm::int6<32>,
+                   (ctlm::int6<128, ctlm::asymmetric>), ctlm::int6<20>, ctlm::int6<ctlm::per_channel>, ctlm::ternary<>,
+                   ctlm::ternary<32>, ctlm::ternary<9>) {
   using F = ctlm::interleaved<TestType>;
   constexpr std::size_t rows = 21, m = 15;  // ragged; every width of a kernel's tile
   for (std::size_t n : {1, 5, 31, 32, 33, 64, 65, 96, 172, 300}) {
@@ -197,7 +201,8 @@ TEST_CASE("activations are quantised within half a step, and padded with zeros",
 }
 
 TEMPLATE_TEST_CASE("linear layers agree in every format and number of rows", "[kernels]", ctlm::f32, ctlm::f16,
-                   ctlm::bf16, ctlm::int8<32>, ctlm::int4<32>, ctlm::int2<32>) {
+                   ctlm::bf16, ctlm::int8<32>, ctlm::int4<32>, ctlm::int2<32>, ctlm::int3<32>, ctlm::int5<32>,
+                   ctlm::int6<32>, ctlm::ternary<>) {
   using F = ctlm::stored<TestType>;
   constexpr std::size_t n = 37, k = 50;
   ctlm::heap_arena memory(1 << 20);

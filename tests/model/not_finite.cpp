@@ -121,6 +121,9 @@ void check_all() {
   check_model<causal_lm<tiny_gpt2, weights<int4<32>>, kv_cache<int4<4>>, backend<Backend>>>();
   check_model<causal_lm<tiny_llama, weights<int4<32, asymmetric>>, kv_cache<f16>, backend<Backend>>>();
   check_model<causal_lm<tiny_llama, weights<int2<32>>, kv_cache<int2<4>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_llama, weights<int3<32, asymmetric>>, kv_cache<int5<4>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_gpt2, weights<int6<32>>, kv_cache<int3<4>>, backend<Backend>>>();
+  check_model<causal_lm<tiny_llama, weights<ternary<>>, kv_cache<int6<4>>, backend<Backend>>>();
   check_model<causal_lm<tiny_gpt2, weights<int4<7>>, kv_cache<int8<4>>, backend<Backend>>>();
   check_model<causal_lm<tiny_llama, weights<int8<32>>, compute<decoded>, backend<Backend>>>();
   check_model<

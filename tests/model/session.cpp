@@ -44,6 +44,9 @@ TEMPLATE_TEST_CASE("arenas of the promised bytes are filled to the last one", "[
                    (causal_lm<tiny_gpt2, weights<int8<>>>),
                    (causal_lm<tiny_llama, weights<int4<32>>, kv_cache<int8<32>>>),
                    (causal_lm<tiny_gpt2, weights<int2<>>, kv_cache<f16>, prompt_chunk<1>>),
+                   (causal_lm<tiny_llama, weights<int3<32, asymmetric>>, kv_cache<int6<8>>>),
+                   (causal_lm<tiny_gpt2, weights<int5<>>, kv_cache<int5<8>>>),
+                   (causal_lm<tiny_llama, weights<int6<32>, keep<ternary<>, tensors::down>>>),
                    (causal_lm<tiny_llama, weights<f16>, backend<portable>>),
                    (causal_lm<tiny_gpt2, weights<bf16>, compute<decoded>>)) {
   running<TestType> r;
@@ -58,6 +61,8 @@ TEST_CASE("a prompt taken at once equals one token at a time", "[model]") {
   CHECK(worst(logits_after<exact_gpt2>(tokens, true), logits_after<exact_gpt2>(tokens, false)) < 1e-12);
   using quantised = causal_lm<tiny_llama, weights<int4<32>>, kv_cache<int8<32>>>;
   CHECK(worst(logits_after<quantised>(tokens, true), logits_after<quantised>(tokens, false)) < 1e-4);
+  using others = causal_lm<tiny_llama, weights<int3<32, asymmetric>, keep<int6<32>, tensors::embedding>>>;
+  CHECK(worst(logits_after<others>(tokens, true), logits_after<others>(tokens, false)) < 1e-4);
 }
 
 TEST_CASE("single precision, other backends and caches stay close to double", "[model]") {
@@ -70,6 +75,13 @@ TEST_CASE("single precision, other backends and caches stay close to double", "[
   CHECK(worst(exact, logits_after<causal_lm<tiny_llama, weights<f16>>>(tokens, false)) < 2e-2);
   CHECK(worst(exact, logits_after<causal_lm<tiny_llama, weights<int8<>>, compute<decoded>>>(tokens, false)) < 0.3);
   CHECK(worst(exact, logits_after<causal_lm<tiny_llama, weights<int8<>>>>(tokens, false)) < 0.4);
+  const double six = worst(exact, logits_after<causal_lm<tiny_llama, weights<int6<32>>>>(tokens, false)),
+               five = worst(exact, logits_after<causal_lm<tiny_llama, weights<int5<32>>>>(tokens, false)),
+               three = worst(exact, logits_after<causal_lm<tiny_llama, weights<int3<32>>>>(tokens, false));
+  CHECK(six < five);
+  CHECK(five < three);
+  CHECK(five < worst(exact, logits_after<causal_lm<tiny_llama, weights<int4<32>>>>(tokens, false)));
+  CHECK(three < worst(exact, logits_after<causal_lm<tiny_llama, weights<int2<32>>>>(tokens, false)));
 }
 
 TEST_CASE("a session can be rewound, reset and used again", "[model]") {

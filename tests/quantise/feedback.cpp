@@ -227,7 +227,7 @@ TEST_CASE("sums that are not finite, or of no rows, weigh nothing", "[quantise]"
 }
 
 TEMPLATE_TEST_CASE("codes are those of GPTQ's paper", "[quantise]", int4<32>, (int4<32, asymmetric>),
-                   (int2<32, asymmetric>), int8<32>) {
+                   (int2<32, asymmetric>), int8<32>, int3<32>, (int3<32, asymmetric>), int5<32>, int6<32>, ternary<>) {
   for (const bool by_size : {true, false}) {
     for (const std::size_t columns : {std::size_t{40}, std::size_t{130}}) {  // the second is factorised in three blocks
       rounded_matrix<TestType> m(21, columns, 3);
@@ -256,7 +256,7 @@ TEMPLATE_TEST_CASE("codes are those of GPTQ's paper", "[quantise]", int4<32>, (i
 }
 
 TEMPLATE_TEST_CASE("feedback makes the error of the product less", "[quantise]", int4<32>, (int4<32, asymmetric>),
-                   (int2<32, asymmetric>)) {
+                   (int2<32, asymmetric>), int3<32>, (int3<32, asymmetric>), int5<32>, int6<32>) {
   for (const std::uint64_t seed : {1, 2, 3}) {
     rounded_matrix<TestType> m(16, 96, seed);
     m.round_plainly();

@@ -43,9 +43,12 @@ int main() {
   answer<llama, ctlm::int8<32>, ctlm::int8<32>>(memory);
   answer<llama, ctlm::int4<16, ctlm::asymmetric>, ctlm::bf16>(memory);
   answer<gpt, ctlm::int2<16>, ctlm::f32>(memory);
+  answer<llama, ctlm::int3<32, ctlm::asymmetric>, ctlm::int6<8>>(memory);
+  answer<gpt, ctlm::int5<16>, ctlm::ternary<8>>(memory);
   answer<llama, ctlm::bf16, ctlm::f32>(memory);
   answer<gpt, ctlm::f64, ctlm::f64>(memory);
   learn<gpt, ctlm::f32, ctlm::optimizer<ctlm::sgd>>(memory, workers);
   learn<llama, ctlm::int4<32>, ctlm::schedule<ctlm::warmup_cosine>>(memory, workers);
+  learn<llama, ctlm::ternary<>, ctlm::recompute<1>>(memory, workers);
   learn<llama, ctlm::bf16, ctlm::recompute<2>>(memory, workers);
 }

@@ -122,7 +122,7 @@ class loaded_model {
 
 /// Takes the memory of model M and loads its weights, in whatever format M stores them, from a .gguf file, a
 /// .safetensors file, an index of several, or the folder that has them; the model's threads share the work. Weights of
-/// 4 and 2 bits are rounded by what the model's matrices see of a text of its own (load_calibrated): meanwhile the
+/// fewer than 8 bits are rounded by what the model's matrices see of a text of its own (load_calibrated): meanwhile the
 /// full model is in memory too, 4 bytes a weight. The tokens that end a text become stop_tokens(): those of the files
 /// beside the weights, or what the GGUF file says. `report`, if given, says of every tensor that does not fit what is
 /// wrong with it.

@@ -167,6 +167,14 @@ struct candidates {
     }
   }
 
+  /// These scales of a symmetric group.
+  constexpr explicit candidates(const float (&scales)[fit_lanes]) {
+    for (std::size_t c = 0; c < fit_lanes; ++c) {
+      scale[c] = rounded_to_half(scales[c]);
+      inverse[c] = affine<F>::inverse_of(scale[c]);
+    }
+  }
+
   /// The one with the least weighted error; the first of those that have none.
   constexpr judged<F> best(const group& g) const {
     float error[fit_lanes]{};
@@ -236,14 +244,17 @@ CTLM_NOINLINE constexpr affine<F> least_affine(const affine<F>& none, const extr
 }  // namespace fit_detail
 
 /// The scale (and minimum) of a group of n numbers. `importance`, if given, has the mean square of each column's input.
-/// A group that holds a NaN or an infinity is NaN as a whole.
+/// A group that holds a NaN or an infinity is NaN as a whole. A format may bring a rule of its own: F::fit(group,
+/// extremes), for groups of finite numbers.
 template <class F>
 constexpr affine<F> best_affine(const float* w, std::size_t n, const float* importance = nullptr) {
   const auto e = fit_detail::extremes_of(w, n);
   if (!e.finite()) return affine<F>::not_finite();
   const fit_detail::group g{w, importance, n, F::favours_large};
   affine<F> best;
-  if constexpr (F::searched) {
+  if constexpr (requires { F::fit(g, e); }) {
+    best = F::fit(g, e);
+  } else if constexpr (F::searched) {
     auto first = fit_detail::candidates<F>(e).best(g);
     for (int i = 1; importance != nullptr && i < 4; ++i) {  // cut off more and more, while it helps
       const auto other = fit_detail::candidates<F>(e, 0.12f * static_cast<float>(i)).best(g);

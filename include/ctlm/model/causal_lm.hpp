@@ -110,7 +110,7 @@ struct causal_lm {
                 "ctlm: kv_cache<> computes in other numbers than weights<>");
   static_assert(keeps_are_matrices<shape_type>(static_cast<weight_format*>(nullptr)));
   static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format> || mixed_format<weight_format>,
-                "ctlm: compute<dynamic_int8> needs integer weights: int8, int4 or int2");
+                "ctlm: compute<dynamic_int8> needs integer weights: int8, int6, int5, int4, int3, int2 or ternary");
   /// What the spec normalises with: rms_norm or layer_norm.
   using default_norm = std::conditional_t<shape.norm == norm_kind::rms, rms_norm, layer_norm>;
   /// What this model normalises with.
