@@ -27,7 +27,7 @@ function(ctlm_spell_format format result)
     set(format ctlm::ternary<>)
   elseif(format MATCHES "^int[234568]$")
     set(format ctlm::${format}<32>)
-  elseif(format MATCHES "^(ternary<[0-9]*>|int[234568]<([0-9]*|([1-9][0-9]*),(a?symmetric))>)$")
+  elseif(format MATCHES "^(ternary<[0-9]*>|int[234568]<([0-9]*|([1-9][0-9]*),(a?symmetric|compact))>)$")
     string(REGEX REPLACE ",(.*)>" ",ctlm::\\1>" format "ctlm::${format}")
   else()
     message(FATAL_ERROR "ctlm: CTLM_MODEL_WEIGHTS is f32, bf16, f16, int8, int6, int5, int4, int3 or int2, or has the group and the "

@@ -87,6 +87,8 @@ TEMPLATE_TEST_CASE("integer formats read back what was written, within their ste
                    (ctlm::int3<32, ctlm::asymmetric>), ctlm::int3<ctlm::per_channel>, ctlm::int3<5>, ctlm::int5<32>,
                    (ctlm::int5<32, ctlm::asymmetric>), ctlm::int5<7>, ctlm::int6<32>,
                    (ctlm::int6<20, ctlm::asymmetric>), ctlm::int6<ctlm::per_channel>, ctlm::ternary<>,
+                   (ctlm::int4<32, ctlm::compact>), (ctlm::int2<16, ctlm::compact>), (ctlm::int3<7, ctlm::compact>),
+                   (ctlm::int6<ctlm::per_channel, ctlm::compact>),
                    ctlm::ternary<32>, ctlm::ternary<5>) {
   // Noise of a uniform quantiser on a normal variable, from the literature (Max 1960: 3 levels 0.1902, 4 levels 0.1188,
   // 8 levels 0.0374, 16 levels 0.0115, 32 levels 0.0035, 64 levels 0.0010), with room for short rows; and because
@@ -181,6 +183,7 @@ TEST_CASE("bytes per weight are what the formats promise", "[format]") {
   static_assert(matrix_bytes<int8<32>>(128, 128) == n + n / 32 * 2);
   static_assert(matrix_bytes<int4<32>>(128, 128) == n / 2 + n / 32 * 2);
   static_assert(matrix_bytes<int4<32, asymmetric>>(128, 128) == n / 2 + n / 32 * 4);
+  static_assert(matrix_bytes<int4<32, compact>>(128, 128) == n / 2 + n / 32 * 2);
   static_assert(matrix_bytes<int2<32>>(128, 128) == n / 4 + n / 32 * 2);
   CHECK(matrix_bytes<int2<32>>(128, 33) == 128 * 16 + 128 * 4);
   static_assert(matrix_bytes<int3<32>>(128, 128) == n * 3 / 8 + n / 32 * 2);
@@ -197,6 +200,7 @@ TEST_CASE("interleaved weights are padded to blocks of rows and steps of columns
   static_assert(matrix_bytes<interleaved<int4<32>>>(128, 128) == n / 2 + n / 32 * 2);
   static_assert(matrix_bytes<interleaved<int2<32>>>(128, 128) == n / 4 + n / 32 * 2);
   CHECK(matrix_bytes<interleaved<int4<32>>>(17, 33) == 2 * 2 * 256 + 2 * 2 * 32);
+  CHECK(matrix_bytes<interleaved<int4<32, compact>>>(17, 33) == 2 * 2 * 256 + 2 * 2 * 32);
   static_assert(matrix_bytes<interleaved<int3<32, asymmetric>>>(128, 128) == n * 3 / 8 + n / 32 * 4);
   static_assert(matrix_bytes<interleaved<int5<32>>>(128, 128) == n * 5 / 8 + n / 32 * 2);
   static_assert(matrix_bytes<interleaved<int6<32>>>(128, 128) == n * 6 / 8 + n / 32 * 2);

@@ -151,6 +151,7 @@ TEST_CASE("a million random cases agree", "[differential]") {
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int8<64, asymmetric>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int4<32>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int4<per_channel, asymmetric>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<int4<32, compact>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int2<32>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int2<32, asymmetric>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int3<32>>>(r, n); });

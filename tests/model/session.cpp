@@ -45,6 +45,7 @@ TEMPLATE_TEST_CASE("arenas of the promised bytes are filled to the last one", "[
                    (causal_lm<tiny_llama, weights<int4<32>>, kv_cache<int8<32>>>),
                    (causal_lm<tiny_gpt2, weights<int2<>>, kv_cache<f16>, prompt_chunk<1>>),
                    (causal_lm<tiny_llama, weights<int3<32, asymmetric>>, kv_cache<int6<8>>>),
+                   (causal_lm<tiny_llama, weights<int4<32, compact>>, kv_cache<int4<8, compact>>>),
                    (causal_lm<tiny_gpt2, weights<int5<>>, kv_cache<int5<8>>>),
                    (causal_lm<tiny_llama, weights<int6<32>, keep<ternary<>, tensors::down>>>),
                    (causal_lm<tiny_llama, weights<f16>, backend<portable>>),

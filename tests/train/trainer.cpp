@@ -149,7 +149,7 @@ TEST_CASE("a trainer fills its arena to the last byte", "[train]") {
 }
 
 TEMPLATE_TEST_CASE("training for a format sees the weights as that format stores them", "[train]", int4<32>, int2<32>,
-                   (int3<32, asymmetric>), ternary<>) {
+                   (int3<32, asymmetric>), (int4<32, compact>), ternary<>) {
   using M = causal_lm<tiny_llama>;
   using Q = causal_lm<tiny_llama, weights<TestType>, compute<decoded>>;
   using T = trainer<M, recipe, optimizer<sgd>, trained_for<TestType>>;
@@ -220,7 +220,7 @@ TEST_CASE("clipping limits the update to the norm", "[train]") {
 }
 
 TEMPLATE_TEST_CASE("state handed out and put back resumes to the bit", "[train]", f32, bf16, int8<>,
-                   (int4<32, asymmetric>), (int3<32, asymmetric>), int5<32>, ternary<>) {
+                   (int4<32, asymmetric>), (int4<32, compact>), (int3<32, asymmetric>), int5<32>, ternary<>) {
   using T = trainer<causal_lm<tiny_llama>, recipe, optimizer<adamw>, trained_for<TestType>>;
   heap_arena a(T::train_bytes), b(T::train_bytes);
   T through(a, {.dropout = 0.2f}), resumed(b, {.seed = 1337, .dropout = 0.2f});

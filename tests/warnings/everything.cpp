@@ -42,6 +42,7 @@ int main() {
   answer<gpt, ctlm::f32, ctlm::f16>(memory);
   answer<llama, ctlm::int8<32>, ctlm::int8<32>>(memory);
   answer<llama, ctlm::int4<16, ctlm::asymmetric>, ctlm::bf16>(memory);
+  answer<llama, ctlm::int4<32, ctlm::compact>, ctlm::bf16>(memory);
   answer<gpt, ctlm::int2<16>, ctlm::f32>(memory);
   answer<llama, ctlm::int3<32, ctlm::asymmetric>, ctlm::int6<8>>(memory);
   answer<gpt, ctlm::int5<16>, ctlm::ternary<8>>(memory);
