@@ -71,8 +71,8 @@ struct recomputed_layers {
 /// keep<G, ...> names are stored in format G.
 template <format F, class... Keeps>
 using weights = slot<slot_kind::weights, typename weight_format_of<F, Keeps...>::type>;
-/// Slot of a model: how keys and values are stored (default: the numbers that the weights compute in): in a format F, in
-/// recent<F>, which has the newest positions in a better one too, and rotated<P> in either.
+/// Slot of a model: how keys and values are stored (default: the numbers that the weights compute in): in a format F,
+/// in recent<F>, which has the newest positions in a better one too, and rotated<P> in either.
 template <cache_policy P>
 using kv_cache = slot<slot_kind::kv_cache, P>;
 /// Slot of a model: the activation of its feed-forward layers (default: the spec's).
