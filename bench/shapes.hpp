@@ -32,6 +32,18 @@ struct llama_135m {
                                              .context = 640,
                                              .tie_embeddings = true};
 };
+/// The same with room for a long text.
+struct llama_135m_long {
+  static constexpr const char* name = "Llama 135M, 4,096 tokens before";
+  static constexpr ctlm::llama_config config{.vocab = 49152,
+                                             .d_model = 576,
+                                             .layers = 30,
+                                             .heads = 9,
+                                             .kv_heads = 3,
+                                             .d_ff = 1536,
+                                             .context = 4096 + 64,
+                                             .tie_embeddings = true};
+};
 struct gpt_10m {
   static constexpr const char* name = "GPT 10.8M, B=8 T=256";
   static constexpr ctlm::gpt2_config config{.vocab = 256, .d_model = 384, .layers = 6, .heads = 6, .context = 256};

@@ -1,7 +1,7 @@
 // How fast ctlm is, beside what this machine can do and what other libraries do: matrix products, decoding, prompts,
 // training. Everything is measured in one run; shares and ratios are what to quote.
 //
-//   speed [--json] [--only products|decode|prefill|training] [--model NAME]
+//   speed [--json] [--only products|decode|caches|prefill|training] [--model NAME]
 //
 // --model: only models whose name contains NAME, such as 135M.
 #include "limits.hpp"
@@ -72,6 +72,27 @@ void decode(bench::report& r, const machine& limits, workers& one, workers& two)
   for (std::size_t t = 0; t < 2; ++t)
     r.line(std::string(Tag::name) + " " + F::name + threads_text(t + 1), rate[t], "tokens/s",
            rate[t] * static_cast<double>(M::weight_bytes) / limits.read[t], "read rate");
+}
+
+/// Decoding behind 4,096 tokens, with keys and values as Cache stores them: sixteen tokens at a time. The share is that
+/// of the rate at which weights and cache could be read.
+template <class Cache>
+void decode_far(bench::report& r, const machine& limits, workers& one, const char* name) {
+  using Tag = shapes::llama_135m_long;
+  using M = ctlm::causal_lm<Tag, ctlm::weights<ctlm::int4<32>>, ctlm::threads<workers>, ctlm::prompt_chunk<128>,
+                            ctlm::kv_cache<Cache>>;
+  random_model<M> a(one);
+  constexpr std::size_t before = 4096;
+  std::vector<ctlm::token> text(before);
+  for (std::size_t i = 0; i < before; ++i) text[i] = static_cast<ctlm::token>(ctlm::mix(i) % M::shape.vocab);
+  a.session->take(text);
+  auto tokens = [&] {
+    a.session->rewind(before);
+    for (ctlm::token t = 0; t < 16; ++t) a.session->decode(t + 1);
+  };
+  const double rate = bench::rates({{"", tokens, 16}})[0];
+  r.line(std::string(Tag::name) + ", cache " + name + threads_text(1), rate, "tokens/s",
+         rate * static_cast<double>(M::weight_bytes + M::cache_bytes) / limits.read[0], "read rate");
 }
 
 template <class Tag, class F>
@@ -202,7 +223,8 @@ int main(int argc, char** argv) {
     else if (!std::strcmp(argv[i], "--model") && i + 1 < argc)
       model = argv[++i];
     else
-      return std::fprintf(stderr, "usage: speed [--json] [--only products|decode|prefill|training] [--model NAME]\n"),
+      return std::fprintf(stderr,
+                          "usage: speed [--json] [--only products|decode|caches|prefill|training] [--model NAME]\n"),
              2;
   }
   const auto named = [&](const char* name) { return std::string(name).find(model) != std::string::npos; };
@@ -239,6 +261,18 @@ int main(int argc, char** argv) {
     formats(shapes::llama_260k{});
     formats(shapes::llama_15m{});
     formats(shapes::llama_135m{});
+  }
+  if (wanted("caches") && named(shapes::llama_135m_long::name)) {
+    r.title("decoding, by how keys and values are stored");
+    using namespace ctlm;
+    using few = int4<32, asymmetric>;
+    decode_far<f32>(r, limits, one, "f32");
+    decode_far<f16>(r, limits, one, "f16");
+    decode_far<int8<>>(r, limits, one, "int8<>");
+    decode_far<few>(r, limits, one, "int4<32, asymmetric>");
+    decode_far<rotated<few>>(r, limits, one, "rotated<int4<32, asymmetric>>");
+    decode_far<rotated<recent<few>>>(r, limits, one, "rotated<recent<int4<32, asymmetric>>>");
+    decode_far<key_value<int8<>, few>>(r, limits, one, "key_value<int8<>, int4<32, asymmetric>>");
   }
   if (wanted("prefill")) {
     r.title("a prompt of 512 tokens");

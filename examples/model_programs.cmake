@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Programs that are compiled for one model. ./dev logits, chat, quantise and quality set these variables; without them
+# Programs that are compiled for one model. ./dev logits, chat, quantise, quality and caches set these variables; without them
 # the programs are built for the small model of the tests, where it is there.
-set(CTLM_MODEL "" CACHE PATH "Model for examples/logits, chat, quantise, quality: a folder from Hugging Face, or a GGUF file")
+set(CTLM_MODEL "" CACHE PATH "Model for examples/logits, chat, quantise, quality, caches: a folder from Hugging Face, or a GGUF file")
 set(CTLM_MODEL_WEIGHTS f32 CACHE STRING "How they store its weights: f32, bf16, int8, int4, int3, int4<64, asymmetric>, ternary, ...")
 set(CTLM_MODEL_CONTEXT "" CACHE STRING "Positions that they have room for; empty: as many as the model was made for")
 
@@ -52,7 +52,7 @@ foreach(part IN LISTS parts)
   ctlm_spell_format("${kept}" kept)
   string(APPEND format ",ctlm::keep<${kept}${where}>")
 endforeach()
-foreach(program logits chat quantise quality)
+foreach(program logits chat quantise quality caches)
   add_example(${program} ${program}/${program}.cpp)
   target_link_libraries(${program} PRIVATE example_model)
   if(program STREQUAL quantise AND NOT CTLM_MODEL)  # something to round, for the tests
@@ -63,7 +63,7 @@ foreach(program logits chat quantise quality)
 endforeach()
 
 if(CTLM_TESTS AND Python3_FOUND AND NOT CTLM_MODEL)
-  foreach(program logits chat quantise quality)
+  foreach(program logits chat quantise quality caches)
     add_test(NAME example_${program} COMMAND ${Python3_EXECUTABLE}
       ${CMAKE_CURRENT_SOURCE_DIR}/${program}/test_${program}.py $<TARGET_FILE:${program}> ${CTLM_TEST_DATA})
   endforeach()

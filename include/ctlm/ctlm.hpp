@@ -44,6 +44,7 @@
 #include "kernels/ops.hpp"
 
 #include "policy/activation/all.hpp"
+#include "policy/cache/cache.hpp"
 #include "policy/head/head.hpp"
 #include "policy/loss/cross_entropy_loss.hpp"
 #include "policy/memory/memory.hpp"

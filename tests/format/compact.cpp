@@ -153,7 +153,7 @@ TEST_CASE("what compact groups can hold comes back exactly", "[format]") {
 
 TEST_CASE("a model with compact groups is stored, named and told from others", "[format]") {
   using lm = causal_lm<tiny, weights<int4<32, compact>>>;
-  static_assert(model_fingerprint<lm> != model_fingerprint<causal_lm<tiny, weights<int4<32, asymmetric>>>>);
+  static_assert(weights_fingerprint<lm>() != weights_fingerprint<causal_lm<tiny, weights<int4<32, asymmetric>>>>());
   static_assert(lm::weight_bytes == causal_lm<tiny, weights<int4<32>>>::weight_bytes);
   CHECK(format_spelling<int4<32, compact>>::spelt() == "ctlm::int4<32, ctlm::compact>");
   heap_arena memory(lm::weight_bytes + causal_lm<tiny>::weight_bytes);

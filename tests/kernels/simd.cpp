@@ -140,6 +140,33 @@ TEMPLATE_TEST_CASE("16-bit rows decode to the same numbers", "[kernels]", ctlm::
   }
 }
 
+TEMPLATE_TEST_CASE("rows of integers decode to the same bits", "[kernels]", ctlm::int8<>, ctlm::int8<32>,
+                   (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
+                   (ctlm::int4<32, ctlm::asymmetric>), (ctlm::int4<64, ctlm::asymmetric>), ctlm::int4<12>,
+                   ctlm::int4<ctlm::per_channel>, (ctlm::int4<48, ctlm::asymmetric>), ctlm::int2<32>) {
+  using F = TestType;
+  constexpr std::size_t rows = 3;
+  for (std::size_t n : {1, 6, 16, 31, 32, 33, 63, 64, 80, 96, 128, 200}) {
+    INFO(F::name << " group " << F::group << " n " << n);
+    ctlm::heap_arena memory(ctlm::matrix_bytes<F>(rows, n));
+    auto m = F::place(memory, rows, n);
+    for (std::size_t r = 0; r < rows; ++r) F::encode(m, r, random<float>(n, n + r).data());
+    m.scales[F::groups(n)] = 0x7E00;      // a group that held a NaN
+    m.scales[2 * F::groups(n)] = 0x0003;  // one of tiny numbers
+    for (std::size_t r = 0; r < rows; ++r) {
+      std::vector<float> native(n + 1, 7.0f), portable(n + 1, 7.0f);
+      ctlm::decode_row(ctlm::native{}, F{}, m, r, native.data());
+      ctlm::decode_row(ctlm::portable{}, F{}, m, r, portable.data());
+      for (std::size_t i = 0; i <= n; ++i)
+        REQUIRE((std::isnan(portable[i])
+                     ? std::isnan(native[i])
+                     : std::bit_cast<std::uint32_t>(native[i]) == std::bit_cast<std::uint32_t>(portable[i])));
+      REQUIRE((r == 1) == std::isnan(native[0]));
+      REQUIRE(native[n] == 7.0f);
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weights", "[kernels]", ctlm::int8<>,
                    ctlm::int8<32>, (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
                    (ctlm::int4<32, ctlm::asymmetric>), ctlm::int4<64>, ctlm::int8<128>,

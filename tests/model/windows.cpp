@@ -157,7 +157,7 @@ TEST_CASE("rings change no bit, however the rows are cut", "[model]") {
 }
 
 TEMPLATE_TEST_CASE("rings change no bit in any format of the cache", "[model]", f16, bf16, int8<>,
-                   (int4<4, asymmetric>), int2<>) {
+                   (int4<4, asymmetric>), int2<>, (key_value<int8<>, int2<>>), (rotated<recent<int2<>, 16>>)) {
   CHECK(equal_positions<narrow, 7, kv_cache<TestType>>() == context);
 }
 

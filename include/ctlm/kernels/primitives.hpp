@@ -19,11 +19,13 @@
 #include "portable/quantised_stripe.hpp"
 #if CTLM_XSIMD
 #include "xsimd/decode.hpp"
+#include "xsimd/decode_codes.hpp"
 #include "xsimd/dot.hpp"
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
 #include "xsimd/quantise.hpp"
 #if CTLM_AVX2
+#include "xsimd/avx2/decode_codes.hpp"
 #include "xsimd/avx2/quantised_stripe.hpp"
 #include "xsimd/avx2/widen.hpp"
 #endif

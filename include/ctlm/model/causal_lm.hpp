@@ -89,6 +89,7 @@ struct causal_lm {
   using weight_format = slot_or<slot_kind::weights, f32, Slots...>;  ///< slot weights<>
   using real = typename weight_format::compute;  ///< numbers of arithmetic: float, or double for f64
   using cache_format = slot_or<slot_kind::kv_cache, native_format_of<real>, Slots...>;  ///< slot kv_cache<>
+  using cache_policy_parts = cache_parts<cache_format>;                                 ///< what that is made of
 
   /// Slot activation<>, or the spec's own.
   using activation_policy = slot_or<slot_kind::activation, typename spec_activation<Tag>::type, Slots...>;
@@ -106,8 +107,10 @@ struct causal_lm {
   /// The shape: all sizes, with the config's defaults filled in.
   static constexpr decoder_shape shape = shape_type::value;
   static_assert(check_decoder<Tag, shape_type>::ok);
-  static_assert(std::same_as<typename cache_format::compute, real>,
+  static_assert(std::same_as<typename cache_policy_parts::storage::compute, real>,
                 "ctlm: kv_cache<> computes in other numbers than weights<>");
+  static_assert(cache_policy_parts::rotation::fits(shape.head_dim),
+                "ctlm: kv_cache<rotated<...>> cannot rotate heads of this size: hadamard needs an even head_dim");
   static_assert(keeps_are_matrices<shape_type>(static_cast<weight_format*>(nullptr)));
   static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format> || mixed_format<weight_format>,
                 "ctlm: compute<dynamic_int8> needs integer weights: int8, int6, int5, int4, int3, int2 or ternary");

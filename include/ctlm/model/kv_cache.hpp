@@ -4,31 +4,36 @@
 #pragma once
 
 #include "../kernels/attention_rows.hpp"
+#include "../policy/cache/key_value.hpp"
 #include "cache_layout.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Keys and values of all layers of a session, [layers][kv_heads][positions][head_dim] each, stored in format F. The
+/// Keys and values of all layers of a session, [layers][kv_heads][positions][head_dim] each, stored as S says. The
 /// positions are the whole context, or a ring of the last ones in layers with a window. Shape is the type that holds a
 /// decoder_shape as `value`, and Chunk is how many positions are stored at once at most.
-template <class Shape, format F, std::size_t Chunk = Shape::value.context>
+template <class Shape, row_storage S, std::size_t Chunk = Shape::value.context>
 class key_value_cache {
+  using K = typename row_formats<S>::keys;
+  using V = typename row_formats<S>::values;
+
  public:
   static constexpr decoder_shape shape = Shape::value;  ///< the model's
   using layout = cache_layout<Shape, Chunk>;            ///< where rows lie
-  using real = typename F::compute;                     ///< the numbers that keys and values are decoded to
+  using real = typename S::compute;                     ///< the numbers that keys and values are decoded to
+  static constexpr std::size_t cut = 0;                 ///< chunks may end anywhere (recent_cache.hpp)
 
   constexpr key_value_cache() = default;
   /// Asks an arena for room for all of them.
   template <class A>
   constexpr explicit key_value_cache(A& a)
-      : keys_(F::place(a, layout::rows, shape.head_dim)), values_(F::place(a, layout::rows, shape.head_dim)) {}
+      : keys_(K::place(a, layout::rows, shape.head_dim)), values_(V::place(a, layout::rows, shape.head_dim)) {}
 
   /// Stores one token's keys and values: [kv_heads][head_dim] each. In a ring they take the place of an earlier one's.
   constexpr void store(std::size_t layer, std::size_t position, const real* keys, const real* values) {
     for (std::size_t h = 0; h < shape.kv_heads; ++h) {
-      F::encode(keys_, layout::row(layer, h, position), keys + h * shape.head_dim);
-      F::encode(values_, layout::row(layer, h, position), values + h * shape.head_dim);
+      K::encode(keys_, layout::row(layer, h, position), keys + h * shape.head_dim);
+      V::encode(values_, layout::row(layer, h, position), values + h * shape.head_dim);
     }
   }
 
@@ -41,29 +46,36 @@ class key_value_cache {
     if constexpr (tile_scratch == 0) {
       return in_place(start);
     } else {
-      const std::size_t before = layout::forgets ? smaller(count, layout::until_wrap(layer, first)) : count;
-      if constexpr (native_format<F>)
-        if (before == count) return in_place(start);
+      if constexpr (rows_in_place<S>)
+        if (count <= layout::until_wrap(layer, first)) return in_place(start);
       real* const values = scratch + key_tile * shape.head_dim;
-      decode(backend, start, before, scratch, values);
-      if (before < count)
-        decode(backend, layout::row(layer, head, first + before), count - before, scratch + before * shape.head_dim,
-               values + before * shape.head_dim);
+      read(backend, layer, head, first, count, scratch, values);
       return {row_major<real>(scratch, shape.head_dim), row_major<real>(values, shape.head_dim)};
     }
+  }
+
+  /// Decodes keys and values of positions [first, first + count) of one head to [count][head_dim] each.
+  template <class Backend>
+  constexpr void read(Backend backend, std::size_t layer, std::size_t head, std::size_t first, std::size_t count,
+                      real* keys, real* values) const {
+    const std::size_t before = layout::forgets ? smaller(count, layout::until_wrap(layer, first)) : count;
+    decode(backend, layout::row(layer, head, first), before, keys, values);
+    if (before < count)
+      decode(backend, layout::row(layer, head, first + before), count - before, keys + before * shape.head_dim,
+             values + before * shape.head_dim);
   }
 
   /// f(pointer, bytes) for the stretches of memory that hold one layer's keys and values.
   template <class Visit>
   constexpr void for_each_part(std::size_t layer, Visit&& f) const {
-    for (const auto& all : {keys_, values_}) {
-      auto m = all.slice(layout::row(layer, 0, 0), shape.kv_heads * layout::kept(layer));
-      F::for_each_part(m, f);
-    }
+    auto keys = keys_.slice(layout::row(layer, 0, 0), shape.kv_heads * layout::kept(layer));
+    auto values = values_.slice(layout::row(layer, 0, 0), shape.kv_heads * layout::kept(layer));
+    K::for_each_part(keys, f);
+    V::for_each_part(values, f);
   }
 
   /// Numbers of scratch that tile() needs.
-  static constexpr std::size_t tile_scratch = native_format<F> && !layout::forgets ? 0 : 2 * key_tile * shape.head_dim;
+  static constexpr std::size_t tile_scratch = rows_in_place<S> && !layout::forgets ? 0 : 2 * key_tile * shape.head_dim;
 
  private:
   constexpr key_value_tile<real> in_place(std::size_t row) const {
@@ -73,7 +85,7 @@ class key_value_cache {
   /// Decodes, or copies, `count` rows that lie one behind the other.
   template <class Backend>
   constexpr void decode(Backend backend, std::size_t row, std::size_t count, real* keys, real* values) const {
-    if constexpr (native_format<F>) {
+    if constexpr (rows_in_place<S>) {
       const key_value_tile<real> from = in_place(row);
       elementwise(
           backend, count * shape.head_dim,
@@ -84,14 +96,14 @@ class key_value_cache {
           keys, values, from.keys.data, from.values.data);
     } else {
       for (std::size_t i = 0; i < count; ++i) {
-        decode_row(backend, F{}, keys_, row + i, keys + i * shape.head_dim);
-        decode_row(backend, F{}, values_, row + i, values + i * shape.head_dim);
+        decode_row(backend, K{}, keys_, row + i, keys + i * shape.head_dim);
+        decode_row(backend, V{}, values_, row + i, values + i * shape.head_dim);
       }
     }
   }
 
-  matrix<F> keys_{};
-  matrix<F> values_{};
+  matrix<K> keys_{};
+  matrix<V> values_{};
 };
 
 /// The keys and values of one layer, as the rows of a session find and leave them.

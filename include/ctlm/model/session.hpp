@@ -6,7 +6,7 @@
 #include "block.hpp"
 #include "embedding_scale.hpp"
 #include "kernel_context.hpp"
-#include "kv_cache.hpp"
+#include "recent_cache.hpp"
 #include "vocabulary.hpp"
 #include "weight_source.hpp"
 
@@ -70,8 +70,8 @@ class basic_session {
   /// Takes tokens, or none, without computing logits: for text to which more will be added.
   constexpr void take(span<const token> tokens) {
     require_place(tokens);
-    for (std::size_t i = 0; i < tokens.size(); i += rows_at_once)
-      forward(tokens.subspan(i, smaller(rows_at_once, tokens.size() - i)));
+    for (std::size_t i = 0, most = next_rows(); i < tokens.size(); i += most, most = next_rows())
+      forward(tokens.subspan(i, smaller(most, tokens.size() - i)));
   }
 
   /// The logits after the last token taken, [vocab], valid until the next call (the caller may overwrite them). They
@@ -88,8 +88,8 @@ class basic_session {
   template <class F>
   constexpr void score(span<const token> tokens, F&& f) {
     require_place(tokens);
-    for (std::size_t i = 0; i < tokens.size(); i += rows_at_once) {
-      const std::size_t n = smaller(rows_at_once, tokens.size() - i);
+    for (std::size_t i = 0, most = next_rows(); i < tokens.size(); i += most, most = next_rows()) {
+      const std::size_t n = smaller(most, tokens.size() - i);
       forward(tokens.subspan(i, n));
       for (std::size_t r = 0; r < n; ++r) {
         compute_logits(r);
@@ -139,7 +139,10 @@ class basic_session {
   static constexpr std::size_t rows_at_once = smaller(M::prompt_chunk_rows, shape.context);
   static constexpr std::size_t no_row = static_cast<std::size_t>(-1);
   static constexpr bool rotary = shape.position == position_kind::rope;
-  using cache_type = key_value_cache<typename M::shape_type, typename M::cache_format, rows_at_once>;
+  using cache_parts_type = cache_parts<typename M::cache_format>;
+  using rotation = typename cache_parts_type::rotation;
+  static constexpr bool turns = !std::same_as<rotation, no_rotation>;  // the cache's rotation, not that of positions
+  using cache_type = typename cache_for<typename M::shape_type, typename cache_parts_type::storage, rows_at_once>::type;
 
   constexpr basic_session() = default;
 
@@ -181,6 +184,14 @@ class basic_session {
             routed_.moved = feed_forward.template allocate<real>(rows_at_once * d);
           }
         });
+  }
+
+  /// How many tokens may go through the layers together now.
+  constexpr std::size_t next_rows() const {
+    if constexpr (cache_type::cut > 0)
+      return smaller(rows_at_once, cache_type::cut - position_ % cache_type::cut);
+    else
+      return rows_at_once;
   }
 
   constexpr void require_place(span<const token> tokens) const {
@@ -232,10 +243,25 @@ class basic_session {
                                       real* qkv, real* out) {
     normalise_heads<M>(c_, w, layer, rows.rows, qkv);
     rotate<M>(c_, layer, rows.rows, angles_, qkv, real(1));
+    if constexpr (turns)  // queries, keys and values alike
+      each_head(rows.rows, shape.heads + 2 * shape.kv_heads, qkv,
+                [](auto b, real* x) { rotation::forward(b, shape.head_dim, x); });
     const cached_keys<cache_type, typename M::backend_policy> keys{&cache_, layer, tile_scratch_};
     keys.store(rows, heads_of<M>, qkv);
     attention_forward(c_.backend, *c_.exec, heads_of_layer<M>(layer), rows, static_cast<const real*>(qkv), keys, out,
                       static_cast<real*>(nullptr), dropout_mask{}, c_.attention);
+    if constexpr (turns)
+      each_head(rows.rows, shape.heads, out, [](auto b, real* x) { rotation::backward(b, shape.head_dim, x); });
+  }
+
+  /// f(backend, head) for all heads of all rows, of `heads` heads each.
+  template <class F>
+  constexpr void each_head(std::size_t rows, std::size_t heads, real* x, F&& f) {
+    parallel_for(*c_.exec, rows, larger(1, 8192 / (heads * shape.head_dim)),
+                 [&](std::size_t first, std::size_t count, std::size_t) {
+                   for (std::size_t i = first * heads; i < (first + count) * heads; ++i)
+                     f(c_.backend, x + i * shape.head_dim);
+                 });
   }
 
   constexpr void compute_logits(std::size_t row) {

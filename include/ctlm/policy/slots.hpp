@@ -3,7 +3,7 @@
 //
 //   weights<F>      storage format of the matrices          default f32
 //   weights<F, keep<G, tensors::embedding>>   and of some    (model/selectors.hpp)
-//   kv_cache<F>     storage format of keys and values       default: the numbers that weights compute in
+//   kv_cache<P>     storage format of keys and values, recent<F>, rotated<P>   default: the numbers of arithmetic
 //   activation<A>   of the feed-forward layers              default: the spec's
 //   norm<N>         before each part of a block, and last    default: the spec's
 //   compute<C>      decoded or dynamic_int8                 default: dynamic_int8 for integer weights
@@ -20,6 +20,7 @@
 #include "../format/f64.hpp"
 #include "../format/mixed.hpp"
 #include "activation/activation.hpp"
+#include "cache/cache.hpp"
 #include "memory/memory.hpp"
 #include "norm/norm.hpp"
 
@@ -70,9 +71,10 @@ struct recomputed_layers {
 /// keep<G, ...> names are stored in format G.
 template <format F, class... Keeps>
 using weights = slot<slot_kind::weights, typename weight_format_of<F, Keeps...>::type>;
-/// Slot of a model: how keys and values are stored (default: the numbers that the weights compute in).
-template <format F>
-using kv_cache = slot<slot_kind::kv_cache, F>;
+/// Slot of a model: how keys and values are stored (default: the numbers that the weights compute in): in a format F,
+/// in recent<F>, which has the newest positions in a better one too, and rotated<P> in either.
+template <cache_policy P>
+using kv_cache = slot<slot_kind::kv_cache, P>;
 /// Slot of a model: the activation of its feed-forward layers (default: the spec's).
 template <activation_function A>
 using activation = slot<slot_kind::activation, A>;
