@@ -1,14 +1,16 @@
-// A budget instead of a format: which format each matrix gets, so that the model loses least within so many bytes: ./dev
-// budget builds and runs it.
+// A budget instead of a format: which format each matrix gets, so that the model loses least within so many bytes:
+// ./dev budget builds and runs it.
 //   budget BYTES [--calibrate IDS] [--most n]
-// BYTES is a number, or one with kB, MB, GB, KiB, MiB or GiB. What each matrix costs in each format is found by a text of
-// the model's own, or by the first 512 of the ids that --calibrate names. At most n different formats are used: 4.
+// BYTES is a number, with kB, MB, GB, KiB, MiB or GiB behind it if need be. What each matrix costs in each format is
+// found by a text of the model's own, or by the first 512 of the ids that --calibrate names. At most n different
+// formats are used: 4.
 #include <ctlm/ctlm.hpp>
 
 #include <example_model.hpp>  // made by ctlm_add_model
 
 #include "../program.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 
@@ -25,25 +27,26 @@ using formats = ctlm::default_candidates;
 constexpr const char* usage = "usage: budget BYTES [--calibrate IDS] [--most n]";
 constexpr std::size_t tokens = 512;
 
-/// The bytes that a text means.
+/// The bytes that a text means: 64000000, 64MB, 1.5MiB.
 std::size_t bytes_of(const std::string& text) {
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const std::string unit = text.substr(digits);
-  std::size_t factor = 0;
-  const std::pair<const char*, std::size_t> units[] = {
-      {"", 1},           {"B", 1},         {"kB", 1000},         {"MB", 1'000'000},
-      {"GB", 1'000'000'000}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+  const std::size_t end = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string number = text.substr(0, end), unit = text.substr(end);
+  const std::pair<const char*, double> units[] = {{"", 1},     {"B", 1},         {"kB", 1e3},      {"MB", 1e6},
+                                                  {"GB", 1e9}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+  double factor = 0;
   for (const auto& [name, value] : units)
     if (unit == name) factor = value;
-  if (digits == 0 || digits > 12 || factor == 0 || std::stoull(text.substr(0, digits)) > ~std::size_t{0} / factor)
-    fail("a budget is a number of bytes, such as 64000000, 64MB or 61MiB, not \"" + text + "\"");
-  return static_cast<std::size_t>(std::stoull(text.substr(0, digits))) * factor;
+  const bool is_number = end > 0 && end < 13 && number[0] != '.' && std::count(number.begin(), number.end(), '.') <= 1;
+  if (!is_number || factor == 0 || (factor == 1 && number.find('.') != number.npos))
+    fail("a budget is a number of bytes, such as 64000000, 64MB or 61.5MiB, not \"" + text + "\"");
+  return static_cast<std::size_t>(std::stod(number) * factor);
 }
 
 /// What each matrix costs in each format.
 std::vector<double> measure(const lm::weights& weights, exec& workers, std::vector<ctlm::token> text) {
   using work = ctlm::sensitivity<lm, formats>;
-  if (text.empty()) text = ctlm::own_text<lm>(weights, workers, std::max(work::least_tokens, std::min(tokens, lm::shape.context)), 1);
+  if (text.empty())
+    text = ctlm::own_text<lm>(weights, workers, std::max(work::least_tokens, std::min(tokens, lm::shape.context)), 1);
   const std::size_t room = std::max(work::least_tokens, std::min(tokens, text.size()));
   ctlm::heap_arena memory(work::bytes_needed(room));
   work s(memory, workers, room);
@@ -92,8 +95,8 @@ int main(int argc, char** argv) try {
   if (!plan) fail(budget.c_str(), plan.error());
   std::printf("%s%zu bytes of %zu, %.2f bits per weight\n\nin C++:\nctlm::weights<%s>\n\nin a shell:\n'%s'\n",
               plan->table().c_str(), plan->weight_bytes, bytes,
-              8.0 * static_cast<double>(plan->weight_bytes) / static_cast<double>(lm::parameters), plan->spelt().c_str(),
-              plan->option().c_str());
+              8.0 * static_cast<double>(plan->weight_bytes) / static_cast<double>(lm::parameters),
+              plan->spelt().c_str(), plan->option().c_str());
 } catch (const std::exception& e) {  // no memory, a text that is too short
   fail(e.what());
 }

@@ -86,8 +86,8 @@
 
 #include "policy/threads/pool.hpp"
 
-#include "quantise/own_text.hpp"
 #include "quantise/candidates.hpp"
+#include "quantise/own_text.hpp"
 #include "quantise/quantiser.hpp"
 #include "quantise/sensitivity.hpp"
 

@@ -1,9 +1,10 @@
-// A plan's type, as it is printed, is pasted here: it compiles, has the bytes that the plan says, and stores every matrix
-// as planned.
+// A plan's type, as it is printed, is pasted here: it compiles, has the bytes that the plan says, and stores every
+// matrix as planned.
 #include "catch.hpp"
 
 #include "model/models.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -88,7 +89,23 @@ TEST_CASE("the type of a plan compiles, and is the plan", "[app][budget]") {
   REQUIRE(plan);
   INFO(plan->spelt());
   INFO(plan->table());
-  check_type<causal_lm<five, weights<PASTED>>>(*plan);
+  check_type<causal_lm<
+      five,
+      ctlm::weights<ctlm::int4<64, ctlm::asymmetric>,
+                    ctlm::keep<ctlm::int2<32, ctlm::asymmetric>,
+                               ctlm::tensors::both<ctlm::tensors::out, ctlm::tensors::layers<2>>, ctlm::tensors::up>,
+                    ctlm::keep<ctlm::int4<64, ctlm::asymmetric>,
+                               ctlm::tensors::both<ctlm::tensors::out, ctlm::tensors::layers<4>>>,
+                    ctlm::keep<ctlm::int8<32>, ctlm::tensors::embedding,
+                               ctlm::tensors::both<ctlm::tensors::down, ctlm::tensors::layers<0, 4>>>,
+                    ctlm::keep<ctlm::int8<32>, ctlm::tensors::out>>>>(*plan);
+  CHECK(
+      plan->option() ==
+      "int4<64, asymmetric>, keep<int2<32, asymmetric>, tensors::both<tensors::out, tensors::layers<2>>, tensors::up>, "
+      "keep<int4<64, asymmetric>, tensors::both<tensors::out, tensors::layers<4>>>, keep<int8<32>, tensors::embedding, "
+      "tensors::both<tensors::down, tensors::layers<0, 4>>>, keep<int8<32>, tensors::out>");
+  CHECK(plan->table().find("down       int8<32>                        13056     0.02400  0, 4\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("one format for all is spelt as one", "[app][budget]") {
@@ -118,8 +135,8 @@ TEST_CASE("a plan keeps its budget, and more bytes are never worse", "[app][budg
 }
 
 TEST_CASE("no more formats than asked for, and none where there is no room", "[app][budget]") {
-  const auto two = plan_formats<full, some>(random_costs(3), 90'000, 2);
-  const auto three = plan_formats<full, some>(random_costs(3), 90'000, 3);
+  const auto two = plan_formats<full, some>(random_costs(3), 100'000, 2);
+  const auto three = plan_formats<full, some>(random_costs(3), 100'000, 3);
   REQUIRE(two);
   std::vector<bool> used(some::size);
   for (const auto& l : two->lines) used[l.format] = true;

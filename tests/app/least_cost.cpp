@@ -99,8 +99,7 @@ TEST_CASE("a larger allowance never costs more, where bytes have to be rounded, 
     CHECK(again->of == found->of);
   }
   double cheapest = 0;
-  for (std::size_t i = 0; i < t.items; ++i)
-    cheapest += *std::min_element(&t.costs[i * 5], &t.costs[i * 5] + 5);
+  for (std::size_t i = 0; i < t.items; ++i) cheapest += *std::min_element(&t.costs[i * 5], &t.costs[i * 5] + 5);
   CHECK(before == Approx(cheapest));
 }
 
@@ -111,9 +110,9 @@ TEST_CASE("what is impossible is refused with numbers", "[app][budget]") {
   CHECK(least_cost(t, 599, 1)->of == std::vector<std::uint8_t>{0, 0});
   CHECK(least_cost(t, 600, 1)->of == std::vector<std::uint8_t>{1, 1});
   const auto words = [](const auto& r) { return std::string(explain(r.error()).text); };
-  CHECK(words(least_cost(t, 399, 2)) == "ctlm: the weights need at least 400 bytes in these formats, and 399 are allowed");
+  CHECK(words(least_cost(t, 399, 2)) ==
+        "ctlm: the weights need at least 400 bytes in these formats, and 399 are allowed");
   CHECK(words(least_cost({1, 0, {}, {}}, 399, 2)) == "ctlm: formats are chosen from 1 to 255, not from 0");
-  CHECK(words(least_cost({1, 1, {-1}, {1}}, 399, 2)) ==
-        "ctlm: what format 0 of matrix 0 costs is no finite number");
+  CHECK(words(least_cost({1, 1, {-1}, {1}}, 399, 2)) == "ctlm: what format 0 of matrix 0 costs is no finite number");
   CHECK(words(least_cost(t, 399, 0)) == "ctlm: a choice has at least one format, not 0");
 }

@@ -1,5 +1,5 @@
-// What a matrix costs in few bits: against the divergence that sessions of such models show, token by token; the same for
-// any number of threads, within the bytes that were promised.
+// What a matrix costs in few bits: against the divergence that sessions of such models show, token by token; the same
+// for any number of threads, within the bytes that were promised.
 #include "catch.hpp"
 
 #include "heap.hpp"

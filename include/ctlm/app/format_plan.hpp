@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: a budget instead of a format: which format each matrix gets, so that the model loses least within so many bytes,
-// and the type that says so.
+// ctlm: a budget instead of a format: which format each matrix gets, so that the model loses least within so many
+// bytes, and the type that says so.
 #pragma once
 
 #include "../io/format_spelling.hpp"
@@ -21,13 +21,13 @@ struct format_plan {
     std::vector<std::size_t> layers;  ///< which; empty for a matrix that the model has once
     std::size_t format = 0;           ///< its place in `names`
     std::size_t bytes = 0;            ///< of memory, padding included
-    double cost = 0;                  ///< what they add to the loss, by estimate
+    double cost = 0;                  ///< by estimate, in nats a token
   };
   std::vector<std::string> names;  ///< of the candidates, as C++ spells them
   std::vector<line> lines;         ///< in the order of the tensors, then of the candidates
   std::size_t vector_bytes = 0;    ///< of gains, biases and routers
   std::size_t weight_bytes = 0;    ///< of everything: exactly weight_bytes of the type
-  double cost = 0;                 ///< what all of them add to the loss, by estimate, in nats a token
+  double cost = 0;                 ///< of everything, by estimate: how far predictions are from the exact ones
 
   /// What stands in weights<...>: `ctlm::int4<64, ctlm::asymmetric>, ctlm::keep<...>`.
   std::string spelt() const;
@@ -43,13 +43,20 @@ namespace plan_detail {
 inline const char* selector_of(tensor_id id) {
   const auto last = [](const char* name) { return name + sizeof("ctlm::tensors::") - 1; };
   switch (id) {
-    case tensor_id::token_embedding: return last(tensors::embedding::name);
-    case tensor_id::position_embedding: return last(tensors::positions::name);
-    case tensor_id::head_weight: return last(tensors::head::name);
-    case tensor_id::qkv_weight: return last(tensors::qkv::name);
-    case tensor_id::out_weight: return last(tensors::out::name);
-    case tensor_id::up_weight: return last(tensors::up::name);
-    default: return last(tensors::down::name);
+    case tensor_id::token_embedding:
+      return last(tensors::embedding::name);
+    case tensor_id::position_embedding:
+      return last(tensors::positions::name);
+    case tensor_id::head_weight:
+      return last(tensors::head::name);
+    case tensor_id::qkv_weight:
+      return last(tensors::qkv::name);
+    case tensor_id::out_weight:
+      return last(tensors::out::name);
+    case tensor_id::up_weight:
+      return last(tensors::up::name);
+    default:
+      return last(tensors::down::name);
   }
 }
 
@@ -136,7 +143,7 @@ inline std::string format_plan::option() const { return plan_detail::without_nam
 inline std::string format_plan::table() const {
   std::string text;
   char row[160];
-  std::snprintf(row, sizeof row, "%-10s %-24s %12s %11s  %s\n", "matrices", "format", "bytes", "added loss", "layers");
+  std::snprintf(row, sizeof row, "%-10s %-24s %12s %11s  %s\n", "matrices", "format", "bytes", "divergence", "layers");
   text += row;
   for (const line& l : lines) {
     std::snprintf(row, sizeof row, "%-10s %-24s %12zu %11.5f", l.tensor,
@@ -152,15 +159,16 @@ inline std::string format_plan::table() const {
 /// different ones, so that the sum of costs [matrices][candidates] is least (sensitivity::costs() has them). More bytes
 /// never lead to a larger sum. The same arguments lead to the same plan.
 ///
-/// Errors: invalid_argument for fewer bytes than the weights need in the smallest candidate, with both numbers, for costs
-/// of another number, or with some that are negative or not finite.
+/// Errors: invalid_argument for fewer bytes than the weights need in the smallest candidate, with both numbers, for
+/// costs of another number, or with some that are negative or not finite.
 template <class M, class Candidates = default_candidates>
 result<format_plan> plan_formats(span<const double> costs, std::size_t bytes, std::size_t most_formats = 4) {
   using list = matrices_of<typename M::shape_type>;
   constexpr std::size_t formats = Candidates::size;
   if (costs.size() != list::count * formats)
-    return failure{errc::invalid_argument, "ctlm: a plan needs {needed} costs, one for each matrix and format, not {had}",
-                   0, list::count * formats, costs.size()};
+    return failure{errc::invalid_argument,
+                   "ctlm: a plan needs {needed} costs, one for each matrix and format, not {had}", 0,
+                   list::count * formats, costs.size()};
   cost_table table{list::count, formats, {costs.begin(), costs.end()}, {}};
   format_plan plan;
   for (const tensor_info& t : list::tensors)

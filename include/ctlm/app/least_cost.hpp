@@ -4,8 +4,8 @@
 //
 // The bytes beyond the least are counted in steps: their greatest common divisor where that makes few steps, as it does
 // for a model whose layers are alike, and then the choice is the best there is. Otherwise bytes are rounded up to steps
-// whose size does not depend on what is allowed. So a larger allowance never leads to a larger cost, and no allowance is
-// ever exceeded.
+// whose size does not depend on what is allowed. So a larger allowance never leads to a larger cost, and no allowance
+// is ever exceeded.
 #pragma once
 
 #include "../core/result.hpp"
@@ -56,8 +56,7 @@ class search {
     for (std::size_t i = 0; i < table.items; ++i) {
       const std::size_t* const row = &table.bytes[i * table.formats];
       const std::size_t smallest = *std::min_element(row, row + table.formats);
-      for (std::size_t f = 0; f < table.formats; ++f)
-        extra_[i * table.formats + f] = ceil_div(row[f] - smallest, step);
+      for (std::size_t f = 0; f < table.formats; ++f) extra_[i * table.formats + f] = ceil_div(row[f] - smallest, step);
     }
   }
 
@@ -174,7 +173,8 @@ inline result<chosen_formats> least_cost(const cost_table& table, std::size_t al
     best_set = set;
   } while (next_set(set, table.formats));
   if (smallest.bytes > allowed)
-    return failure{errc::invalid_argument, "ctlm: the weights need at least {needed} bytes in these formats, and {had} are allowed", 0,
+    return failure{errc::invalid_argument,
+                   "ctlm: the weights need at least {needed} bytes in these formats, and {had} are allowed", 0,
                    smallest.bytes, allowed};
   if (!best_set.empty()) chosen = steps.choice(best_set);
   // Steps may be too coarse for a choice that fits to the byte: one format for all is always looked at.

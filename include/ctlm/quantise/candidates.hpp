@@ -16,6 +16,7 @@ struct candidates {
   static_assert((std::same_as<typename Fs::compute, float> && ...),
                 "ctlm: candidates<...> are formats that compute in float: not f64");
   static constexpr std::size_t size = sizeof...(Fs);  ///< how many
+
   /// f.operator()<F>(number) for each of them.
   template <class Visit>
   static constexpr void for_each(Visit&& f) {

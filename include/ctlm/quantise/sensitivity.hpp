@@ -64,8 +64,8 @@ class sensitivity {
     return measure([&](auto& a) { sensitivity().place(a, tokens); });
   }
 
-  /// Costs [matrices][candidates], in nats a token. `text` is what the model reads: whole sequences of its beginning, as
-  /// far as there is room; none: tokens are drawn, by `seed`. `progress(matrix, matrices)` is called before each and
+  /// Costs [matrices][candidates], in nats a token. `text` is what the model reads: whole sequences of its beginning,
+  /// as far as there is room; none: tokens are drawn, by `seed`. `progress(matrix, matrices)` is called before each and
   /// after the last. Raises errc::invalid_argument for tokens outside the vocabulary, and a text shorter than one
   /// sequence; errc::invalid_argument where predictions are not finite.
   template <class From, class Progress>
@@ -218,7 +218,8 @@ class sensitivity {
     double total = 0;
     const std::size_t rows = reader_.stream().size() / shape.d_model;
     for (std::size_t r = 0; r < rows; ++r) total += divergences_[r];
-    check(math::isfinite(total), failure{errc::invalid_argument, "ctlm: the model computes numbers that are not finite"});
+    check(math::isfinite(total),
+          failure{errc::invalid_argument, "ctlm: the model computes numbers that are not finite"});
     return total > 0 ? total / static_cast<double>(rows) : 0;
   }
 
@@ -254,8 +255,7 @@ class sensitivity {
   constexpr void round(const View& from, const real* importance) {
     const std::size_t n = from.cols, count = ceil_div(from.rows, stripe_rows);
     parallel_for(*exec_.get(), from.rows, stripe_rows, [&](std::size_t first, std::size_t rows, std::size_t worker) {
-      for (std::size_t r = 0; r < rows; ++r)
-        View::format::decode(from, first + r, 0, n, exact_[worker] + r * n);
+      for (std::size_t r = 0; r < rows; ++r) View::format::decode(from, first + r, 0, n, exact_[worker] + r * n);
       stripes::for_each([&]<class F>() {
         constexpr std::size_t number = formats::template index_of<F>();
         auto view = stripes_[worker].template of<F>();
@@ -305,8 +305,8 @@ class sensitivity {
   input_statistics<real> inputs_[4]{};
   real* rounded_ = nullptr;  // [rows][cols] of the matrix that is looked at, as the probe stores it
   stripes stripes_[workers]{};
-  real* exact_[workers]{};   // [stripe_rows][widest]
-  real* image_[workers]{};   // [widest]
+  real* exact_[workers]{};    // [stripe_rows][widest]
+  real* image_[workers]{};    // [widest]
   double* errors_ = nullptr;  // [formats][most_stripes]
   double error_of_[formats::size]{};
   real* expected_ = nullptr;  // [tokens][vocab] logits of the exact model
