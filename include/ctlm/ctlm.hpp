@@ -91,8 +91,10 @@
 
 #include "policy/threads/pool.hpp"
 
+#include "quantise/candidates.hpp"
 #include "quantise/own_text.hpp"
 #include "quantise/quantiser.hpp"
+#include "quantise/sensitivity.hpp"
 
 #include "io/buffered_reader.hpp"
 #include "io/checkpoint.hpp"
@@ -134,6 +136,8 @@
 #include "text/tokenizer.hpp"
 
 #include "app/data.hpp"
+#include "app/format_plan.hpp"
+#include "app/least_cost.hpp"
 #include "app/loaded_model.hpp"
 #include "app/loss_curve.hpp"
 #include "app/monitor.hpp"

@@ -92,6 +92,17 @@ class layer_reader {
     });
   }
 
+  /// What flows from layer to layer, of all tokens that are read: [tokens][d_model]. May be written.
+  constexpr span<real> stream() const { return {x_, count_ * d}; }
+
+  /// Logits [n][vocab] of rows [n][d_model] that the head sees, n <= Sequence.
+  template <class W>
+  constexpr void logits(const W& weights, std::size_t n, const real* rows, real* out) {
+    linear(c_.backend, *c_.exec, n, rows, weights.head(), linear_terms<real>{}, out, c_.linear);
+    if constexpr (shape.logit_cap > 0)
+      cap_logits(c_.backend, *c_.exec, n * shape.vocab, static_cast<real>(shape.logit_cap), out);
+  }
+
   /// f(rows) for what the head sees of each sequence: [Sequence][d_model].
   template <class W, class F>
   constexpr void for_each_final_row(const W& weights, F&& f) {

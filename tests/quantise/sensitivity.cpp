@@ -1,0 +1,159 @@
+// What a matrix costs in few bits: against the divergence that sessions of such models show, token by token; the same
+// for any number of threads, within the bytes that were promised.
+#include "catch.hpp"
+
+#include "heap.hpp"
+#include "model/models.hpp"
+#include "worse.hpp"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+using namespace ctlm;
+using namespace models;
+
+namespace {
+
+struct own_head {
+  static constexpr gpt2_config config{
+      .vocab = 61, .d_model = 24, .layers = 2, .heads = 3, .context = 40, .tie_embeddings = false};
+};
+struct capped_gemma {  // scaled embeddings, windows, capped logits
+  static constexpr gemma2_config config{.vocab = 61,
+                                        .d_model = 24,
+                                        .layers = 2,
+                                        .heads = 4,
+                                        .kv_heads = 2,
+                                        .head_dim = 8,
+                                        .d_ff = 44,
+                                        .context = 40,
+                                        .window = 8};
+};
+
+using probe = int4<16, asymmetric>;
+using some = candidates<int2<16, asymmetric>, int8<16>, probe>;
+constexpr std::size_t sequence = 40;
+
+/// The mean divergence between the predictions of two sessions, in double.
+template <class A, class B>
+double divergence_of(A& a, B& b, const std::vector<token>& text) {
+  double total = 0;
+  for (std::size_t first = 0; first < text.size(); first += sequence) {
+    std::vector<std::vector<double>> expected;
+    const span<const token> part(text.data() + first, sequence);
+    const auto logs = [](auto logits) {
+      double sum = 0;
+      for (const float x : logits) sum += std::exp(static_cast<double>(x));
+      std::vector<double> p;
+      for (const float x : logits) p.push_back(static_cast<double>(x) - std::log(sum));
+      return p;
+    };
+    a.reset();
+    b.reset();
+    a.score(part, [&](std::size_t, auto logits) { expected.push_back(logs(logits)); });
+    b.score(part, [&](std::size_t i, auto logits) {
+      const auto found = logs(logits);
+      for (std::size_t v = 0; v < found.size(); ++v) total += std::exp(expected[i][v]) * (expected[i][v] - found[v]);
+    });
+  }
+  return total / static_cast<double>(text.size());
+}
+
+/// What a session says of a model with one matrix in format F.
+template <class Full, class F, class Where>
+double measured(const running<Full>& exact, typename Full::session& session, const std::vector<token>& text) {
+  using small = causal_lm<typename Full::tag, weights<f32, keep<F, Where>>, compute<decoded>>;
+  using work = quantiser<Full, small, sequence>;
+  running<small> rounded;
+  const quantiser_room room{.method = rounding::weighted, .tokens = text.size()};
+  heap_arena memory(work::bytes_needed(room));
+  work(memory, room).run(exact.weights, rounded.weights, {.text = text});
+  return divergence_of(session, rounded.session, text);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a matrix costs what a session with it shows", "[quantise][budget]", tiny_llama, own_head,
+                   capped_gemma) {
+  using full = causal_lm<TestType>;
+  using work = sensitivity<full, some, probe, sequence>;
+  using list = matrices_of<typename full::shape_type>;
+  running<full> exact;
+  randomise<full>(exact.weights, 0.1);
+  const auto text = random_tokens(80, 61, 7);
+  heap_arena memory(work::bytes_needed(80));
+  work s(memory, 80);
+  CHECK(memory.remaining() == 0);
+  const auto costs = s.run(exact.weights, text);
+  REQUIRE(costs.size() == list::count * some::size);
+
+  const auto check_matrix = [&]<class Where>(Where, matrix_place m) {
+    const double* const found = costs.data() + list::number_of(m) * some::size;
+    CHECK(found[2] == Approx(measured<full, probe, Where>(exact, exact.session, text)).epsilon(0.003));
+    const double in_two = measured<full, int2<16, asymmetric>, Where>(exact, exact.session, text);
+    const double in_eight = measured<full, int8<16>, Where>(exact, exact.session, text);
+    for (const double ratio : {found[0] / in_two, found[1] / in_eight}) {  // an estimate
+      CHECK(ratio > 0.5);
+      CHECK(ratio < 2);
+    }
+    CHECK(in_two > 10 * in_eight);
+  };
+  using namespace tensors;
+  check_matrix(both<qkv, layers<0>>{}, {tensor_id::qkv_weight, 0});
+  check_matrix(both<out, layers<1>>{}, {tensor_id::out_weight, 1});
+  check_matrix(both<up, layers<1>>{}, {tensor_id::up_weight, 1});
+  check_matrix(both<down, layers<0>>{}, {tensor_id::down_weight, 0});
+  check_matrix(embedding{}, {tensor_id::token_embedding});
+  if constexpr (!full::shape.tie_embeddings) check_matrix(tensors::head{}, {tensor_id::head_weight});
+  if constexpr (full::shape.position == position_kind::learned)
+    check_matrix(tensors::positions{}, {tensor_id::position_embedding});
+}
+
+TEST_CASE("costs are the same with any number of threads, and each time", "[quantise][budget][threads]") {
+  using full = causal_lm<tiny_llama, threads<pool<3>>>;
+  using work = sensitivity<full, some, probe, sequence>;
+  heap_arena weight_memory(full::weight_bytes);
+  full::weights exact(weight_memory);
+  randomise<full>(exact, 0.2);
+  const auto costs = [&](std::size_t workers, std::uint64_t seed) {
+    pool<3> exec(workers);
+    heap_arena memory(work::bytes_needed());
+    work s(memory, exec);
+    std::size_t calls = 0;
+    s.run(exact, {}, seed, [&](std::size_t matrix, std::size_t matrices) {
+      CHECK(matrix == calls++);
+      CHECK(matrices == matrices_of<full::shape_type>::count);
+    });
+    const auto found = s.run(exact, {}, seed);
+    return std::vector<double>(found.begin(), found.end());
+  };
+  const auto expected = costs(1, 5);
+  CHECK(expected != costs(1, 6));
+  for (const std::size_t workers : {1, 2, 3}) CHECK(expected == costs(workers, 5));
+}
+
+TEST_CASE("a matrix that loses nothing costs nothing, and what is impossible is refused", "[quantise][budget]") {
+  using full = causal_lm<tiny_llama>;
+  using work = sensitivity<full, some, probe, sequence>;
+  running<full> exact;
+  randomise<full>(exact.weights, 0.2);
+  const auto down = exact.weights.matrix_of(tensor_id::down_weight, 1);
+  for (std::size_t i = 0; i < down.rows * down.cols; ++i) down.data[i] = 0;
+  heap_arena memory(work::bytes_needed());
+  work s(memory);
+  const auto costs = s.run(exact.weights, {});
+  const std::size_t at = matrices_of<full::shape_type>::number_of({tensor_id::down_weight, 1}) * some::size;
+  for (std::size_t f = 0; f < some::size; ++f) CHECK(costs[at + f] == 0);
+
+  const auto text = random_tokens(39, 61);
+  CHECK_THROWS_WITH(s.run(exact.weights, text), Catch::Contains("40 tokens, and the text has 39"));
+  auto wrong = random_tokens(40, 61);
+  wrong[3] = 61;
+  CHECK_THROWS_WITH(s.run(exact.weights, wrong), Catch::Contains("token 61 is outside the vocabulary of 61"));
+  heap_arena little(work::bytes_needed() - 64);
+  CHECK_THROWS_WITH(work(little), Catch::Contains("too small for the sensitivities"));
+  CHECK_THROWS_WITH(work(memory, 39), Catch::Contains("sequences of 40 tokens, and there is to be room for 39"));
+  down.data[0] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH(s.run(exact.weights, {}), Catch::Contains("not finite"));
+}
