@@ -232,12 +232,15 @@ int main(int argc, char** argv) try {
   b.calibrated<int4<32, asymmetric>>("int4<32, asymmetric>", rounding::weighted);
   b.calibrated<int4<32, asymmetric>>("int4<32, asymmetric>, GPTQ", rounding::gptq);
   b.calibrated<int4<64, asymmetric>>("int4<64, asymmetric>, GPTQ", rounding::gptq);
-  b.calibrated<weights<int4<64, asymmetric>, keep<int8<32>, tensors::embedding>>::type>("same, embedding in int8<32>",
-                                                                                        rounding::gptq);
-  b.plain<int3<32, asymmetric>>("int3<32, asymmetric>, plain");
-  b.calibrated<int3<32, asymmetric>>("int3<32, asymmetric>", rounding::weighted);
+  b.plain<int4<32, compact>>("int4<32, compact>, plain");
+  b.calibrated<int4<32, compact>>("int4<32, compact>", rounding::weighted);
+  b.calibrated<int4<32, compact>>("int4<32, compact>, GPTQ", rounding::gptq);
+  b.calibrated<weights<int4<32, compact>, keep<int8<32>, tensors::embedding>>::type>("same, embedding in int8<32>",
+                                                                                     rounding::gptq);
   b.calibrated<int3<32, asymmetric>>("int3<32, asymmetric>, GPTQ", rounding::gptq);
-  b.calibrated<int2<32, asymmetric>>("int2<32, asymmetric>, GPTQ", rounding::gptq);
+  b.calibrated<int3<32, compact>>("int3<32, compact>, GPTQ", rounding::gptq);
+  b.calibrated<int2<16, compact>>("int2<16, compact>, GPTQ", rounding::gptq);
+  b.calibrated<int2<32, compact>>("int2<32, compact>, GPTQ", rounding::gptq);
   if (!a.picture.empty())
     if (const auto written = replace_file(a.picture.c_str(), examples::picture(b.rows)); !written)
       fail(a.picture.c_str(), written.error());

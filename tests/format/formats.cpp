@@ -88,8 +88,7 @@ TEMPLATE_TEST_CASE("integer formats read back what was written, within their ste
                    (ctlm::int5<32, ctlm::asymmetric>), ctlm::int5<7>, ctlm::int6<32>,
                    (ctlm::int6<20, ctlm::asymmetric>), ctlm::int6<ctlm::per_channel>, ctlm::ternary<>,
                    (ctlm::int4<32, ctlm::compact>), (ctlm::int2<16, ctlm::compact>), (ctlm::int3<7, ctlm::compact>),
-                   (ctlm::int6<ctlm::per_channel, ctlm::compact>),
-                   ctlm::ternary<32>, ctlm::ternary<5>) {
+                   (ctlm::int6<ctlm::per_channel, ctlm::compact>), ctlm::ternary<32>, ctlm::ternary<5>) {
   // Noise of a uniform quantiser on a normal variable, from the literature (Max 1960: 3 levels 0.1902, 4 levels 0.1188,
   // 8 levels 0.0374, 16 levels 0.0115, 32 levels 0.0035, 64 levels 0.0010), with room for short rows; and because
   // scales are chosen by errors weighted with the square of the number (fit.hpp): then plain errors, which are measured

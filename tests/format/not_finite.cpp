@@ -86,9 +86,9 @@ struct tag {
 }  // namespace
 
 TEMPLATE_TEST_CASE("a NaN or an infinity makes its group NaN, and no other", "[format]", int8<>, int8<32>,
-                   (int8<20, asymmetric>), int4<32>, (int4<32, asymmetric>), (int4<32, compact>), int4<7>, int2<32>, (int2<32, asymmetric>),
-                   int2<per_channel>, int3<32>, (int3<32, asymmetric>), int3<7>, int5<32>, (int5<20, asymmetric>),
-                   int6<32>, (int6<32, asymmetric>), ternary<>, ternary<32>) {
+                   (int8<20, asymmetric>), int4<32>, (int4<32, asymmetric>), (int4<32, compact>), int4<7>, int2<32>,
+                   (int2<32, asymmetric>), int2<per_channel>, int3<32>, (int3<32, asymmetric>), int3<7>, int5<32>,
+                   (int5<20, asymmetric>), int6<32>, (int6<32, asymmetric>), ternary<>, ternary<32>) {
   check_groups<TestType>();
   check_groups<interleaved<TestType>>();
 }

@@ -60,8 +60,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<float> row;
   while (in.left() > 0 && row.size() < 100) row.push_back(in.number<float>());
   if (row.empty()) return 0;
-  check_formats<int8<>, int8<32>, int8<32, asymmetric>, int4<32>, int4<7, asymmetric>, int4<32, compact>, int4<per_channel>, int2<32>,
-                int2<5, asymmetric>, int3<32>, int3<5, asymmetric>, int5<32, asymmetric>, int6<7>, ternary<>>(row);
+  check_formats<int8<>, int8<32>, int8<32, asymmetric>, int4<32>, int4<7, asymmetric>, int4<32, compact>,
+                int4<per_channel>, int2<32>, int2<5, asymmetric>, int3<32>, int3<5, asymmetric>, int5<32, asymmetric>,
+                int6<7>, ternary<>>(row);
   return 0;
 }
 

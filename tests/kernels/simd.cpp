@@ -170,13 +170,15 @@ TEMPLATE_TEST_CASE("rows of integers decode to the same bits", "[kernels]", ctlm
 TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weights", "[kernels]", ctlm::int8<>,
                    ctlm::int8<32>, (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
                    (ctlm::int4<32, ctlm::asymmetric>), ctlm::int4<64>, ctlm::int8<128>,
-                   (ctlm::int4<192, ctlm::asymmetric>), (ctlm::int4<32, ctlm::compact>), (ctlm::int2<64, ctlm::compact>),
-                   (ctlm::int3<32, ctlm::compact>), (ctlm::int6<320, ctlm::compact>), (ctlm::int5<ctlm::per_channel, ctlm::compact>), (ctlm::int4<12, ctlm::compact>), ctlm::int4<ctlm::per_channel>, ctlm::int4<12>, ctlm::int2<32>,
-                   (ctlm::int2<32, ctlm::asymmetric>), ctlm::int2<ctlm::per_channel>, ctlm::int2<9>, ctlm::int3<32>,
-                   (ctlm::int3<64, ctlm::asymmetric>), ctlm::int3<7>, ctlm::int3<ctlm::per_channel>, ctlm::int5<32>,
-                   (ctlm::int5<32, ctlm::asymmetric>), ctlm::int5<12>, ctlm::int5<ctlm::per_channel>, ctlm::int6<32>,
-                   (ctlm::int6<128, ctlm::asymmetric>), ctlm::int6<20>, ctlm::int6<ctlm::per_channel>, ctlm::ternary<>,
-                   ctlm::ternary<32>, ctlm::ternary<9>) {
+                   (ctlm::int4<192, ctlm::asymmetric>), (ctlm::int4<32, ctlm::compact>),
+                   (ctlm::int2<64, ctlm::compact>), (ctlm::int3<32, ctlm::compact>), (ctlm::int6<320, ctlm::compact>),
+                   (ctlm::int5<ctlm::per_channel, ctlm::compact>), (ctlm::int4<12, ctlm::compact>),
+                   ctlm::int4<ctlm::per_channel>, ctlm::int4<12>, ctlm::int2<32>, (ctlm::int2<32, ctlm::asymmetric>),
+                   ctlm::int2<ctlm::per_channel>, ctlm::int2<9>, ctlm::int3<32>, (ctlm::int3<64, ctlm::asymmetric>),
+                   ctlm::int3<7>, ctlm::int3<ctlm::per_channel>, ctlm::int5<32>, (ctlm::int5<32, ctlm::asymmetric>),
+                   ctlm::int5<12>, ctlm::int5<ctlm::per_channel>, ctlm::int6<32>, (ctlm::int6<128, ctlm::asymmetric>),
+                   ctlm::int6<20>, ctlm::int6<ctlm::per_channel>, ctlm::ternary<>, ctlm::ternary<32>,
+                   ctlm::ternary<9>) {
   using F = ctlm::interleaved<TestType>;
   constexpr std::size_t rows = 21, m = 15;  // ragged; every width of a kernel's tile
   for (std::size_t n : {1, 5, 31, 32, 33, 64, 65, 96, 172, 300}) {

@@ -3,7 +3,10 @@
 #pragma once
 
 #include "../format/int2.hpp"
+#include "../format/int3.hpp"
 #include "../format/int4.hpp"
+#include "../format/int5.hpp"
+#include "../format/int6.hpp"
 #include "../format/int8.hpp"
 #include "../model/weights.hpp"
 
@@ -26,8 +29,8 @@ struct candidates {
 };
 
 /// Formats that a budget is spent on where the user names no others.
-using default_candidates =
-    candidates<int2<32, asymmetric>, int4<128, asymmetric>, int4<64, asymmetric>, int4<32, asymmetric>, int8<32>>;
+using default_candidates = candidates<int2<32, compact>, int3<32, compact>, int4<64, compact>, int4<32, compact>,
+                                      int5<32, compact>, int6<32, compact>, int8<32>>;
 
 /// A matrix of a model: that of one layer, or one that the model has once.
 struct matrix_place {
