@@ -127,6 +127,7 @@
 #include "text/merge_pairs.hpp"
 #include "text/read_hf_tokenizer.hpp"
 #include "text/save_hf_tokenizer.hpp"
+#include "text/text_stream.hpp"
 #include "text/to_gguf.hpp"
 #include "text/tokenizer.hpp"
 #include "text/utf8_repair.hpp"
