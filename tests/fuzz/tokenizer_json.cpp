@@ -1,5 +1,5 @@
-// A tokenizer.json of any bytes is refused in words, or is a tokenizer whose tokens exist, and whose text comes out the same
-// at once and token by token.
+// A tokenizer.json of any bytes is refused in words, or is a tokenizer whose tokens exist, and whose text comes out the
+// same at once and token by token.
 #include "fuzz.hpp"
 
 using namespace ctlm;
