@@ -128,12 +128,16 @@
 
 #include "text/bpe.hpp"
 #include "text/byte_letters.hpp"
+#include "text/gpt2_files.hpp"
+#include "text/hf_tokenizer.hpp"
 #include "text/llama2c_tokenizer.hpp"
 #include "text/merge_pairs.hpp"
 #include "text/read_hf_tokenizer.hpp"
 #include "text/save_hf_tokenizer.hpp"
+#include "text/text_stream.hpp"
 #include "text/to_gguf.hpp"
 #include "text/tokenizer.hpp"
+#include "text/utf8_repair.hpp"
 
 #include "app/data.hpp"
 #include "app/format_plan.hpp"

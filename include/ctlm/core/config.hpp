@@ -7,6 +7,8 @@
 //   CTLM_XSIMD          the `native` backend uses xsimd (the CMake target ctlm::ctlm sets it)
 //   CTLM_USER_FATAL     the user supplies the definition of ctlm::fatal
 //   CTLM_ALLOW_FAST_MATH   compile under -ffast-math, at the price that the error below names
+//   CTLM_PCRE2          tokenizers may have any pattern: the program links -lpcre2-8 (ctlm::ctlm sees to both)
+//   CTLM_UTF8PROC       tokenizers have every normal form of Unicode: the program links -lutf8proc (likewise)
 //   CTLM_USER_FILES     the user supplies the definitions of ctlm::system_calls (io/system.hpp)
 #pragma once
 
@@ -25,6 +27,12 @@
 #endif
 #ifndef CTLM_XSIMD
 #define CTLM_XSIMD 0
+#endif
+#ifndef CTLM_PCRE2
+#define CTLM_PCRE2 0
+#endif
+#ifndef CTLM_UTF8PROC
+#define CTLM_UTF8PROC 0
 #endif
 #ifndef CTLM_USER_FATAL
 #define CTLM_USER_FATAL 0
@@ -161,15 +169,25 @@
 #define CTLM_ABI_MATH i
 #endif
 
-#define CTLM_ABI_PASTE(major, minor, isa, units, simd, host, math) \
-  v##major##_##minor##_##isa##_##units##_##simd##host##math
-#define CTLM_ABI_EXPAND(major, minor, isa, units, simd, host, math) \
-  CTLM_ABI_PASTE(major, minor, isa, units, simd, host, math)
+#if CTLM_PCRE2 && CTLM_UTF8PROC
+#define CTLM_ABI_TEXT pu
+#elif CTLM_PCRE2
+#define CTLM_ABI_TEXT p
+#elif CTLM_UTF8PROC
+#define CTLM_ABI_TEXT u
+#else
+#define CTLM_ABI_TEXT
+#endif
+
+#define CTLM_ABI_PASTE(major, minor, isa, units, simd, host, math, text) \
+  v##major##_##minor##_##isa##_##units##_##simd##host##math##text
+#define CTLM_ABI_EXPAND(major, minor, isa, units, simd, host, math, text) \
+  CTLM_ABI_PASTE(major, minor, isa, units, simd, host, math, text)
 
 /// Name of the inline namespace around everything in ctlm.
 #define CTLM_ABI                                                                                                      \
   CTLM_ABI_EXPAND(CTLM_VERSION_MAJOR, CTLM_VERSION_MINOR, CTLM_ABI_ISA, CTLM_ABI_UNITS, CTLM_ABI_SIMD, CTLM_ABI_HOST, \
-                  CTLM_ABI_MATH)
+                  CTLM_ABI_MATH, CTLM_ABI_TEXT)
 
 /// What the inner loops ask of the compiler: to inline a function (otherwise its sums would not stay in registers), not
 /// to inline one, that two pointers do not overlap, and to have a cache line brought before it is needed.

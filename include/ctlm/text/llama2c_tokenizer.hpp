@@ -7,6 +7,7 @@
 #include "../memory/out_of_memory.hpp"
 #include "merge_pairs.hpp"
 #include "tokenizer.hpp"
+#include "utf8_repair.hpp"
 
 #include <string>
 #include <string_view>
@@ -78,6 +79,24 @@ class llama2c_tokenizer {
     }
     return text;
   }
+  /// Decodes token by token: the pieces add up to decode(), with U+FFFD for bytes that are no UTF-8.
+  class decoding {
+   public:
+    /// The tokenizer must outlive this.
+    explicit decoding(const llama2c_tokenizer& t) : tokenizer_(&t) {}
+    /// Appends the whole characters that are there now.
+    void push(token t, std::string& out) {
+      if (t != bos && t != eos) repair_.push(tokenizer_->piece(previous_, t), out);
+      previous_ = t;
+    }
+    /// Appends U+FFFD for a character that was cut off.
+    void finish(std::string& out) { repair_.finish(out); }
+
+   private:
+    const llama2c_tokenizer* tokenizer_;
+    token previous_ = bos;
+    utf8_repair repair_;
+  };
 
  private:
   static constexpr token unknown = 0;

@@ -6,6 +6,7 @@
 #include "../io/gguf_tokenizer.hpp"
 #include "../io/heap_keys.hpp"
 #include "../memory/out_of_memory.hpp"
+#include "pattern/own_words.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -46,6 +47,7 @@ inline constexpr known_cut known_cuts[] = {
      "\\s+(?!\\S)|\\s+",
      "qwen2"},
     {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", "gpt-2"},
+    {pattern_detail::own_words::written, "poro-chat"},  // the nearest one, as in to_gguf
 };
 
 /// How a tokenizer of pairs of bytes cuts text, by llama.cpp's name.

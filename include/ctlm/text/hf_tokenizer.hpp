@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// ctlm: a tokenizer.json of Hugging Face, with the tokens of `tokenizers`.
+//
+// The file is a line of parts, and each has a folder here: added tokens are found, a normalizer changes the text
+// between them, a pre_tokenizer cuts it into words, a model makes tokens of each, and a post_processor puts tokens
+// around all; a decoder makes text of tokens.
+#pragma once
+
+#include "../io/file.hpp"
+#include "../io/heap_keys.hpp"
+#include "../memory/out_of_memory.hpp"
+#include "added_tokens.hpp"
+#include "decoder/decoder.hpp"
+#include "model/model.hpp"
+#include "normalizer/normalizer.hpp"
+#include "post_processor.hpp"
+#include "pre_tokenizer/pre_tokenizer.hpp"
+#include "tokenizer.hpp"
+
+#include <sys/stat.h>
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// Tokens that are no part of a text: those that begin and end it, and the roles of a conversation.
+enum class special_tokens : std::uint8_t {
+  with,     ///< encode() puts them around a text; decode() writes them
+  without,  ///< encode() puts none around a text, though those that the text spells are found; decode() leaves them out
+};
+
+/// The tokenizer of a tokenizer.json. A tokenizer (text/tokenizer.hpp); several threads may use one at once.
+class hf_tokenizer {
+ public:
+  /// One without tokens.
+  hf_tokenizer() = default;
+
+  /// Reads a tokenizer.json, or the one of a folder. A stored `truncation` or `padding` is not applied.
+  ///
+  /// Errors: those of read_file and json::parse; errc::unsupported, for a part that is not known, with its name and
+  /// those of the known ones; corrupt, where the file contradicts itself, with the byte or the token; out_of_memory.
+  static result<hf_tokenizer> load(const char* path) {
+    return or_failure(no_memory, [&]() -> result<hf_tokenizer> {
+      struct stat s {};
+      std::string file = path;
+      if (::stat(path, &s) == 0 && S_ISDIR(s.st_mode)) file += "/tokenizer.json";
+      const auto text = read_file(file.c_str());
+      if (!text) return text.error();
+      return parse(*text);
+    });
+  }
+  /// The same, of the text of such a file.
+  static result<hf_tokenizer> parse(std::string_view text) {
+    return or_failure(no_memory, [&]() -> result<hf_tokenizer> {
+      const auto root = json::parse(span<const char>(text.data(), text.size()), {}, heap_keys());
+      if (!root) return root.error();
+      return read(*root);
+    });
+  }
+
+  /// Number of tokens: all are below.
+  std::size_t vocab() const { return larger(model_.words().size(), added_.size()); }
+
+  /// The tokens of a text. Bytes that are no UTF-8 are bytes for a model of bytes, and unknown to others.
+  ///
+  /// Raises errc::unsupported, where the text needs a normal form of Unicode and the program has no utf8proc, or where
+  /// PCRE2 gives up on it; corrupt, where it needs an unk_token and the file has none. Throws std::bad_alloc.
+  std::vector<token> encode(std::string_view text, special_tokens around = special_tokens::with) const {
+    std::vector<token> out;
+    out.reserve(text.size() / 3 + 8);
+    if (around == special_tokens::with) out = around_.before;
+    std::string buffers[2];
+    added_.cut(text, false, [&](std::size_t begin, std::size_t end, token t) {
+      if (t >= 0) return out.push_back(t);
+      encode_between(text.substr(begin, end - begin), begin == 0, buffers, out);
+    });
+    if (around == special_tokens::with) out.insert(out.end(), around_.after.begin(), around_.after.end());
+    return out;
+  }
+
+  /// The text of tokens, in UTF-8. Tokens that do not exist add nothing.
+  std::string decode(span<const token> tokens, special_tokens which = special_tokens::without) const {
+    std::string text;
+    decoding d(*this, which);
+    for (const token t : tokens) d.push(t, text);
+    d.finish(text);
+    return text;
+  }
+
+  /// Decodes token by token. What the pieces add up to is what decode() returns.
+  class decoding {
+   public:
+    /// The tokenizer must outlive this.
+    explicit decoding(const hf_tokenizer& t, special_tokens which = special_tokens::without)
+        : tokenizer_(&t), memory_(t.decoder_.begin()), which_(which) {}
+
+    /// Appends what is certain of the text now: whole characters.
+    void push(token t, std::string& out) {
+      if (which_ == special_tokens::without && tokenizer_->is_special(t)) return;
+      if (tokenizer_->has(t)) tokenizer_->decoder_.push(memory_, tokenizer_->spelling(t), out);
+    }
+    /// Appends what was not certain before the end. Another text may begin then.
+    void finish(std::string& out) {
+      tokenizer_->decoder_.finish(memory_, out);
+      memory_ = tokenizer_->decoder_.begin();
+    }
+
+   private:
+    const hf_tokenizer* tokenizer_;
+    decoder_detail::decoder::memory memory_;
+    special_tokens which_;
+  };
+
+  /// The token that the file spells like this, `"<|im_end|>"` say, or -1.
+  token find(std::string_view spelling) const {
+    const auto* const added = added_.find(spelling);
+    return added != nullptr ? added->id : model_.words().find_spelt(spelling);
+  }
+  /// How a token is spelt: as in the file, or normalised where an added token is; empty where there is none.
+  std::string_view spelling(token t) const {
+    const auto* const added = added_.find(t);
+    return added != nullptr ? std::string_view(added->spelling) : model_.words().spelling(t);
+  }
+  /// Whether there is such a token: numbers below vocab() may have gaps.
+  bool has(token t) const { return added_.find(t) != nullptr || model_.words().has(t); }
+  /// Whether a token is no part of a text.
+  bool is_special(token t) const {
+    const auto* const added = added_.find(spelling(t));
+    return added != nullptr && added->special;
+  }
+  /// The tokens that encode() puts before a text.
+  const std::vector<token>& tokens_before() const { return around_.before; }
+  /// The tokens that encode() puts behind a text.
+  const std::vector<token>& tokens_after() const { return around_.after; }
+
+ private:
+  static constexpr const char* no_memory = "ctlm: there is not enough memory for this tokenizer";
+
+  static result<hf_tokenizer> read(const json::value& root) {
+    hf_tokenizer t;
+    const json::value model = root.find("model");
+    if (model.kind() != json::kind::object)
+      return failure{errc::corrupt, "ctlm: this is no tokenizer.json: it has no model"};
+    auto normalizer = normalizer_detail::normalizer::read(root.find("normalizer"));
+    if (!normalizer) return normalizer.error();
+    t.normalizer_ = static_cast<normalizer_detail::normalizer&&>(*normalizer);
+    auto pre_tokenizer = pre_tokenizer_detail::pre_tokenizer::read(root.find("pre_tokenizer"));
+    if (!pre_tokenizer) return pre_tokenizer.error();
+    t.pre_tokenizer_ = static_cast<pre_tokenizer_detail::pre_tokenizer&&>(*pre_tokenizer);
+    auto read_model = model_detail::model::read(model, t.pre_tokenizer_.gives_bytes());
+    if (!read_model) return read_model.error();
+    t.model_ = static_cast<model_detail::model&&>(*read_model);
+    auto decoder = decoder_detail::decoder::read(root.find("decoder"));
+    if (!decoder) return decoder.error();
+    t.decoder_ = static_cast<decoder_detail::decoder&&>(*decoder);
+    auto around = post_processor_detail::read(root.find("post_processor"));
+    if (!around) return around.error();
+    t.around_ = static_cast<post_processor_detail::surroundings&&>(*around);
+    auto added = added_tokens_detail::added_tokens::read(root.find("added_tokens"), t.model_.words(), t.normalizer_);
+    if (!added) return added.error();
+    t.added_ = static_cast<added_tokens_detail::added_tokens&&>(*added);
+    return t.checked();
+  }
+  result<hf_tokenizer> checked() {
+    for (const auto* list : {&around_.before, &around_.after})
+      for (const token t : *list)
+        if (!has(t))
+          return failure{errc::corrupt,
+                         "ctlm: tokenizer.json: the post_processor has token {token}, which does not exist", 0, 0,
+                         static_cast<std::size_t>(t)};
+    return result<hf_tokenizer>(static_cast<hf_tokenizer&&>(*this));
+  }
+
+  // A part of a text without added tokens of the raw text; `first`: the text begins with it.
+  void encode_between(std::string_view part, bool first, std::string (&buffers)[2], std::vector<token>& out) const {
+    const std::string_view text = normalizer_(part, buffers, first);
+    added_.cut(text, true, [&](std::size_t begin, std::size_t end, token t) {
+      if (t >= 0) return out.push_back(t);
+      const pre_tokenizer_detail::piece p{text.substr(begin, end - begin), first && begin == 0};
+      model_.visit(
+          [&](const auto& model) { pre_tokenizer_(p, [&](std::string_view word) { model.encode(word, out); }); });
+    });
+  }
+
+  normalizer_detail::normalizer normalizer_;
+  pre_tokenizer_detail::pre_tokenizer pre_tokenizer_;
+  model_detail::model model_;
+  decoder_detail::decoder decoder_;
+  post_processor_detail::surroundings around_;
+  added_tokens_detail::added_tokens added_;
+};
+
+}}  // namespace ctlm

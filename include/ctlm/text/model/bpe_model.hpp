@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// ctlm: byte pair encoding as tokenizer.json has it: letters, or bytes, whose pairs are merged by rank.
+#pragma once
+
+#include "../merge_pairs.hpp"
+#include "vocabulary.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI { namespace model_detail {
+
+class bpe_model {
+ public:
+  static constexpr const char* type = "BPE";
+
+  bpe_model() {
+    for (std::size_t b = 0; b < 256; ++b) codes_[b] = single_[b] = -1;
+  }
+  static result<bpe_model> read(const json::value& v, bool as_bytes) {
+    bpe_model m;
+    auto words = read_vocabulary(v.find("vocab"), as_bytes);
+    if (!words) return words.error();
+    m.words_ = static_cast<vocabulary&&>(*words);
+    m.byte_fallback_ = tokenizer_json_detail::flag(v, "byte_fallback", false);
+    m.ignore_merges_ = tokenizer_json_detail::flag(v, "ignore_merges", false);
+    m.fuse_unk_ = tokenizer_json_detail::flag(v, "fuse_unk", false);
+    m.prefix_ = tokenizer_json_detail::string_or(v, "continuing_subword_prefix");
+    m.suffix_ = tokenizer_json_detail::string_or(v, "end_of_word_suffix");
+    const json::value unknown = v.find("unk_token"), dropout = v.find("dropout");
+    m.has_unknown_ = unknown.kind() == json::kind::string;
+    m.unknown_ = m.words_.find_spelt(tokenizer_json_detail::text_of(unknown));
+    if (const auto d = dropout.as_number<double>(); d && *d != 0)
+      return failure{errc::unsupported,
+                     "ctlm: tokenizer.json: a dropout of merges is for training, and is not supported"};
+    if (const auto r = m.read_merges(v.find("merges")); !r) return r.error();
+    m.find_codes();
+    return result<bpe_model>(static_cast<bpe_model&&>(m));
+  }
+  const vocabulary& words() const { return words_; }
+
+  // Raises errc::corrupt where a word has what the vocabulary lacks, and the unk_token is no token either.
+  void encode(std::string_view word, std::vector<token>& out) const {
+    if (ignore_merges_)
+      if (const token whole = words_.find(word); whole >= 0) return out.push_back(whole);
+    const std::size_t begin = out.size();
+    spell(word, out);
+    merge(out, begin);
+  }
+
+ private:
+  static constexpr std::size_t few = 48;  // so many tokens are merged where they lie
+
+  result<void> read_merges(const json::value& merges) {
+    if (merges.kind() != json::kind::array)
+      return tokenizer_json_detail::damaged("ctlm: tokenizer.json: the model at byte {where} has no merges", merges);
+    std::string left, right, made, bytes;
+    std::uint32_t rank = 0;
+    for (const json::value m : merges.elements()) {
+      split(m, left, right);
+      made.assign(left).append(right, std::min(prefix_.size(), right.size()));
+      token t[3]{};
+      for (const auto& [spelt, to] : {std::pair(&left, t), std::pair(&right, t + 1), std::pair(&made, t + 2)})
+        if (*to = words_.find_spelt(*spelt); *to < 0)
+          return failure{errc::corrupt,
+                         "ctlm: tokenizer.json: merge {where} needs the token '{name}', which is not in the vocab",
+                         rank,
+                         0,
+                         0,
+                         remember(tokenizer_json_detail::bytes(*spelt))};
+      pairs_.set(t[0], t[1], rank++, t[2]);
+    }
+    return {};
+  }
+  // "left right", or ["left", "right"]; of another thing, nothing.
+  static void split(const json::value& m, std::string& left, std::string& right) {
+    left.clear();
+    right.clear();
+    std::size_t n = 0;
+    for (const json::value part : m.elements()) part.decode([&](char c) { (n == 0 ? left : right) += c; }), ++n;
+    if (m.kind() != json::kind::string) return;
+    m.decode([&](char c) { left += c; });
+    const std::size_t space = left.find(' ');
+    if (space == std::string::npos) return;
+    right.assign(left, space + 1);
+    left.resize(space);
+  }
+  void find_codes() {
+    for (std::size_t b = 0; b < 256; ++b) {
+      const auto byte = static_cast<unsigned char>(b);
+      codes_[b] = words_.find_spelt(code_of_byte(byte));
+      const char c = static_cast<char>(byte);
+      single_[b] = b < 128 || words_.as_bytes() ? words_.find(std::string_view(&c, 1)) : -1;
+    }
+  }
+
+  // The letters of a word as tokens.
+  void spell(std::string_view word, std::vector<token>& out) const {
+    std::size_t unknowns = 0;  // that have not been written yet
+    const bool plain = prefix_.empty() && suffix_.empty();
+    for (std::size_t i = 0, length = 1; i < word.size(); i += length) {
+      length = words_.as_bytes() ? 1 : character_at(word, i).length;
+      const std::string_view letter = word.substr(i, length);
+      const token t = plain && length == 1 ? single_[static_cast<unsigned char>(letter[0])]
+                      : plain              ? words_.find(letter)
+                                           : find_at(letter, i == 0, i + length == word.size());
+      if (t >= 0) {
+        write_unknowns(unknowns, out);
+        out.push_back(t);
+      } else if (!(byte_fallback_ && write_bytes(letter, i == 0, i + length == word.size(), out)) && has_unknown_) {
+        check(unknown_ >= 0, errc::corrupt, "ctlm: the unk_token of this tokenizer is not in its vocab");
+        if (!fuse_unk_) write_unknowns(unknowns, out);
+        unknowns = 1;
+      }
+    }
+    write_unknowns(unknowns, out);
+  }
+  void write_unknowns(std::size_t& n, std::vector<token>& out) const {
+    if (n > 0) out.push_back(unknown_);
+    n = 0;
+  }
+  std::string decorated(std::string_view letter, bool is_first, bool is_last) const {
+    return std::string(is_first ? "" : prefix_).append(letter).append(is_last ? suffix_ : "");
+  }
+  token find_at(std::string_view letter, bool is_first, bool is_last) const {
+    return words_.find(decorated(letter, is_first, is_last));
+  }
+  // All bytes or none.
+  bool write_bytes(std::string_view letter, bool is_first, bool is_last, std::vector<token>& out) const {
+    const std::string bytes =
+        decorated(words_.as_bytes() ? letters_of_bytes(letter) : std::string(letter), is_first, is_last);
+    for (const char c : bytes)
+      if (codes_[static_cast<unsigned char>(c)] < 0) return false;
+    for (const char c : bytes) out.push_back(codes_[static_cast<unsigned char>(c)]);
+    return true;
+  }
+
+  // Merges out[begin, end).
+  void merge(std::vector<token>& out, std::size_t begin) const {
+    const std::size_t n = out.size() - begin;
+    if (n < 2) return;
+    if (n <= few) return out.resize(begin + merge_few(out.data() + begin, n));
+    std::vector<token> many(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end());
+    merge_pairs(many, [&](token left, token right) {
+      const pair_entry& e = pairs_.find(left, right);
+      return pair_merge{e.made, -static_cast<double>(e.rank)};
+    });
+    std::copy(many.begin(), many.end(), out.begin() + static_cast<std::ptrdiff_t>(begin));
+    out.resize(begin + many.size());
+  }
+  // The best pair of all, again and again. Ranks of pairs are kept, so that a merge looks two up.
+  std::size_t merge_few(token* t, std::size_t n) const {
+    constexpr std::uint32_t none = ~std::uint32_t{0};
+    std::uint32_t ranks[few];
+    token made[few];
+    const auto look = [&](std::size_t i) {
+      const pair_entry& e = pairs_.find(t[i], t[i + 1]);
+      ranks[i] = e.made < 0 ? none : e.rank;
+      made[i] = e.made;
+    };
+    for (std::size_t i = 0; i + 1 < n; ++i) look(i);
+    for (;;) {
+      std::size_t best = 0;
+      for (std::size_t i = 1; i + 1 < n; ++i)
+        if (ranks[i] < ranks[best]) best = i;
+      if (n < 2 || ranks[best] == none) return n;
+      t[best] = made[best];
+      for (std::size_t i = best + 1; i + 1 < n; ++i) {
+        t[i] = t[i + 1];
+        ranks[i] = ranks[i + 1];
+        made[i] = made[i + 1];
+      }
+      --n;
+      if (best + 1 < n) look(best);
+      if (best > 0) look(best - 1);
+    }
+  }
+
+  vocabulary words_;
+  pair_table pairs_;
+  std::string prefix_, suffix_;
+  bool byte_fallback_ = false, ignore_merges_ = false, fuse_unk_ = false, has_unknown_ = false;
+  token unknown_ = -1, codes_[256]{}, single_[256]{};
+};
+
+}}}  // namespace ctlm::model_detail

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// ctlm: how Llama 3 and Qwen cut text into words: they differ in how many digits make one.
+#pragma once
+
+#include "words.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
+
+template <std::size_t Digits>
+struct llama3_words {
+  static std::size_t end_of(const reader& t, std::size_t i) {
+    if (const std::size_t end = t.contraction(i, true); end > i) return end;
+    std::size_t length = 0, next = 0;
+    const category_set k = t.kind(i, length);
+    if ((k & letters) != 0) return t.run(i + length, letters);
+    if ((k & numbers) != 0) return t.run(i + length, numbers, Digits - 1);
+    const bool ends_line = t.byte(i) == '\r' || t.byte(i) == '\n';
+    if (!ends_line && (t.kind(i + length, next) & letters) != 0) return t.run(i + length, letters);
+    const std::size_t first = t.byte(i) == ' ' ? i + 1 : i;
+    if (const std::size_t end = t.run(first, visible); end > first) return t.while_one_of(end, "\r\n");
+    if (const std::size_t end = t.lines(i); end > i) return end;
+    return t.space(i);
+  }
+};
+
+struct llama3 : llama3_words<3> {
+  static constexpr const char* written =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|)"
+      R"(\s+(?!\S)|\s+)";
+};
+struct qwen2 : llama3_words<1> {
+  static constexpr const char* written =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|)"
+      R"(\s+(?!\S)|\s+)";
+};
+
+}}}  // namespace ctlm::pattern_detail
