@@ -25,6 +25,7 @@ from tokenizers import Tokenizer  # noqa: E402
 
 PROGRAM = r"""
 #include <ctlm/ctlm.hpp>
+#include <ctlm/text/hf_tokenizer.hpp>
 #include <chrono>
 #include <cstdio>
 int main(int, char** arguments) {

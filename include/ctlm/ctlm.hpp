@@ -128,8 +128,6 @@
 
 #include "text/bpe.hpp"
 #include "text/byte_letters.hpp"
-#include "text/gpt2_files.hpp"
-#include "text/hf_tokenizer.hpp"
 #include "text/llama2c_tokenizer.hpp"
 #include "text/merge_pairs.hpp"
 #include "text/read_hf_tokenizer.hpp"

@@ -2,6 +2,8 @@
 // same at once and token by token.
 #include "fuzz.hpp"
 
+#include <ctlm/text/hf_tokenizer.hpp>
+
 using namespace ctlm;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

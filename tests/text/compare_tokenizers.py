@@ -22,6 +22,7 @@ import nasty_texts
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = r"""
 #include <ctlm/ctlm.hpp>
+#include <ctlm/text/hf_tokenizer.hpp>
 #include <cstdio>
 int main(int, char** arguments) {
   const auto t = ctlm::hf_tokenizer::load(arguments[1]);

@@ -4,6 +4,7 @@
 #include "paths.hpp"
 
 #include <ctlm/ctlm.hpp>
+#include <ctlm/text/gpt2_files.hpp>
 
 using namespace ctlm;
 

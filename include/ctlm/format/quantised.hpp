@@ -2,9 +2,11 @@
 // ctlm: what the integer formats have in common.
 //
 // A row is cut into groups of `group` numbers (the last may be shorter; `per_channel` makes the whole row one group).
-// Each group has a scale s in half precision, and an asymmetric group a minimum m as well:
+// Each group has a scale s in half precision, and an asymmetric group a minimum m as well; a compact group has a scale
+// and a zero point z of 8 bits each (group_scale.hpp):
 //   symmetric    w = s * (code - zero)
 //   asymmetric   w = s * code + m
+//   compact      w = s * (code - z)
 // What a group cannot hold:
 //   NaN, infinity    The whole group becomes NaN: its scale is one, and so is everything that is computed from it.
 //   large numbers    A scale and a minimum are at most 65504, half precision's largest. Symmetric groups are cut off at
@@ -13,7 +15,7 @@
 //   small numbers    A scale is at least 2^-24, half precision's least. Numbers below half of it become zero: with
 //                    8 and 4 bits those below 2^-25, about 3e-8; with 2 bits, which have no zero, all numbers of a
 //                    group become zero where that is nearer to them than 2^-25. Of an asymmetric group that is true
-//                    of the distances from its minimum.
+//                    of the distances from its minimum. A compact group's scale is at least 2^-17, and at most 61440.
 // Conversions of whole models count such groups (model/conversion.hpp).
 //
 // This layout keeps rows apart, for what is written row by row, such as a KV cache; weights are interleaved
