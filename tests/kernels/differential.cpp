@@ -45,7 +45,7 @@ void integer_products(rng& r, std::size_t cases) {
     const std::size_t n = 1 + r.below(most), m = 1 + r.below(rows), groups = input_groups<F>(n);
     matrix<F> w{
         reinterpret_cast<std::uint8_t*>(bytes.data()) + r.below(4000), nullptr, nullptr, stripe_rows, n, stripe_rows};
-    std::vector<std::uint16_t> ones(F::groups(n) * stripe_rows, 0x3C00);
+    std::vector<typename F::scale_element> ones(F::groups(n) * stripe_rows, F::scale_format::of(1.0f));
     w.scales = w.minima = ones.data();
     const quantised_rows q{codes.data(), scales.data(), sums.data(), round_up(n, code_chunk), groups};
     for (std::size_t i = 0; i < m; ++i) {

@@ -108,9 +108,9 @@ struct backends {
 
 TEMPLATE_TEST_CASE("linear layers hand a NaN or an infinity on to what depends on it, and to nothing else", "[kernels]",
                    f32, f64, f16, bf16, int8<>, int8<32>, (int8<32, asymmetric>), int8<20>, int4<32>,
-                   (int4<32, asymmetric>), (int4<32, compact>), int4<7>, int4<per_channel>, int2<32>, (int2<32, asymmetric>),
-                   int2<per_channel>, int3<32>, (int3<32, asymmetric>), int3<7>, int5<32>, int6<32>,
-                   (int6<32, asymmetric>), ternary<>) {
+                   (int4<32, asymmetric>), (int4<32, compact>), int4<7>, int4<per_channel>, int2<32>,
+                   (int2<32, asymmetric>), int2<per_channel>, int3<32>, (int3<32, asymmetric>), int3<7>, int5<32>,
+                   int6<32>, (int6<32, asymmetric>), ternary<>) {
   using F = stored<TestType>;
   check_layer<F, decoded, portable>();
   check_layer<F, decoded, native>();

@@ -195,7 +195,7 @@ TEST_CASE("what save_hf_tokenizer writes is read again: the same tokens for any 
   const auto again = hf_tokenizer::load(folder.path.c_str());
   REQUIRE(words_of(again) == "");
   CHECK(again->vocab() == b.vocab());
-  rng r(3);
+  rng r{3};
   for (int i = 0; i < 500; ++i) {
     std::string any;
     for (int n = 0; n < 30; ++n) {

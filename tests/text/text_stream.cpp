@@ -29,7 +29,7 @@ std::string repaired(const std::string& bytes) {
 /// Random tokens, in runs of near ones, so that bytes that belong together come together.
 template <class T>
 void check_stream(const T& t, std::uint64_t seed) {
-  rng r(seed);
+  rng r{seed};
   for (int round = 0; round < 300; ++round) {
     std::vector<token> ids;
     for (std::size_t n = 0, size = r.below(30); n < size; ++n)
@@ -62,7 +62,7 @@ hf_tokenizer of_case(const char* name) {
 /// Tokens whose decoded text ends where `stop` would: every way to cut a text into pieces.
 std::string until_stop(const std::string& text, const std::vector<std::string>& stops, std::uint64_t seed,
                        bool& stopped) {
-  rng r(seed);
+  rng r{seed};
   stop_finder finder(stops);
   std::string out;
   stopped = false;
@@ -150,7 +150,7 @@ TEST_CASE("stop strings are found across any border, and the first that is compl
   const std::vector<std::vector<std::string>> lists = {
       {"stop"},       {"ab", "abab", "b"}, {"\nUser:", "\n\n"}, {"aab"},
       {"aba", "bab"}, {"\xE4\xB8\xAD"},    {"abc d", "c"},      {}};
-  rng r(9);
+  rng r{9};
   std::size_t found = 0;
   for (int round = 0; round < 4000; ++round) {
     const auto& stops = lists[r.below(lists.size())];

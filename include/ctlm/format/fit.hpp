@@ -65,11 +65,12 @@ constexpr void place_among(const extremes& e, std::size_t c, float more, float& 
   const float width =
       math::min(math::max(e.high, 0.0f) - math::min(e.low, 0.0f), 0.5f * std::numeric_limits<float>::max());
   const int nearest = F::scale_format::of(math::product(width, 1.0f - more) / affine<F>::steps);
-  const int code = nearest + static_cast<int>(c % 4) -
-                   (F::bits <= 4 ? 5 - static_cast<int>(F::bits) : 1);  // cut more from few codes
+  constexpr int smallest = F::bits <= 4 ? 5 - static_cast<int>(F::bits) : 1;  // of few codes, more is cut off
+  const int code = nearest + static_cast<int>(c % 4) - smallest;
+  const std::size_t way = c / 4;
   scale = F::scale_format::scale(static_cast<std::uint8_t>(code < 0 ? 0 : code > 0xF7 ? 0xF7 : code));
   const float beyond = math::product(scale, affine<F>::steps) - width;
-  base = math::min(e.low, 0.0f) - math::product(beyond, static_cast<float>(c / 4) / 3.0f);
+  base = math::min(e.low, 0.0f) - math::product(beyond, static_cast<float>(way) / 3.0f);
 }
 
 /// Numbers whose weights are computed at once.

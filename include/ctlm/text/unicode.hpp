@@ -48,42 +48,42 @@ inline void append(std::string& to, std::uint32_t code) {
 
 // In the order of make_unicode_tables.py.
 enum category : std::uint8_t {
-  Cn,
-  Lu,
-  Ll,
-  Lt,
-  Lm,
-  Lo,
-  Mn,
-  Mc,
-  Me,
-  Nd,
-  Nl,
-  No,
-  Pc,
-  Pd,
-  Ps,
-  Pe,
-  Pi,
-  Pf,
-  Po,
-  Sm,
-  Sc,
-  Sk,
-  So,
-  Zs,
-  Zl,
-  Zp,
-  Cc,
-  Cf,
-  Cs,
-  Co
+  cn,
+  lu,
+  ll,
+  lt,
+  lm,
+  lo,
+  mn,
+  mc,
+  me,
+  nd,
+  nl,
+  no,
+  pc,
+  pd,
+  ps,
+  pe,
+  pi,
+  pf,
+  po,
+  sm,
+  sc,
+  sk,
+  so,
+  zs,
+  zl,
+  zp,
+  cc,
+  cf,
+  cs,
+  co
 };
 // A set of categories, and of what is beside them: 30 is white space, 31 no character.
 using category_set = std::uint32_t;
 constexpr category_set set_of(auto... c) { return ((category_set{1} << c) | ...); }
-inline constexpr category_set letters = set_of(Lu, Ll, Lt, Lm, Lo), numbers = set_of(Nd, Nl, No),
-                              marks = set_of(Mn, Mc, Me), white = set_of(30), broken = set_of(31);
+inline constexpr category_set letters = set_of(lu, ll, lt, lm, lo), numbers = set_of(nd, nl, no),
+                              marks = set_of(mn, mc, me), white = set_of(30), broken = set_of(31);
 
 constexpr bool is_white_space(std::uint32_t c) {
   return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
@@ -143,7 +143,7 @@ inline bool is_word(std::uint32_t c) {
   if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   if (c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9)) return true;
   if ((c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189)) return true;
-  return (kind_of(categories(), c) & (letters | marks | set_of(Nd, Nl, Pc))) != 0;
+  return (kind_of(categories(), c) & (letters | marks | set_of(nd, nl, pc))) != 0;
 }
 // The small form, or the character itself. Of one alone, U+0130, it is two characters: `then` is the second.
 inline std::uint32_t lower_of(std::uint32_t c, std::uint32_t& then) {

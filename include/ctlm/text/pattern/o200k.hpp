@@ -29,7 +29,7 @@ struct o200k {
   }
 
  private:
-  static constexpr category_set upper = set_of(Lu, Lt, Lm, Lo) | marks, lower = set_of(Ll, Lm, Lo) | marks;
+  static constexpr category_set upper = set_of(lu, lt, lm, lo) | marks, lower = set_of(ll, lm, lo) | marks;
 
   // Capitals and small letters behind them, with at least one small letter or, if none is wanted, one capital.
   static std::size_t word(const reader& t, std::size_t i, bool wants_small) {

@@ -12,7 +12,7 @@ template <class Code, class A>
 requires(lanes<float, A> == 8) CTLM_INLINE
     void decode_codes(simd<A>, const plain_vector<Code, codes_at_once>& v, float scale, float base, float* dst) {
   const auto bytes = std::bit_cast<__m128i>(v);
-  for (int i = 0; i < 2; ++i) {
+  for (std::size_t i = 0; i < 2; ++i) {
     const __m128i eight = i == 0 ? bytes : _mm_unpackhi_epi64(bytes, bytes);
     const __m256i wide = std::is_signed_v<Code> ? _mm256_cvtepi8_epi32(eight) : _mm256_cvtepu8_epi32(eight);
     const __m256 numbers = _mm256_mul_ps(_mm256_cvtepi32_ps(wide), _mm256_set1_ps(scale));
