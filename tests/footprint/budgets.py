@@ -49,7 +49,7 @@ BUDGETS = [
     ("examples/stories260k", example("stories260k.cpp"), 62_000, 87_000),
     ("examples/firmware/learn", example("firmware/learn.cpp"), 47_000, 86_000),
     ("examples/firmware/pack_stories", example("firmware/pack_stories.cpp"), 85_000, 86_000),
-    ("examples/demo", example("demo/main.cpp"), 325_000, 90_000),
+    ("examples/demo", example("demo/main.cpp"), 325_000, 91_500),
 ]
 SAME_CODE = [("a session, int4, 2 layers", "a session, int4, 48 layers"),
              ("a trainer, f32, 2 layers", "a trainer, f32, 48 layers")]

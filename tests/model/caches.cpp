@@ -110,10 +110,14 @@ TEMPLATE_TEST_CASE("a rotation changes no logit, in any architecture", "[model]"
         1e-12);
   CHECK(largest_difference(
             expected, logits_of<causal_lm<TestType, weights<f64>, kv_cache<rotated<f64, reversed>>>>(tokens)) < 1e-12);
-  CHECK(largest_difference(expected, logits_of<causal_lm<TestType, kv_cache<rotated<f32>>>>(tokens)) < 2e-5);
-  CHECK(largest_difference(
-            expected,
-            logits_of<causal_lm<TestType, kv_cache<rotated<f32>>, backend<portable>, prompt_chunk<1>>>(tokens)) < 2e-5);
+  // In single precision, rounding adds no more than it does without a rotation.
+  const double rounding = largest_difference(expected, logits_of<causal_lm<TestType>>(tokens)) +
+                          largest_difference(expected, logits_of<causal_lm<TestType, backend<portable>>>(tokens));
+  CAPTURE(rounding);
+  CHECK(largest_difference(expected, logits_of<causal_lm<TestType, kv_cache<rotated<f32>>>>(tokens)) < 2 * rounding);
+  CHECK(largest_difference(expected,
+                           logits_of<causal_lm<TestType, kv_cache<rotated<f32>>, backend<portable>, prompt_chunk<1>>>(
+                               tokens)) < 2 * rounding);
 }
 
 TEST_CASE("a rotation spreads what is large in one place: int4 loses less", "[model]") {

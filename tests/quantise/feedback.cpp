@@ -154,10 +154,12 @@ struct rounded_matrix {
     }
   }
   float scale(std::size_t r, std::size_t g) const {
-    return half_to_float(matrix.scales[layout::scale_index(matrix, r, g)]);
+    return F::scale_format::scale(matrix.scales[layout::scale_index(matrix, r, g)]);
   }
   float base(std::size_t r, std::size_t g) const {
-    if constexpr (F::has_min)
+    if constexpr (F::compact)
+      return -scale(r, g) * matrix.minima[layout::scale_index(matrix, r, g)] / static_cast<float>(256 >> F::bits);
+    else if constexpr (F::has_min)
       return half_to_float(matrix.minima[layout::scale_index(matrix, r, g)]);
     else
       return -F::zero * scale(r, g);

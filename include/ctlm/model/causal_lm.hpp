@@ -73,6 +73,15 @@ requires(check_decoder<Tag, Shape>::readable) struct check_size<Tag, Shape> {
   static constexpr bool ok = true;
 };
 
+/// Whether a cache's rotation can rotate the heads of this shape; says nothing of a config with an error in it.
+template <class Tag, class Shape, class Rotation>
+constexpr bool rotates_heads() {
+  if constexpr (check_decoder<Tag, Shape>::readable)
+    return Rotation::fits(Shape::value.head_dim);
+  else
+    return true;
+}
+
 template <class M, class Recipe, class... Slots>
 class trainer;
 
@@ -109,7 +118,7 @@ struct causal_lm {
   static_assert(check_decoder<Tag, shape_type>::ok);
   static_assert(std::same_as<typename cache_policy_parts::storage::compute, real>,
                 "ctlm: kv_cache<> computes in other numbers than weights<>");
-  static_assert(cache_policy_parts::rotation::fits(shape.head_dim),
+  static_assert(rotates_heads<Tag, shape_type, typename cache_policy_parts::rotation>(),
                 "ctlm: kv_cache<rotated<...>> cannot rotate heads of this size: hadamard needs an even head_dim");
   static_assert(keeps_are_matrices<shape_type>(static_cast<weight_format*>(nullptr)));
   static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format> || mixed_format<weight_format>,

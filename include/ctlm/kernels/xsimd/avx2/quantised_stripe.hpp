@@ -47,12 +47,12 @@ template <class F>
 CTLM_INLINE __m512i wide_quad(__m512i packed, const __m512i* high, std::size_t v, std::size_t p, __m512i mask) {
   __m512i w = packed;
   if constexpr (F::planes > 1)
-    w = _mm512_and_si512(_mm512_srli_epi16(packed, static_cast<unsigned>(p * F::low_bits)), mask);
+    w = _mm512_and_si512(_mm512_srli_epi32(packed, static_cast<unsigned>(p * F::low_bits)), mask);
   if constexpr (F::high_bits > 0) {
     const std::size_t q = p * F::vectors + v, from = q / F::high_vectors * F::high_bits;
     __m512i h = high[q % F::high_vectors];
-    if (from > F::low_bits) h = _mm512_srli_epi16(h, static_cast<unsigned>(from - F::low_bits));
-    if (from < F::low_bits) h = _mm512_slli_epi16(h, static_cast<unsigned>(F::low_bits - from));
+    if (from > F::low_bits) h = _mm512_srli_epi32(h, static_cast<unsigned>(from - F::low_bits));
+    if (from < F::low_bits) h = _mm512_slli_epi32(h, static_cast<unsigned>(F::low_bits - from));
     w = _mm512_ternarylogic_epi32(w, h, _mm512_set1_epi8(high_mask<F>), 0xF8);  // w | (h & mask)
   }
   return w;
