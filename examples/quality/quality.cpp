@@ -239,7 +239,6 @@ int main(int argc, char** argv) try {
                                                                                      rounding::gptq);
   b.calibrated<int3<32, asymmetric>>("int3<32, asymmetric>, GPTQ", rounding::gptq);
   b.calibrated<int3<32, compact>>("int3<32, compact>, GPTQ", rounding::gptq);
-  b.calibrated<int2<16, compact>>("int2<16, compact>, GPTQ", rounding::gptq);
   b.calibrated<int2<32, compact>>("int2<32, compact>, GPTQ", rounding::gptq);
   if (!a.picture.empty())
     if (const auto written = replace_file(a.picture.c_str(), examples::picture(b.rows)); !written)
