@@ -35,14 +35,11 @@ struct llama_135m {
 /// The same with room for a long text.
 struct llama_135m_long {
   static constexpr const char* name = "Llama 135M, 4,096 tokens before";
-  static constexpr ctlm::llama_config config{.vocab = 49152,
-                                             .d_model = 576,
-                                             .layers = 30,
-                                             .heads = 9,
-                                             .kv_heads = 3,
-                                             .d_ff = 1536,
-                                             .context = 4096 + 64,
-                                             .tie_embeddings = true};
+  static constexpr ctlm::llama_config config = [] {
+    ctlm::llama_config c = llama_135m::config;
+    c.context = 4096 + 64;
+    return c;
+  }();
 };
 struct gpt_10m {
   static constexpr const char* name = "GPT 10.8M, B=8 T=256";

@@ -2,8 +2,7 @@
 #include "catch.hpp"
 
 #include "architectures.hpp"
-#include "models.hpp"
-#include "worse.hpp"
+#include "logits.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -13,25 +12,6 @@ using namespace models;
 using namespace architectures;
 
 namespace {
-
-/// All logits after each of the tokens, which enter `chunk` at a time.
-template <class M>
-std::vector<double> logits_of(const std::vector<token>& tokens, std::size_t chunk = 1000) {
-  running<M> r;
-  randomise<M>(r.weights, 0.3);
-  CHECK(r.session_memory.remaining() == 0);
-  std::vector<double> all;
-  for (std::size_t i = 0; i < tokens.size(); i += chunk)
-    r.session.score(span<const token>(tokens).subspan(i, smaller(chunk, tokens.size() - i)),
-                    [&](std::size_t, auto logits) { all.insert(all.end(), logits.begin(), logits.end()); });
-  return all;
-}
-
-double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
-  double w = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < smaller(a.size(), b.size()); ++i) w = worse(w, std::fabs(a[i] - b[i]));
-  return w;
-}
 
 /// Heads of 6 numbers, windows of 5 in six of seven layers, two heads of keys for four of queries.
 struct narrow {

@@ -2,8 +2,7 @@
 // change no bit of any logit: what is compared with is a session that keeps all positions.
 #include "catch.hpp"
 
-#include "models.hpp"
-#include "worse.hpp"
+#include "logits.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -61,22 +60,6 @@ std::size_t equal_positions() {
     if (!same_bits(r.session.prefill(chunk), all.session.prefill(chunk))) return i;
   }
   return context;
-}
-
-/// All logits after each of the tokens.
-template <class M>
-std::vector<double> logits_of(const std::vector<token>& tokens) {
-  running<M> r;
-  randomise<M>(r.weights, 0.3);
-  std::vector<double> all;
-  r.session.score(tokens, [&](std::size_t, auto logits) { all.insert(all.end(), logits.begin(), logits.end()); });
-  return all;
-}
-
-double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
-  double w = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < smaller(a.size(), b.size()); ++i) w = worse(w, std::fabs(a[i] - b[i]));
-  return w;
 }
 
 struct whole_context {

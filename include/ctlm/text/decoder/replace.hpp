@@ -2,27 +2,24 @@
 // ctlm: another text for every match of a pattern in a token.
 #pragma once
 
-#include "../pattern/pattern.hpp"
+#include "../pattern/replacement.hpp"
 #include "step.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace decoder_detail {
 
 struct replace {
   static constexpr const char* type = "Replace";
-  pattern_detail::pattern pattern;
-  std::string content;
+  pattern_detail::replacement replacement;
 
   static result<replace> read(const json::value& v) {
-    auto p = pattern_detail::pattern::read(v.find("pattern"));
-    if (!p) return p.error();
-    return replace{static_cast<pattern_detail::pattern&&>(*p), tokenizer_json_detail::string_or(v, "content")};
+    auto r = pattern_detail::replacement::read(v);
+    if (!r) return r.error();
+    return replace{static_cast<pattern_detail::replacement&&>(*r)};
   }
   template <class F>
   void push(state&, std::string_view token, F f) const {
     std::string text;
-    pattern(token, [&](std::size_t begin, std::size_t end, bool is_match) {
-      is_match ? text.append(content) : text.append(token, begin, end - begin);
-    });
+    replacement.append(token, text);
     f(std::string_view(text));
   }
   template <class F>
