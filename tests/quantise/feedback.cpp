@@ -228,6 +228,58 @@ TEST_CASE("sums that are not finite, or of no rows, weigh nothing", "[quantise]"
   CHECK_FALSE(s.mean_squares(mean));
 }
 
+TEST_CASE("targets move to the weights that make what the exact model has", "[quantise]") {
+  const std::size_t n = 130, rows = 400;  // factorised in three blocks
+  rounded_matrix<int4<32>> m(21, n, 3);
+  auto exact = inputs_like(rows, n, 5), x = exact;
+  rng r{6};
+  for (auto& v : x) v = 0.9f * v + static_cast<float>(0.2 * r.normal());
+  serial exec;
+  const std::size_t stride = gemm_workspace<float>(backend_type{}, m.inputs.stripe, n, rows);
+  std::vector<float> workspace(stride), distance = exact;
+  m.inputs.clear();
+  m.inputs.add(backend_type{}, exec, rows, x.data(), workspace.data(), stride);
+  m.inputs.add_moved(backend_type{}, exec, 100, x.data(), distance.data(), workspace.data(), stride);
+  m.inputs.add_moved(backend_type{}, exec, rows - 100, x.data() + 100 * n, distance.data() + 100 * n, workspace.data(),
+                     stride);
+  REQUIRE(m.feedback.compute(backend_type{}, exec, m.inputs, 0.01, true, m.scratch));
+
+  // w + part * w M (H + 0.01 mean)^-1, M_ki = sum (exact_k - x_k) x_i, in double
+  auto h = products_of(x, n);
+  double mean = 0;
+  for (std::size_t i = 0; i < n; ++i) mean += h[i * n + i] / static_cast<double>(n);
+  for (std::size_t i = 0; i < n; ++i) h[i * n + i] += 0.01 * mean;
+  const auto inverted = inverse(h, n);
+  const float part = GENERATE(0.25f, 1.0f);
+  std::copy_n(m.weights.begin(), 16 * n, m.stripe.rows);
+  m.stripe.rows[3 * n + 7] = std::numeric_limits<float>::quiet_NaN();
+  move_targets(m.inputs, m.feedback, part, m.stripe);
+  double largest = 0;
+  for (std::size_t row = 0; row < 16; ++row) {
+    const float* const w = m.weights.data() + row * n;
+    std::vector<double> t(n);
+    for (std::size_t a = 0; a < rows; ++a) {
+      double move = 0;
+      for (std::size_t k = 0; k < n; ++k)
+        move += static_cast<double>(w[k]) * (static_cast<double>(exact[a * n + k]) - static_cast<double>(x[a * n + k]));
+      for (std::size_t i = 0; i < n; ++i) t[i] += move * static_cast<double>(x[a * n + i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      double move = 0;
+      for (std::size_t j = 0; j < n; ++j) move += t[j] * inverted[j * n + i];
+      const float found = m.stripe.rows[row * n + i];
+      if (row == 3) {  // NaN stays where it was, and moves nothing
+        CHECK((i == 7 ? std::isnan(found) : found == w[i]));
+        continue;
+      }
+      largest = std::max(largest, std::fabs(move));
+      if (std::fabs(static_cast<double>(found - w[i]) - static_cast<double>(part) * move) > 1e-4)
+        FAIL(row << " " << i << ": " << found - w[i] << " and not " << static_cast<double>(part) * move);
+    }
+  }
+  CHECK(largest > 0.01);
+}
+
 TEMPLATE_TEST_CASE("codes are those of GPTQ's paper", "[quantise]", int4<32>, (int4<32, asymmetric>),
                    (int4<32, compact>), (int2<32, asymmetric>), int8<32>, int3<32>, (int3<32, asymmetric>), int5<32>,
                    int6<32>, ternary<>) {

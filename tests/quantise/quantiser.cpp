@@ -190,10 +190,13 @@ TEST_CASE("stories260K: what four bits cost, by how they are chosen", "[accuracy
   const double random = added();
   q.run(exact.weights, rounded.weights, {.text = seen});
   const double weighted = added();
-  q.run(exact.weights, rounded.weights, {.method = rounding::gptq, .text = seen});
+  q.run(exact.weights, rounded.weights, {.method = rounding::gptq, .text = seen, .towards_exact = 0});
   const double fed_back = added();
-  CAPTURE(base, plain, random, weighted, fed_back);
+  q.run(exact.weights, rounded.weights, {.method = rounding::gptq, .text = seen});
+  const double followed = added();
+  CAPTURE(base, plain, random, weighted, fed_back, followed);
   CHECK(random < plain);
   CHECK(weighted < plain);
   CHECK(fed_back < 0.8 * weighted);
+  CHECK(followed < fed_back);
 }

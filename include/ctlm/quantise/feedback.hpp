@@ -34,6 +34,7 @@ struct rounding_feedback {
   std::size_t columns = 0;         ///< of the matrix
   std::uint32_t* order = nullptr;  ///< [columns] the column that is rounded as the i-th
   T* factors = nullptr;            ///< [columns][columns] U_ji for j < i, both in that order
+  T* pivots = nullptr;             ///< [columns] D_i
 
   /// Rows of the factorisation that are worked on together.
   static constexpr std::size_t block = 64;
@@ -65,6 +66,7 @@ struct rounding_feedback {
     rounding_feedback f;
     f.order = a.template allocate<std::uint32_t>(columns);
     f.factors = a.template allocate<T>(columns * columns);
+    f.pivots = a.template allocate<T>(columns);
     return f;
   }
 
@@ -81,10 +83,13 @@ struct rounding_feedback {
       for (std::size_t i = 0; i < columns; ++i) order[i] = static_cast<std::uint32_t>(i);
     if (!copy_damped(inputs, damping, s.matrix)) return false;
     factorise(backend, exec, s);
-    for (std::size_t j = 0; j < columns; ++j)
+    for (std::size_t j = 0; j < columns; ++j) {
+      const double root = s.matrix[j * columns + j];
+      pivots[j] = static_cast<T>(root * root);
       for (std::size_t i = 0; i < columns; ++i)
         factors[j * columns + i] =
             i <= j ? T(0) : static_cast<T>(s.matrix[i * columns + j] / s.matrix[i * columns + i]);
+    }
     return true;
   }
 

@@ -14,6 +14,7 @@ struct input_statistics {
   std::size_t rows = 0;     ///< rows that were added
   T* squares = nullptr;     ///< [columns] sums of squares
   T* products = nullptr;    ///< [columns][columns], of which those below and on the diagonal are kept; or nullptr
+  T* moved = nullptr;       ///< [columns][columns] sums of x_i (exact_j - x_j), see add_moved(); or nullptr
 
   /// Columns of a matrix of products that are computed together.
   static constexpr std::size_t stripe = 192;
@@ -25,6 +26,7 @@ struct input_statistics {
     s.columns = columns;
     s.squares = a.template allocate<T>(columns);
     if (with_products) s.products = a.template allocate<T>(columns * columns);
+    if (with_products) s.moved = a.template allocate<T>(columns * columns);
     return s;
   }
 
@@ -33,7 +35,7 @@ struct input_statistics {
     rows = 0;
     for (std::size_t j = 0; j < columns; ++j) squares[j] = 0;
     if (products != nullptr)
-      for (std::size_t j = 0; j < columns * columns; ++j) products[j] = 0;
+      for (std::size_t j = 0; j < columns * columns; ++j) products[j] = moved[j] = 0;
   }
 
   /// Adds rows x [count][columns]. `workspace` is that of matmul: `stride` numbers for each worker, gemm_workspace<T>(
@@ -51,6 +53,20 @@ struct input_statistics {
       matmul(backend, exec, n, j + n, count, row_major(x + j, columns).transposed(), row_major(x, columns),
              products + j * columns, columns, true, workspace, stride);
     }
+  }
+
+  /// Adds to `moved` how far rows x [count][columns], which a model with rounded weights sees, are from those that the
+  /// exact model sees. `exact` [count][columns] holds these, and their distances afterwards.
+  template <class Backend, executor E>
+  constexpr void add_moved(Backend backend, E& exec, std::size_t count, const T* x, T* exact, T* workspace,
+                           std::size_t stride) {
+    parallel_for(exec, count, 16, [&](std::size_t first, std::size_t n, std::size_t) {
+      auto subtract = [](auto& to, const auto& v) { to -= v; };
+      elementwise(backend, n * columns, subtract, exact + first * columns, x + first * columns);
+    });
+    for (std::size_t j = 0; j < columns; j += stripe)
+      matmul(backend, exec, smaller(stripe, columns - j), columns, count, row_major(x + j, columns).transposed(),
+             row_major(static_cast<const T*>(exact), columns), moved + j * columns, columns, true, workspace, stride);
   }
 
   /// mean[columns] = sums of squares / rows; false if one of them is not finite, or no row was added.
@@ -72,6 +88,7 @@ struct observed_matrix {
   input_statistics<T>* inputs;           ///< where its inputs are added up
   T* workspace;                          ///< of input_statistics::add
   std::size_t stride;                    ///< numbers of it for each worker
+  T* exact;  ///< the inputs that the exact model has there, for input_statistics::add_moved; or nullptr
 };
 
 /// As every linear(): y = x W^T + terms; x is added to the statistics before.
@@ -79,6 +96,23 @@ template <class Backend, executor E, class View, class T, class Workspace>
 constexpr void linear(Backend backend, E& exec, std::size_t m, const T* x, const observed_matrix<View, T>& w,
                       const linear_terms<T>& terms, T* y, Workspace& ws) {
   w.inputs->add(backend, exec, m, x, w.workspace, w.stride);
+  if (w.exact != nullptr) w.inputs->add_moved(backend, exec, m, x, w.exact, w.workspace, w.stride);
+  linear(backend, exec, m, x, w.matrix, terms, y, ws);
+}
+
+/// A matrix whose inputs are kept on their way into the product.
+template <matrix_view View, class T>
+struct recorded_matrix {
+  using format = typename View::format;  ///< how the matrix is stored
+  View matrix;                           ///< the matrix
+  T* rows;                               ///< [m][columns] its inputs
+};
+
+/// As every linear(): y = x W^T + terms; x is copied before.
+template <class Backend, executor E, class View, class T, class Workspace>
+constexpr void linear(Backend backend, E& exec, std::size_t m, const T* x, const recorded_matrix<View, T>& w,
+                      const linear_terms<T>& terms, T* y, Workspace& ws) {
+  for (std::size_t i = 0; i < m * w.matrix.cols; ++i) w.rows[i] = x[i];
   linear(backend, exec, m, x, w.matrix, terms, y, ws);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../model/conversion.hpp"
+#include "layers.hpp"
 #include "reader.hpp"
 #include "round_matrix.hpp"
 
@@ -22,34 +23,15 @@ struct quantise_options {
   span<const token> text{};  ///< what the model reads; its beginning, as far as there is room. None: tokens are drawn
   double damping = 0.01;     ///< gptq: what is added to the diagonal, as a part of its mean
   bool by_size = true;       ///< gptq: columns with large inputs are rounded first ("act order")
+  /// gptq: a layer sees what the rounded layers before it make, and its weights are moved by this part of the way to
+  /// those that make of it what the exact model has there. 0: it sees what the exact layers make, and none is moved.
+  double towards_exact = 0.25;
 };
 
 /// What a quantiser has memory for.
 struct quantiser_room {
   rounding method = rounding::gptq;  ///< gptq: the other method, too
   std::size_t tokens = 2048;         ///< that the full model reads at most: whole sequences of them
-};
-
-/// The weights of a layer as its block sees them: matrices whose inputs are looked at.
-template <class W, class T>
-struct observed_layer {
-  const W& weights;             ///< those of the model
-  input_statistics<T>* inputs;  ///< [4] of qkv, out, up and down
-  T* workspace;                 ///< of input_statistics::add
-  std::size_t stride;           ///< numbers of it for each worker
-
-  /// Which of the four inputs a matrix has.
-  static constexpr std::size_t input_of(tensor_id id) {
-    return id == tensor_id::qkv_weight ? 0 : id == tensor_id::out_weight ? 1 : id == tensor_id::up_weight ? 2 : 3;
-  }
-  /// The view of one matrix.
-  template <tensor_id id>
-  constexpr auto matrix_of(std::size_t layer = 0) const {
-    const auto m = weights.template matrix_of<id>(layer);
-    return observed_matrix<std::remove_cv_t<decltype(m)>, T>{m, inputs + input_of(id), workspace, stride};
-  }
-  /// A gain or a bias.
-  constexpr auto vector_of(tensor_id id, std::size_t layer = 0) const { return weights.vector_of(id, layer); }
 };
 
 /// Rounds the weights of model Full to those of Small, which differ in their format alone. Full reads tokens,
@@ -101,16 +83,20 @@ class quantiser {
     else
       reader_.take(o.text);
     reader_.begin(full);
+    const bool follows = o.method == rounding::gptq && o.towards_exact != 0;
+    if (follows) copy(reader_.stream(), follower_);
     for (std::size_t layer = 0; layer < shape.layers; ++layer) {
       progress(layer, shape.layers);
       for (auto& s : inputs_) s.clear();
-      reader_.read_layer(
-          full, observed_layer<std::remove_cvref_t<decltype(full)>, real>{full, inputs_, workspace_, stride_}, layer);
-      for_each_matrix<tensor_id::qkv_weight, tensor_id::out_weight, tensor_id::up_weight, tensor_id::down_weight>(
-          [&]<tensor_id id>() {
-            round(full.template matrix_of<id>(layer), small.template matrix_of<id>(layer),
-                  &inputs_[observed_layer<int, real>::input_of(id)], o);
-          });
+      if (follows)
+        observe_both(full, layer);
+      else
+        reader_.read_layer(full, observed<From>{full, inputs_, workspace_, stride_}, layer);
+      round_layer(full, small, layer, o);
+      if (follows)
+        for_each_sequence([&](std::size_t first) {
+          reader_.read_sequence(full, replaced_layer<views<From>>{full, rounded_}, layer, follower_ + first * d);
+        });
     }
     progress(shape.layers, shape.layers);
     round_common(full, small, o);
@@ -125,7 +111,13 @@ class quantiser {
  private:
   static constexpr typename Full::backend_policy backend{};
   using reader_type = layer_reader<Full, Sequence>;
-  static constexpr std::size_t widest = reader_type::widest;
+  static constexpr std::size_t widest = reader_type::widest, d = shape.d_model;
+  static constexpr std::size_t columns[layer_inputs] = {d, shape.q_dim(), d, shape.d_ff};
+  static constexpr std::size_t outputs[layer_inputs] = {shape.qkv_dim(), d, shape.up_dim(), d};
+  template <class From>
+  using views = weight_views<typename Full::shape_type, From>;
+  template <class From>
+  using observed = observed_layer<views<From>, real>;
 
   /// The most groups that a row has in any of the formats.
   template <class F>
@@ -163,8 +155,8 @@ class quantiser {
     const bool products = room.method == rounding::gptq;
     reader_.place(a, room.tokens);
     importance_ = a.template allocate<real>(widest);
-    const std::size_t columns[] = {shape.d_model, shape.q_dim(), shape.d_model, shape.d_ff};
-    for (std::size_t i = 0; i < 4; ++i) inputs_[i] = input_statistics<real>::place(a, columns[i], products);
+    for (std::size_t i = 0; i < layer_inputs; ++i) inputs_[i] = input_statistics<real>::place(a, columns[i], products);
+    if (products) place_follower(a, room.tokens);
     stride_ = gemm_workspace<real>(backend, input_statistics<real>::stripe, widest, Sequence);
     if (products) workspace_ = a.template allocate<real>(workers * stride_);
     for (auto& s : stripes_) s = rounded_stripe::place(a, widest, most_groups<format>());
@@ -174,6 +166,45 @@ class quantiser {
           if (!products) return;
           feedback_ = rounding_feedback<real>::place(rounding, widest);
           factorisation_ = rounding_feedback<real>::scratch_type::place(rounding, backend, widest, workers);
+        });
+  }
+
+  /// What follows the exact model with rounded weights.
+  template <class A>
+  constexpr void place_follower(A& a, std::size_t tokens) {
+    follower_ = a.template allocate<real>(tokens / Sequence * Sequence * d);
+    passing_ = a.template allocate<real>(Sequence * d);
+    for (std::size_t i = 0; i < layer_inputs; ++i) {
+      exact_[i] = a.template allocate<real>(Sequence * columns[i]);
+      rounded_[i] = a.template allocate<float>(outputs[i] * columns[i]);
+    }
+  }
+
+  template <class F>
+  constexpr void for_each_sequence(F&& f) const {
+    for (std::size_t first = 0; first < reader_.stream().size() / d; first += Sequence) f(first);
+  }
+  static constexpr void copy(span<const real> from, real* to) {
+    for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i];
+  }
+
+  /// All tokens through the exact layer, twice: as the exact model has them, and as one with rounded layers before.
+  template <class From>
+  constexpr void observe_both(const views<From>& full, std::size_t layer) {
+    for_each_sequence([&](std::size_t first) {
+      reader_.read_sequence(full, recorded_layer<views<From>, real>{full, exact_}, layer,
+                            reader_.stream().data() + first * d);
+      copy({follower_ + first * d, Sequence * d}, passing_);
+      reader_.read_sequence(full, observed<From>{full, inputs_, workspace_, stride_, exact_}, layer, passing_);
+    });
+  }
+
+  template <class From, class To>
+  constexpr void round_layer(const From& full, const To& small, std::size_t layer, const quantise_options& o) {
+    for_each_matrix<tensor_id::qkv_weight, tensor_id::out_weight, tensor_id::up_weight, tensor_id::down_weight>(
+        [&]<tensor_id id>() {
+          constexpr std::size_t i = input_of(id);
+          round(full.template matrix_of<id>(layer), small.template matrix_of<id>(layer), &inputs_[i], o, rounded_[i]);
         });
   }
 
@@ -189,28 +220,37 @@ class quantiser {
       if (!t.is_matrix())
         for (std::size_t j = 0; j < t.size(); ++j) small.raw_vector(t.index())[j] = full.raw_vector(t.index())[j];
     inputs_[0].clear();
-    reader_.for_each_final_row(
-        full, [&](const real* rows) { inputs_[0].add(backend, *exec_.get(), Sequence, rows, workspace_, stride_); });
+    const bool follows = o.method == rounding::gptq && o.towards_exact != 0;
+    for_each_sequence([&](std::size_t first) {
+      const real* const rows = reader_.final_rows(full, reader_.stream().data() + first * d);
+      if (follows) {
+        copy({rows, Sequence * d}, exact_[0]);
+        reader_.final_rows(full, follower_ + first * d);
+      }
+      inputs_[0].add(backend, *exec_.get(), Sequence, rows, workspace_, stride_);
+      if (follows) inputs_[0].add_moved(backend, *exec_.get(), Sequence, rows, exact_[0], workspace_, stride_);
+    });
     constexpr tensor_id head = shape.tie_embeddings ? tensor_id::token_embedding : tensor_id::head_weight;
     for (const tensor_info& t : To::tensors)
       if (t.is_matrix() && !t.is_of_layer())
-        round(full.matrix_of(t.id), small.matrix_of(t.id), t.id == head ? &inputs_[0] : nullptr, o);
+        round(full.matrix_of(t.id), small.matrix_of(t.id), t.id == head ? &inputs_[0] : nullptr, o, nullptr);
   }
 
-  /// One matrix. Without inputs, or with some that are not finite, by its own numbers alone.
+  /// One matrix. Without inputs, or with some that are not finite, by its own numbers alone. What its codes stand for
+  /// goes to `numbers`, if there are any.
   template <class From, class To>
-  constexpr void round(const From& from, const To& to, const input_statistics<real>* inputs,
-                       const quantise_options& o) {
+  constexpr void round(const From& from, const To& to, const input_statistics<real>* inputs, const quantise_options& o,
+                       float* numbers) {
     using target = typename To::format;
     if constexpr (mixed_format<target>) {
-      to.visit([&](const auto& one) { round(from, one, inputs, o); });
+      to.visit([&](const auto& one) { round(from, one, inputs, o, numbers); });
     } else {
-      round_one(from, to, quantised_format<target> ? inputs : nullptr, o);
+      round_one(from, to, quantised_format<target> ? inputs : nullptr, o, numbers);
     }
   }
   template <class From, class To>
   constexpr void round_one(const From& from, const To& to, const input_statistics<real>* inputs,
-                           const quantise_options& o) {
+                           const quantise_options& o, float* numbers) {
     using target = typename To::format;
     const std::size_t n = to.cols;
     const real* weights = nullptr;
@@ -223,16 +263,18 @@ class quantiser {
     conversion reports[executor_type::max_workers]{};
     parallel_for(*exec_.get(), to.rows, stripe_rows, [&](std::size_t first, std::size_t count, std::size_t worker) {
       const rounded_stripe& s = stripes_[worker];
-      for (std::size_t r = 0; r < count; ++r) {
-        From::format::decode(from, first + r, 0, n, s.rows + r * n);
+      for (std::size_t r = 0; r < count; ++r) From::format::decode(from, first + r, 0, n, s.rows + r * n);
+      if (fed_back && o.towards_exact != 0) move_targets(*inputs, feedback_, static_cast<float>(o.towards_exact), s);
+      for (std::size_t r = 0; r < count; ++r)
         if constexpr (quantised_format<target>)
           target::encode(to, first + r, s.rows + r * n, weights);
         else
           target::encode(to, first + r, s.rows + r * n);
-      }
       if constexpr (quantised_format<target>)
         if (fed_back) round_with_feedback<typename target::numbers>(to, first, count, feedback_, s);
       for (std::size_t r = 0; r < count; ++r) inspect_row<target>(to, first + r, s.rows + r * n, reports[worker]);
+      if (numbers != nullptr)
+        for (std::size_t r = 0; r < count; ++r) target::decode(to, first + r, 0, n, numbers + (first + r) * n);
     });
     for (const conversion& r : reports) report_.add(r);
   }
@@ -240,9 +282,13 @@ class quantiser {
   [[no_unique_address]] executor_slot<executor_type> exec_{};
   reader_type reader_{};
   conversion report_{};
-  real* importance_ = nullptr;          // [widest] mean squares of a matrix's inputs
-  input_statistics<real> inputs_[4]{};  // of qkv, out, up and down
-  real* workspace_ = nullptr;           // of sums of products
+  real* importance_ = nullptr;  // [widest] mean squares of a matrix's inputs
+  input_statistics<real> inputs_[layer_inputs]{};
+  real* follower_ = nullptr;        // [tokens][d_model] what flows through the rounded layers
+  real* passing_ = nullptr;         // [Sequence][d_model] a copy of some of it
+  real* exact_[layer_inputs]{};     // [Sequence][columns] inputs of the exact model
+  float* rounded_[layer_inputs]{};  // [outputs][columns] what the codes of a layer stand for
+  real* workspace_ = nullptr;       // of sums of products
   std::size_t stride_ = 0;
   rounded_stripe stripes_[executor_type::max_workers]{};
   rounding_feedback<real> feedback_{};

@@ -79,17 +79,20 @@ class layer_reader {
   /// All tokens through one layer. `seen` has its matrices: those of `weights`, or such as look at their inputs.
   template <class W, class Seen>
   constexpr void read_layer(const W& weights, const Seen& seen, std::size_t layer) {
-    for_each_sequence([&](std::size_t first) {
-      block_state<real, typename M::norm::template statistics<real>> s;
-      s.x = s.mid = s.out = x_ + first * d;
-      s.normed = s.branch1 = s.branch2 = normed_;
-      s.qkv = qkv_;
-      s.attended = attended_;
-      s.up = up_;
-      s.activated = activated_;
-      auto attend_rows = [&](real* qkv, real* out) { attend(weights, layer, qkv, out); };
-      block_forward<M>(c_, seen, layer, Sequence, s, attend_rows, no_dropout{}, no_dropout{});
-    });
+    for (std::size_t first = 0; first < count_; first += Sequence) read_sequence(weights, seen, layer, x_ + first * d);
+  }
+  /// One sequence through one layer: rows [Sequence][d_model] become what the next layer sees.
+  template <class W, class Seen>
+  constexpr void read_sequence(const W& weights, const Seen& seen, std::size_t layer, real* rows) {
+    block_state<real, typename M::norm::template statistics<real>> s;
+    s.x = s.mid = s.out = rows;
+    s.normed = s.branch1 = s.branch2 = normed_;
+    s.qkv = qkv_;
+    s.attended = attended_;
+    s.up = up_;
+    s.activated = activated_;
+    auto attend_rows = [&](real* qkv, real* out) { attend(weights, layer, qkv, out); };
+    block_forward<M>(c_, seen, layer, Sequence, s, attend_rows, no_dropout{}, no_dropout{});
   }
 
   /// What flows from layer to layer, of all tokens that are read: [tokens][d_model]. May be written.
@@ -106,20 +109,17 @@ class layer_reader {
   /// f(rows) for what the head sees of each sequence: [Sequence][d_model].
   template <class W, class F>
   constexpr void for_each_final_row(const W& weights, F&& f) {
-    for_each_sequence([&](std::size_t first) {
-      norm_forward(typename M::norm{}, c_.backend, *c_.exec, Sequence, d, static_cast<const real*>(x_) + first * d,
-                   weights.vector_of(tensor_id::norm_weight), weights.vector_of(tensor_id::norm_bias), normed_,
-                   shape.norm_eps, nullptr);
-      f(static_cast<const real*>(normed_));
-    });
+    for (std::size_t first = 0; first < count_; first += Sequence) f(final_rows(weights, x_ + first * d));
+  }
+  /// What the head sees of one sequence [Sequence][d_model] that the last layer left; valid until the next call.
+  template <class W>
+  constexpr const real* final_rows(const W& weights, const real* rows) {
+    norm_forward(typename M::norm{}, c_.backend, *c_.exec, Sequence, d, rows, weights.vector_of(tensor_id::norm_weight),
+                 weights.vector_of(tensor_id::norm_bias), normed_, shape.norm_eps, nullptr);
+    return normed_;
   }
 
  private:
-  template <class F>
-  constexpr void for_each_sequence(F&& f) const {
-    for (std::size_t first = 0; first < count_; first += Sequence) f(first);
-  }
-
   /// Attention within one sequence.
   template <class W>
   constexpr void attend([[maybe_unused]] const W& weights, std::size_t layer, real* qkv, real* out) {

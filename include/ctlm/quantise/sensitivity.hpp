@@ -227,7 +227,7 @@ class sensitivity {
   template <tensor_id id, class W, class Progress>
   constexpr void probe_layer(const W& full, std::size_t layer, Progress& progress) {
     progress(done_++, list::count);
-    constexpr std::size_t input = observed_layer<int, real>::input_of(id);
+    constexpr std::size_t input = input_of(id);
     round(full.template matrix_of<id>(layer), importance_ + (layer * 4 + input) * widest);
     copy({saved_, reader_.stream().size()}, reader_.stream().data());
     reader_.read_layer(full, replaced_matrix<W, real>{full, {id, layer}, rounded_}, layer);
