@@ -1,13 +1,17 @@
 // A model in few bits, as an image that is mapped or linked, not loaded: ./dev quantise builds and runs it.
-//   quantise OUT [--method plain|weighted|gptq] [--calibrate IDS]
+//   quantise OUT [--method plain|weighted|gptq|distil] [--calibrate IDS] [--steps n]
 // OUT gets the image: a program that has the model as a type (ctlm_add_model) maps it, firmware links it, and ./dev
 // logits
 // --image reads it. Weights are rounded by what the model's matrices see of a text of its own, or of the ids that
-// --calibrate names.
+// --calibrate names. With distil they are rounded as by gptq, and then the scales of their groups, gains and biases
+// learn to predict what the exact model predicts, in 256 steps, or --steps, of 1,024 tokens each. Ctrl-C ends that
+// after a step, and the image is written all the same.
 #include <ctlm/ctlm.hpp>
+#include <ctlm/io/load_distilled.hpp>
 
 #include <example_model.hpp>  // made by ctlm_add_model
 
+#include "../demo/interrupt.hpp"
 #include "../program.hpp"
 
 #include <chrono>
@@ -18,7 +22,37 @@ namespace {
 using examples::fail;
 using exec = ctlm::pool<16>;
 using lm = ctlm::causal_lm<example_model, ctlm::weights<CTLM_EXAMPLE_WEIGHTS>, ctlm::threads<exec>>;
-constexpr const char* usage = "usage: quantise OUT [--method plain|weighted|gptq] [--calibrate IDS]";
+constexpr const char* usage = "usage: quantise OUT [--method plain|weighted|gptq|distil] [--calibrate IDS] [--steps n]";
+using clock_type = std::chrono::steady_clock;
+
+double seconds_since(clock_type::time_point begin) {
+  return std::chrono::duration<double>(clock_type::now() - begin).count();
+}
+
+void show_layer(std::size_t layer, std::size_t layers) {
+  std::fprintf(stderr, "\rlayer %zu of %zu%s", layer, layers, layer == layers ? ", and the rest\n" : "");
+}
+
+/// Rounds, and teaches what that took from the model.
+void distil(const lm::weights& weights, exec& workers, const examples::rounding_choice& rounding,
+            const ctlm::distil_options& options) {
+  if constexpr (lm::shape.experts > 0) {
+    fail("--method distil cannot tell yet what each of several experts sees");
+  } else {
+    const demo::interrupt stop;
+    const auto begin = clock_type::now();
+    const auto told = [&](const ctlm::step_result& r, std::size_t steps) {
+      std::fprintf(stderr, "\rstep %zu of %zu, loss %.4f, %.0f s%s", r.step + 1, steps, static_cast<double>(r.loss),
+                   seconds_since(begin), r.step + 1 == steps || stop ? "\n" : "");
+      return !stop;
+    };
+    ctlm::tensor_report report;
+    const auto loaded = ctlm::load_distilled<lm>(example_model::files, weights, workers, rounding.options, options,
+                                                 &report, show_layer, told);
+    std::fputs(report.text.c_str(), stderr);
+    if (!loaded) fail(example_model::files, loaded.error());
+  }
+}
 
 }  // namespace
 
@@ -26,26 +60,35 @@ int main(int argc, char** argv) try {
   examples::program = "quantise";
   const char* out = nullptr;
   examples::rounding_choice rounding;
+  ctlm::distil_options learning;
+  bool distils = false, has_steps = false;
   for (int i = 1; i < argc; ++i) {
-    if (rounding.takes(argc, argv, i, lm::shape.vocab)) continue;
-    if (out != nullptr || std::string(argv[i]).substr(0, 2) == "--")
-      fail(std::string("what does \"") + argv[i] + "\" mean? " + usage);
-    out = argv[i];
+    const std::string option = argv[i];
+    if (option == "--method" && i + 1 < argc && std::string(argv[i + 1]) == "distil")
+      distils = ++i > 0;
+    else if (option == "--steps")
+      learning.steps = examples::number_of(argc, argv, i, "steps"), has_steps = true;
+    else if (rounding.takes(argc, argv, i, lm::shape.vocab))
+      distils = distils && option != "--method";
+    else if (out != nullptr || option.substr(0, 2) == "--")
+      fail("what does \"" + option + "\" mean? " + usage);
+    else
+      out = argv[i];
   }
   if (out == nullptr) fail(usage);
+  if (has_steps && !distils) fail("--steps is for --method distil");
 
   exec workers;
   ctlm::heap_arena memory(lm::weight_bytes);
   lm::weights weights(memory);
-  const auto begin = std::chrono::steady_clock::now();
-  const auto show = [](std::size_t layer, std::size_t layers) {
-    std::fprintf(stderr, "\rlayer %zu of %zu%s", layer, layers, layer == layers ? ", and the rest\n" : "");
-  };
-  rounding.load<lm>(example_model::files, weights, workers, show);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const auto begin = clock_type::now();
+  if (distils)
+    distil(weights, workers, rounding, learning);
+  else
+    rounding.load<lm>(example_model::files, weights, workers, show_layer);
   if (const auto written = ctlm::write_image<lm>(out, weights); !written) fail(out, written.error());
   std::printf("%s: %zu bytes, %.2f bits per weight, in %.1f s\n", out, lm::weight_bytes,
-              8.0 * static_cast<double>(lm::weight_bytes) / static_cast<double>(lm::parameters), seconds);
+              8.0 * static_cast<double>(lm::weight_bytes) / static_cast<double>(lm::parameters), seconds_since(begin));
 } catch (const std::exception& e) {  // no memory
   fail(e.what());
 }

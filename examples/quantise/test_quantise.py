@@ -21,20 +21,23 @@ with tempfile.TemporaryDirectory() as folder:
     write_ids(ids, [1 + i * 7 % 500 for i in range(1024)])
     images = {}
     for options in [[], ["--method", "weighted"], ["--method", "gptq"], ["--calibrate", ids], ["--method", "plain"],
-                    ["--calibrate", ids, "--method", "gptq"]]:
+                    ["--calibrate", ids, "--method", "gptq"],
+                    ["--calibrate", ids, "--method", "distil", "--steps", "2"]]:
         done = program.run(folder / "stories.ctlm", *options)
         if done.returncode != 0 or "bits per weight" not in done.stdout:
             sys.exit(f"{options}: {done.stderr} {done.stdout}")
         images[str(options)] = (folder / "stories.ctlm").read_bytes()
     if images["[]"] != images[str(["--method", "weighted"])]:
         sys.exit("weighted rounding is not the default")
-    if len(set(images.values())) != 5:
+    if len(set(images.values())) != 6:
         sys.exit(f"{len(set(images.values()))} different images")
 
     out = folder / "out.ctlm"
     program.refuses("usage", "--method", "plain")
     program.refuses('what does "--all" mean', out, "--all")
     program.refuses('not "best"', out, "--method", "best")
+    program.refuses("--steps is for --method distil", out, "--steps", "3")
+    program.refuses('a number of steps, at least 1, not "0"', out, "--method", "distil", "--steps", "0")
     program.refuses("--calibrate needs a value", out, "--calibrate")
     program.refuses("no such file", out, "--calibrate", folder / "missing")
     write_ids(ids, [512])

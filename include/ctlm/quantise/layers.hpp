@@ -25,13 +25,18 @@ struct observed_layer {
   T* workspace = nullptr;       ///< of input_statistics::add
   std::size_t stride = 0;       ///< numbers of it for each worker
   T* const* exact = nullptr;    ///< [layer_inputs] what the exact model has there (add_moved); or nullptr
+  bool goes_on = true;          ///< false: nobody wants what the layer makes, and its last product is left out
 
   /// The view of one matrix.
   template <tensor_id id>
   constexpr auto matrix_of(std::size_t layer = 0) const {
     const auto m = weights.template matrix_of<id>(layer);
-    return observed_matrix<std::remove_cv_t<decltype(m)>, T>{m, inputs + input_of(id), workspace, stride,
-                                                             exact == nullptr ? nullptr : exact[input_of(id)]};
+    return observed_matrix<std::remove_cv_t<decltype(m)>, T>{m,
+                                                             inputs + input_of(id),
+                                                             workspace,
+                                                             stride,
+                                                             exact == nullptr ? nullptr : exact[input_of(id)],
+                                                             goes_on || id != tensor_id::down_weight};
   }
   /// A gain or a bias.
   constexpr auto vector_of(tensor_id id, std::size_t layer = 0) const { return weights.vector_of(id, layer); }

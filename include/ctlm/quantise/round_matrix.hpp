@@ -48,6 +48,20 @@ constexpr void round_column(const float* wanted, const float* exact, const float
   }
 }
 
+/// sum[lanes] of n columns [n][lanes], each times its factor; in four parts, which no processor has to wait for.
+template <class T>
+constexpr void combine_columns(std::size_t n, const T* factors, const float* columns, float* sum) {
+  constexpr std::size_t lanes = stripe_rows, parts = 4;
+  float part[parts][lanes]{};
+  const std::size_t whole = n / parts * parts;
+  for (std::size_t k = 0; k < whole; k += parts)
+    for (std::size_t p = 0; p < parts; ++p)
+      for (std::size_t r = 0; r < lanes; ++r) part[p][r] += factors[k + p] * columns[(k + p) * lanes + r];
+  for (std::size_t k = whole; k < n; ++k)
+    for (std::size_t r = 0; r < lanes; ++r) part[k - whole][r] += factors[k] * columns[k * lanes + r];
+  for (std::size_t r = 0; r < lanes; ++r) sum[r] = (part[0][r] + part[1][r]) + (part[2][r] + part[3][r]);
+}
+
 }  // namespace rounding_detail
 
 /// Moves the weights w in s.rows, 16 rows of them, by `part` of the way to those that compute from the inputs x of a
@@ -59,16 +73,16 @@ constexpr void move_targets(const input_statistics<T>& inputs, const rounding_fe
                             const rounded_stripe& s) {
   constexpr std::size_t lanes = stripe_rows;
   const std::size_t n = feedback.columns;
+  if (inputs.compared == 0) return;
+  part *= static_cast<float>(inputs.rows) / static_cast<float>(inputs.compared);
   for (std::size_t k = 0; k < n; ++k)
     for (std::size_t r = 0; r < lanes; ++r) s.wanted[k * lanes + r] = s.rows[r * n + k];
   for (std::size_t i = n; i-- > 0;) {  // v U^T = w M, from the last
     const T *const moved = inputs.moved + feedback.order[i] * n, *const factors = feedback.factors + i * n;
-    float sum[lanes]{};
-    for (std::size_t k = 0; k < n; ++k)
-      for (std::size_t r = 0; r < lanes; ++r) sum[r] += moved[k] * s.wanted[k * lanes + r];
-    for (std::size_t j = i + 1; j < n; ++j)
-      for (std::size_t r = 0; r < lanes; ++r) sum[r] -= factors[j] * s.moves[j * lanes + r];
-    for (std::size_t r = 0; r < lanes; ++r) s.moves[i * lanes + r] = sum[r];
+    float made[lanes]{}, known[lanes]{};
+    rounding_detail::combine_columns(n, moved, s.wanted, made);
+    rounding_detail::combine_columns(n - i - 1, factors + i + 1, s.moves + (i + 1) * lanes, known);
+    for (std::size_t r = 0; r < lanes; ++r) s.moves[i * lanes + r] = made[r] - known[r];
   }
   for (std::size_t i = 0; i < n * lanes; ++i) s.moves[i] /= feedback.pivots[i / lanes];
   for (std::size_t j = 0; j < n; ++j)  // z U = v / D, from the first

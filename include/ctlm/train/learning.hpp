@@ -189,7 +189,7 @@ struct learning {
     const double limit = static_cast<double>(settings.clip_norm);
     const ctlm::update u{lr, number + 1, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0, false};
     in_use.learn(weights, gradients, settings.optimizer, u, *context.exec);
-    update.apply(context, weights, gradients, settings.optimizer, u);
+    update.template apply<in_use_type::matrices_learn>(context, weights, gradients, settings.optimizer, u);
     return r;
   }
 };

@@ -22,7 +22,8 @@ class weights_in_use {
   using weights = typename M::weights;
 
  public:
-  using format = typename weights::format;  ///< how the products find the matrices stored
+  using format = typename weights::format;      ///< how the products find the matrices stored
+  static constexpr bool matrices_learn = true;  ///< as gains and biases do
 
   /// Asks an arena for the image and the state of the scales.
   template <class A>
@@ -87,6 +88,7 @@ class weights_in_use<M, F, Optimizer> {
 
  public:
   using format = typename weights::format;
+  static constexpr bool matrices_learn = true;
   using quantised = weight_views<typename M::shape_type, F>;
   using layout = typename quantised::format;
 

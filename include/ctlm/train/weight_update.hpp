@@ -60,11 +60,12 @@ class weight_update {
     return math::sqrt(total);
   }
 
-  /// One pass of the optimizer over all weights; matrices and routers decay, vectors do not.
-  template <class Context>
+  /// One pass of the optimizer over all weights, or over all but matrices; matrices and routers decay, vectors do not.
+  template <bool matrices, class Context>
   constexpr void apply(Context& c, const weights_type& weights, const weights_type& gradients,
                        const typename Optimizer::options& o, update u) {
     for (const tensor_info& t : M::tensors) {
+      if (!matrices && t.is_matrix()) continue;
       u.decay = t.decays();
       for (std::size_t from = 0; from < t.size(); from += stretch) {
         const std::size_t count = smaller(stretch, t.size() - from);
