@@ -10,12 +10,11 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// error can be weighted by what it does to the product, with the second it can be made good by other columns.
 template <class T>
 struct input_statistics {
-  std::size_t columns = 0;   ///< numbers of a row
-  std::size_t rows = 0;      ///< rows that were added
-  std::size_t compared = 0;  ///< rows that were added by add_moved()
-  T* squares = nullptr;      ///< [columns] sums of squares
-  T* products = nullptr;     ///< [columns][columns], of which those below and on the diagonal are kept; or nullptr
-  T* moved = nullptr;        ///< [columns][columns] sums of x_i (exact_j - x_j), see add_moved(); or nullptr
+  std::size_t columns = 0;  ///< numbers of a row
+  std::size_t rows = 0;     ///< rows that were added
+  T* squares = nullptr;     ///< [columns] sums of squares
+  T* products = nullptr;    ///< [columns][columns], of which those below and on the diagonal are kept; or nullptr
+  T* moved = nullptr;       ///< [columns][columns] sums of x_i (exact_j - x_j), see add_moved(); or nullptr
 
   /// Columns of a matrix of products that are computed together.
   static constexpr std::size_t stripe = 192;
@@ -33,7 +32,7 @@ struct input_statistics {
 
   /// Forgets all rows.
   constexpr void clear() {
-    rows = compared = 0;
+    rows = 0;
     for (std::size_t j = 0; j < columns; ++j) squares[j] = 0;
     if (products != nullptr)
       for (std::size_t j = 0; j < columns * columns; ++j) products[j] = moved[j] = 0;
@@ -61,7 +60,6 @@ struct input_statistics {
   template <class Backend, executor E>
   constexpr void add_moved(Backend backend, E& exec, std::size_t count, const T* x, T* exact, T* workspace,
                            std::size_t stride) {
-    compared += count;
     parallel_for(exec, count, 16, [&](std::size_t first, std::size_t n, std::size_t) {
       auto subtract = [](auto& to, const auto& v) { to -= v; };
       elementwise(backend, n * columns, subtract, exact + first * columns, x + first * columns);

@@ -112,7 +112,6 @@ class quantiser {
   static constexpr typename Full::backend_policy backend{};
   using reader_type = layer_reader<Full, Sequence>;
   static constexpr std::size_t widest = reader_type::widest, d = shape.d_model;
-  static constexpr std::size_t compared = 4;  // of so many sequences one is read by the exact model as well
   static constexpr std::size_t columns[layer_inputs] = {d, shape.q_dim(), d, shape.d_ff};
   static constexpr std::size_t outputs[layer_inputs] = {shape.qkv_dim(), d, shape.up_dim(), d};
   template <class From>
@@ -189,23 +188,16 @@ class quantiser {
     for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i];
   }
 
-  /// All tokens through the exact layer as one with rounded layers before it has them, and some of them as the exact
-  /// model has them.
+  /// All tokens through the exact layer, twice: as the exact model has them, and as one with rounded layers before.
   template <class From>
   constexpr void observe_both(const views<From>& full, std::size_t layer) {
     for_each_sequence([&](std::size_t first) {
-      const bool compares = is_compared(first);
-      if (compares)
-        reader_.read_sequence(full, recorded_layer<views<From>, real>{full, exact_}, layer,
-                              reader_.stream().data() + first * d);
+      reader_.read_sequence(full, recorded_layer<views<From>, real>{full, exact_}, layer,
+                            reader_.stream().data() + first * d);
       copy({follower_ + first * d, Sequence * d}, passing_);
-      const observed<From> seen{full, inputs_, workspace_, stride_, compares ? exact_ : nullptr, false};
-      reader_.read_sequence(full, seen, layer, passing_);
+      reader_.read_sequence(full, observed<From>{full, inputs_, workspace_, stride_, exact_, false}, layer, passing_);
     });
   }
-  /// Whether the sequence that begins with token `first` is read by the exact model too. A sum of distances needs fewer
-  /// tokens than one of products, because only a part of the way is gone.
-  static constexpr bool is_compared(std::size_t first) { return first / Sequence % compared == 0; }
 
   template <class From, class To>
   constexpr void round_layer(const From& full, const To& small, std::size_t layer, const quantise_options& o) {
@@ -231,11 +223,12 @@ class quantiser {
     const bool follows = o.method == rounding::gptq && o.towards_exact != 0;
     for_each_sequence([&](std::size_t first) {
       const real* const rows = reader_.final_rows(full, reader_.stream().data() + first * d);
-      const bool compares = follows && is_compared(first);
-      if (compares) copy({rows, Sequence * d}, exact_[0]);
-      if (follows) reader_.final_rows(full, follower_ + first * d);
+      if (follows) {
+        copy({rows, Sequence * d}, exact_[0]);
+        reader_.final_rows(full, follower_ + first * d);
+      }
       inputs_[0].add(backend, *exec_.get(), Sequence, rows, workspace_, stride_);
-      if (compares) inputs_[0].add_moved(backend, *exec_.get(), Sequence, rows, exact_[0], workspace_, stride_);
+      if (follows) inputs_[0].add_moved(backend, *exec_.get(), Sequence, rows, exact_[0], workspace_, stride_);
     });
     constexpr tensor_id head = shape.tie_embeddings ? tensor_id::token_embedding : tensor_id::head_weight;
     for (const tensor_info& t : To::tensors)

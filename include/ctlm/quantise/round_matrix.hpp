@@ -73,8 +73,6 @@ constexpr void move_targets(const input_statistics<T>& inputs, const rounding_fe
                             const rounded_stripe& s) {
   constexpr std::size_t lanes = stripe_rows;
   const std::size_t n = feedback.columns;
-  if (inputs.compared == 0) return;
-  part *= static_cast<float>(inputs.rows) / static_cast<float>(inputs.compared);
   for (std::size_t k = 0; k < n; ++k)
     for (std::size_t r = 0; r < lanes; ++r) s.wanted[k * lanes + r] = s.rows[r * n + k];
   for (std::size_t i = n; i-- > 0;) {  // v U^T = w M, from the last
