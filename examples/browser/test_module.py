@@ -58,22 +58,23 @@ def losses_and_files(folder):
 
 
 def resume(folder):
-    whole, _ = on_computer("train", 0, text, 60, 60)
+    whole, _ = on_computer("train", 0, text, 45, 60)
     half = dict(model=0, text=text, total=60)
     first = in_module(["train", dict(half, last=25, save=f"{folder}/25.ctlm")])[0]["steps"]
-    then, _ = on_computer("train", 0, text, 40, 1, "open", f"{folder}/25.ctlm", "save", f"{folder}/40.ctlm")
-    last = in_module(["train", dict(half, last=60, total=1, open=f"{folder}/40.ctlm")])[0]["steps"]
+    then, _ = on_computer("train", 0, text, 35, 1, "open", f"{folder}/25.ctlm", "save", f"{folder}/35.ctlm")
+    last = in_module(["train", dict(half, last=45, total=1, open=f"{folder}/35.ctlm")])[0]["steps"]
     expect(first + then + last == whole, "a run that changed machines twice differs")
     print("a run that went from the module to the computer and back is the same, bit for bit")
 
 
 def images(folder):
     names = [f"{folder}/{f}.image" for f in range(3)]
-    there = in_module(["train", dict(model=0, text=text, last=60, total=60, images=names, prompt=PROMPT, count=40)])[0]
+    mine = [f"{folder}/{f}.here" for f in range(3)]
+    there = in_module(["train", dict(model=0, text=text, last=30, total=60, images=names, prompt=PROMPT, count=40)])[0]
+    on_computer("train", 0, text, 30, 60, *(word for f in range(3) for word in ("image", f, mine[f])))
     for f, name in enumerate(names):
         expect(on_computer("tell", 0, f, name, PROMPT, 40, binary=True) == there["told"][f], "format", f, "tells another text")
-        on_computer("train", 0, text, 60, 60, "image", f, f"{folder}/here.image")
-        expect(pathlib.Path(name).read_bytes() == pathlib.Path(folder, "here.image").read_bytes(), "image", f, "differs")
+        expect(pathlib.Path(name).read_bytes() == pathlib.Path(mine[f]).read_bytes(), "image", f, "differs")
         expect(pathlib.Path(name).stat().st_size == there["figures"]["imageBytes"][f], "the image's size is not the stated one")
     trained, f32, int8, int4 = there["losses"]
     expect(abs(trained - f32) < 1e-4 and abs(int8 - f32) < 0.02 and abs(int4 - f32) < 0.3, there["losses"])

@@ -243,11 +243,11 @@ def takes_keys(b):
 def take_pictures(b):
     """Both tabs in both widths; dark on the narrow ones."""
     load(b)
-    set_value(b, "steps", 600)
+    set_value(b, "steps", 400)
     set_value(b, "count", 80)
-    set_value(b, "every", 150)
+    set_value(b, "every", 100)
     b.click("#start")
-    b.until("return run.steps === 600 && !run.going", "600 steps", 600)
+    b.until("return run.steps === 400 && !run.going", "400 steps", 600)
     b.click("#compare")
     b.until("return $('comparison').tBodies[0].rows.length === 3", "three formats")
     b.click("#tell") if b.run("showTab('story'); return !$('tell').disabled") else None
