@@ -18,7 +18,7 @@ const greedy = (count) => ({ temperature: 0, topK: 0, topP: 1, seed: 1, count })
 const actions = {
   /// Trains up to a step, from the beginning or from a checkpoint; saves what it is asked to.
   train({ model, text, last, total, open, save, images, prompt, count }) {
-    const c = new Ctlm(compiled);
+    const c = Ctlm.now(compiled);
     c.begin(model, bytes(text));
     if (open) c.openCheckpoint(bytes(open));
     else c.start({ seed: 1337, steps: total, rate: 2e-3, dropout: 0 });
@@ -41,7 +41,7 @@ const actions = {
   },
   /// Begins with an image's weights; two completions of the same prompt, before and after.
   image({ model, text, open, prompt, count }) {
-    const c = new Ctlm(compiled);
+    const c = Ctlm.now(compiled);
     c.begin(model, bytes(text));
     c.start({ seed: 1, steps: 10, rate: 1e-3, dropout: 0 });
     c.openImage(bytes(open));
@@ -49,9 +49,9 @@ const actions = {
     c.complete(0, Buffer.from(prompt), greedy(count), (t) => told.push(t));
     return { told };
   },
-  modelOf({ open }) { return new Ctlm(compiled).modelOf(bytes(open)); },
+  modelOf({ open }) { return Ctlm.now(compiled).modelOf(bytes(open)); },
   tell({ open, count }) {
-    const c = new Ctlm(compiled), tokens = [1];
+    const c = Ctlm.now(compiled), tokens = [1];
     c.openStory(bytes(open));
     c.tell([1], greedy(count), (t) => tokens.push(t));
     return tokens;

@@ -7,6 +7,7 @@ loaded again and goes on; tells a story; refuses what it cannot use, in a senten
 """
 import base64
 import gzip
+import os
 import pathlib
 import struct
 import subprocess
@@ -81,8 +82,9 @@ def is_ready(b):
     times = [load(b, lone) for _ in range(3)]
     while min(times) > 100 and len(times) < 12:
         times.append(load(b, lone))
-    print("ready after", ", ".join(f"{t:.0f}" for t in times), "ms")
-    expect(min(times) <= 100, "more than 100 ms")
+    busy = os.getloadavg()[0] > os.cpu_count()
+    print("ready after", ", ".join(f"{t:.0f}" for t in times), "ms", "of a machine that does much else" if busy else "")
+    expect(min(times) <= (500 if busy else 100), "that is too long")
 
 
 def trains(b, folder):
@@ -101,6 +103,7 @@ def trains(b, folder):
     expect(b.run("return run.validation.length") == 2, "two validations")
     b.until("return $('completions').children.length === 2", "two completions")
     expect(b.text("#completions .text").startswith("The ") and len(b.text("#completions .text")) > 50, "a completion")
+    expect(b.run("return encoded(document.querySelector('#completions .text').textContent).length") >= 104, "100 bytes")
     print(f"{STEPS} losses are those of this computer, bit for bit; the last is {shown}")
     return text
 
@@ -252,11 +255,13 @@ def take_pictures(b):
     b.until("return $('comparison').tBodies[0].rows.length === 3", "three formats")
     b.click("#tell") if b.run("showTab('story'); return !$('tell').disabled") else None
     b.until("return !$('tell').disabled", "a story")
-    for name, width, heights, dark in [("wide", 1100, (1130, 640), False), ("narrow", 390, (1500, 1000), True)]:
+    b.hide_scrollbars()
+    for name, width, heights, dark in [("wide", 1100, (960, 600), False), ("narrow", 390, (1060, 820), True)]:
         for tab, height in zip(("train", "story"), heights):
-            b.run("showTab(arguments[0]); scrollTo(0, 0)", tab)
+            b.run("showTab(arguments[0])", tab)
             b.set_dark(dark)
             b.set_size(width, height)
+            b.run("if (arguments[0]) $('h-learning').scrollIntoView(); else scrollTo(0, 0)", width < 500 and tab == "train")
             b.screenshot(pictures / f"browser-{tab}-{name}.png")
 
 

@@ -69,7 +69,7 @@ class Browser:
         self.call("POST", f"/element/{self.element(css)}/value", {"text": text})
 
     def choose_files(self, css, *paths):
-        self.write(css, "\n".join(map(str, paths)))
+        self.write(css, "\n".join(str(pathlib.Path(p).resolve()) for p in paths))
 
     def text(self, css):
         return self.run("return document.querySelector(arguments[0]).textContent", css)
@@ -89,6 +89,9 @@ class Browser:
     def set_size(self, width, height):
         self.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}})
+
+    def hide_scrollbars(self):
+        self.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setScrollbarsHidden", "params": {"hidden": True}})
 
     def set_dark(self, dark):
         self.call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {

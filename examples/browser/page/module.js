@@ -8,17 +8,26 @@ const MODELS = ["small", "medium", "large"];
 class Refusal extends Error {}
 
 class Ctlm {
-  /// `compiled` is a WebAssembly.Module.
-  constructor(compiled) {
+  constructor() {
     this.pieces = [];
     this.onToken = () => {};
-    const env = {
+    this.env = {
       fatal: (text) => { throw new Refusal(this.text(text)); },
       take_bytes: (at, n) => this.pieces.push(this.bytes(at, n).slice()),
       take_token: (token) => this.onToken(token),
       now: () => performance.now(),
     };
-    this.wasm = new WebAssembly.Instance(compiled, { env }).exports;
+  }
+  /// Of a WebAssembly.Module: at once, which a page's own thread may not, or later.
+  static now(compiled) {
+    const made = new Ctlm();
+    made.wasm = new WebAssembly.Instance(compiled, { env: made.env }).exports;
+    return made;
+  }
+  static async later(compiled) {
+    const made = new Ctlm();
+    made.wasm = (await WebAssembly.instantiate(compiled, { env: made.env })).exports;
+    return made;
   }
 
   /// Views of the module's memory, which hold until it grows.

@@ -46,7 +46,8 @@ function takeFiles(target, input, take) {
 }
 
 const compiled = unpacked($("module").textContent).then((bytes) => WebAssembly.compile(bytes));
-const workerUrl = URL.createObjectURL(new Blob([$("worker").textContent], { type: "text/javascript" }));
+const workerUrl = URL.createObjectURL(
+  new Blob([$("module-js").textContent, "\n", $("worker").textContent], { type: "text/javascript" }));
 
 /// A worker with a module of its own. `on` has a function for each kind of its messages.
 class Helper {
@@ -54,15 +55,14 @@ class Helper {
     this.worker = new Worker(workerUrl);
     this.worker.onmessage = ({ data }) => on[data.type]?.(data, this);
     this.worker.onerror = (e) => notice(`The worker has failed: ${e.message}`);
-    compiled.then((module) => this.ask("load", { compiled: module }),
-      (e) => notice(`This browser does not take the module: ${e.message}. It needs WebAssembly with SIMD.`));
+    compiled.then((module) => this.ask("load", { compiled: module }));
   }
   ask(type, more = {}) { this.worker.postMessage({ type, ...more }); }
   end() { this.worker.terminate(); }
 }
 /// The same, once it is ready.
 function readyHelper(on) {
-  return new Promise((resolve) => new Helper({ ...on, loaded: (data, helper) => resolve({ helper, ...data }) }));
+  return new Promise((resolve) => new Helper({ ...on, loaded: (_, helper) => resolve(helper) }));
 }
 
 const tabs = ["train", "story"];

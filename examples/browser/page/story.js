@@ -66,7 +66,7 @@ function showStory() {
 async function openStory(bytes) {
   let finish;
   const answer = new Promise((resolve, reject) => { finish = { resolve, reject }; });
-  const { helper } = await readyHelper({
+  const helper = await readyHelper({
     ...storyHeard, story: () => finish.resolve(),
     refused: ({ words }) => {
       finish.reject(new Error(words));

@@ -127,7 +127,7 @@ async function another(type, request) {
   const answer = new Promise((resolve, reject) => { finish = { resolve, reject }; });
   const events = { opened: (data) => finish.resolve(data), refused: ({ words }) => finish.reject(new Error(words)) };
   const forward = Object.fromEntries(Object.keys(heard).map((k) => [k, (data) => (events[k] ?? heard[k])(data)]));
-  const { helper } = await readyHelper({ ...forward, opened: (data) => events.opened(data) });
+  const helper = await readyHelper({ ...forward, opened: (data) => events.opened(data) });
   helper.ask(type, request);
   let data;
   try {
@@ -235,9 +235,9 @@ addEventListener("beforeunload", (e) => {
   if (run.unsaved) e.preventDefault();
 });
 
-readyHelper({}).then(({ helper, models, figures: all }) => {
-  helper.end();
-  figures = all;
-  showModels(models);
+compiled.then(async (module) => {
+  const constants = await Ctlm.later(module);
+  figures = MODELS.map((_, i) => constants.figures(i));
+  showModels(MODELS);
   document.documentElement.dataset.ready = performance.now();
-});
+}).catch((e) => notice(`This browser does not take the module: ${e.message}. It needs WebAssembly with SIMD.`));

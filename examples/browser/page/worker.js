@@ -29,11 +29,14 @@ function train(turn) {
   setTimeout(train, 0, turn);
 }
 
-/// The text after a prompt, as bytes.
+/// The text after a prompt, as bytes. What does not fit the context begins another one, with the end of what there is.
 function completion(format, prompt, how) {
-  const text = [];
-  ctlm.complete(format, prompt, how, (t) => text.push(t));
-  return new Uint8Array(text);
+  const all = [...prompt], most = ctlm.figures(chosen).context / 2;
+  for (let part = 0, left = how.count; left > 0; ++part, left -= most) {
+    const piece = { ...how, seed: how.seed + part, count: Math.min(left, most) };
+    ctlm.complete(format, new Uint8Array(all), piece, (t) => all.push(t));
+  }
+  return new Uint8Array(all.slice(prompt.length));
 }
 
 function opened(model) {
@@ -44,8 +47,8 @@ function opened(model) {
 
 const actions = {
   load({ compiled }) {
-    ctlm = new Ctlm(compiled);
-    say("loaded", { models: MODELS, figures: MODELS.map((_, i) => ctlm.figures(i)) });
+    ctlm = Ctlm.now(compiled);
+    say("loaded");
   },
   begin({ model, text, settings }) {
     ctlm.begin(model, text);
