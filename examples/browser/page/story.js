@@ -102,7 +102,7 @@ on("tell", () => {
   $("tell").disabled = true;
   story.helper.ask("tell", { tokens, how: {
     temperature: number("story-temperature"), topK: number("story-top-k"), topP: number("story-top-p"),
-    seed: number("story-seed"), count: number("story-count"),
+    seed: number("story-seed"), count: Math.min(500, Math.max(1, number("story-count"))),
   } });
 });
 takeFiles($("story"), $("story-files"), openStoryFiles);

@@ -11,7 +11,7 @@ let figures = [];
 const settings = () => ({ steps: number("steps"), rate: number("rate"), dropout: number("dropout"), seed: number("seed") });
 const sampling = () => ({
   temperature: number("temperature"), topK: number("top-k"), topP: number("top-p"), seed: number("seed"),
-  count: number("count"),
+  count: Math.min(1000, Math.max(1, number("count"))),
 });
 const chosenModel = () => Number(document.querySelector("[name=model]:checked").value);
 
