@@ -79,6 +79,7 @@
 #include "model/initialise.hpp"
 #include "model/quantise.hpp"
 
+#include "train/checkpoint_bytes.hpp"
 #include "train/quantisation_aware.hpp"
 #include "train/teacher.hpp"
 #include "train/trainer.hpp"

@@ -1,5 +1,6 @@
-// read_checkpoint: a file of any bytes is refused and nothing is written, or its sections are what was asked for.
-// The first byte of an input says whether the checksum is made right, so that what lies behind it is reached.
+// read_checkpoint and take_checkpoint: a file of any bytes is refused and nothing is written, or its sections are what
+// was asked for. The first byte of an input says whether the checksum is made right, so that what lies behind it is
+// reached.
 #include "fuzz.hpp"
 
 using namespace ctlm;
@@ -33,6 +34,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   content read;
   const auto r = read_checkpoint(fuzz::file_of(bytes), layout, read.sections());
+  content taken;
+  const span<const std::byte> in_memory(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
+  const auto t = take_checkpoint(in_memory, layout, taken.sections());
+  fuzz::require(taken == read && t.error().code == r.error().code, "memory and files are read alike");
   if (!r) {
     fuzz::require(read == content(), "a refused checkpoint changes nothing");
     fuzz::require_words(r.error());

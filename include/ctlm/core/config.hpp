@@ -70,6 +70,14 @@
 #define CTLM_LARGE_PAGES 0
 #endif
 
+// May square roots be left to the compiler? It calls the C library for them, of a negative number at least; not where
+// it is told that errno is not wanted and has an instruction.
+#if !CTLM_FREESTANDING || (defined(__wasm__) && defined(__NO_MATH_ERRNO__))
+#define CTLM_HAS_SQRT 1
+#else
+#define CTLM_HAS_SQRT 0
+#endif
+
 // Instruction sets that have kernels of their own.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #define CTLM_AVX512 1
@@ -205,6 +213,14 @@
 #define CTLM_RESTRICT
 #define CTLM_PREFETCH_READ(p) static_cast<void>(p)
 #define CTLM_PREFETCH_WRITE(p) static_cast<void>(p)
+#endif
+
+/// Before a short loop over numbers that should stay in registers: WebAssembly's compiler, told to make code small,
+/// leaves it a loop, and the numbers in memory, at half the speed.
+#if defined(__wasm__)
+#define CTLM_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CTLM_UNROLL
 #endif
 
 /// Around code that intrinsics are inlined into: silences GCC 12, which warns that values inside AVX-512 intrinsics are

@@ -155,7 +155,7 @@ constexpr T log(T x) {
 /// Correctly rounded, with and without the hardware's instruction.
 template <real T>
 constexpr T sqrt(T x) {
-#if !CTLM_FREESTANDING
+#if CTLM_HAS_SQRT
   if (!std::is_constant_evaluated()) {
     if constexpr (std::is_same_v<T, float>)
       return __builtin_sqrtf(x);

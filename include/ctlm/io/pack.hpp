@@ -18,12 +18,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 template <class M>
 result<void> write_image(const char* path, const typename M::const_weights& weights) {
   const auto bytes = weights.bytes();
-  image_header h;
-  h.model = weights_fingerprint<M>();
-  h.weight_bytes = bytes.size();
-  checksum sum;
-  sum.add(bytes.data(), bytes.size());
-  h.checksum = sum.value();
+  const image_header h = image_header_of<M>(weights);
   return replace_file(path, [&](int descriptor) -> result<void> {
     if (const auto r = write_exactly(descriptor, &h, sizeof h); !r) return r;
     return write_exactly(descriptor, bytes.data(), bytes.size());

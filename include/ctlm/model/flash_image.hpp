@@ -13,6 +13,7 @@
 // Numbers are little-endian.
 #pragma once
 
+#include "../core/hash.hpp"
 #include "causal_lm.hpp"
 #include "fingerprint.hpp"
 
@@ -37,6 +38,20 @@ struct image_header {
 };
 static_assert(sizeof(image_header) == memory_alignment);
 
+/// The header of the image of these weights: an image is this and then weights.bytes().
+template <class M>
+image_header image_header_of(const typename M::const_weights& weights) {
+  const auto bytes = weights.bytes();
+  checksum sum;
+  sum.add(bytes.data(), bytes.size());
+  constexpr std::uint64_t model = weights_fingerprint<M>();
+  image_header h;
+  h.model = model;
+  h.weight_bytes = bytes.size();
+  h.checksum = sum.value();
+  return h;
+}
+
 /// Whether an image with this header holds the weights of M. Errors: errc::corrupt (no image, or a damaged header),
 /// unsupported (a layout of another version), wrong_model.
 template <class M>
@@ -49,8 +64,8 @@ constexpr result<void> check_image_header(const image_header& h) {
                    "ctlm: this flash image was packed by another version of ctlm (layout {had}, this is {needed})",
                    static_cast<std::size_t>(h.version), image_header::current_version,
                    static_cast<std::size_t>(h.version)};
-  const std::uint64_t model =
-      h.version == image_header::first_version ? first_image_fingerprint<M>() : weights_fingerprint<M>();
+  constexpr std::uint64_t first = first_image_fingerprint<M>(), current = weights_fingerprint<M>();
+  const std::uint64_t model = h.version == image_header::first_version ? first : current;
   if (h.model != model || h.weight_bytes != M::weight_bytes)
     return failure{errc::wrong_model, "ctlm: this flash image holds another model, or other formats of its weights"};
   for (std::size_t i = 0; i < 3; ++i)
@@ -68,16 +83,12 @@ enum class verify : std::uint8_t {
   header     ///< only the header: starts at once, damaged weights are not noticed
 };
 
-/// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied. An image
-/// of another model is refused before any weight is read, a damaged one by its checksum. Errors: those of
-/// check_image_header; errc::truncated (fewer bytes than the header says), invalid_argument (not aligned to
-/// memory_alignment), corrupt (another checksum).
+/// Whether an image holds the weights of M, undamaged: those are then its M::weight_bytes behind the header. Errors:
+/// those of check_image_header; errc::truncated (fewer bytes than the header says), corrupt (another checksum).
 template <class M>
-result<typename M::const_weights> bind_image(span<const std::byte> image, verify how = verify::checksum) {
+result<void> check_image(span<const std::byte> image, verify how = verify::checksum) {
   if (image.size() < sizeof(image_header))
     return failure{errc::truncated, "ctlm: this flash image is cut off: not even its header is whole", image.size()};
-  if (reinterpret_cast<std::uintptr_t>(image.data()) % memory_alignment != 0)
-    return failure{errc::invalid_argument, "ctlm: a flash image must be aligned to ctlm::memory_alignment"};
   image_header h;
   __builtin_memcpy(&h, image.data(), sizeof h);
   if (const auto r = check_image_header<M>(h); !r) return r.error();
@@ -90,7 +101,18 @@ result<typename M::const_weights> bind_image(span<const std::byte> image, verify
     if (sum.value() != h.checksum)
       return failure{errc::corrupt, "ctlm: this flash image is damaged: its checksum does not match"};
   }
-  return M::const_weights::bind(weights.first(M::weight_bytes));
+  return {};
+}
+
+/// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied. An image
+/// of another model is refused before any weight is read, a damaged one by its checksum. Errors: those of check_image;
+/// errc::invalid_argument (not aligned to memory_alignment).
+template <class M>
+result<typename M::const_weights> bind_image(span<const std::byte> image, verify how = verify::checksum) {
+  if (image.size() >= sizeof(image_header) && reinterpret_cast<std::uintptr_t>(image.data()) % memory_alignment != 0)
+    return failure{errc::invalid_argument, "ctlm: a flash image must be aligned to ctlm::memory_alignment"};
+  if (const auto r = check_image<M>(image, how); !r) return r.error();
+  return M::const_weights::bind(image.subspan(sizeof(image_header), M::weight_bytes));
 }
 
 }}  // namespace ctlm

@@ -44,11 +44,12 @@ class weight_views {
   /// Weights that are already there: in flash, in a mapped file, in another weight_views' bytes(). Nothing is copied.
   /// Errors: errc::wrong_model (not bytes_needed() of them), invalid_argument (not aligned to memory_alignment).
   static result<weight_views> bind(span<byte> blob) {
-    if (blob.size() != bytes_needed())
+    constexpr std::size_t needed = bytes_needed();
+    if (blob.size() != needed)
       return failure{errc::wrong_model,
                      "ctlm: these bytes are not the weights of this model: it has {needed} bytes of them, here are "
                      "{had}: the size differs",
-                     blob.size(), bytes_needed(), blob.size()};
+                     blob.size(), needed, blob.size()};
     const std::size_t beyond = reinterpret_cast<std::uintptr_t>(blob.data()) % memory_alignment;
     if (beyond != 0)
       return failure{errc::invalid_argument,
@@ -76,7 +77,10 @@ class weight_views {
   }
 
   /// All tensors of all layers, padding included.
-  span<byte> bytes() const { return {first_tensor(), bytes_needed()}; }
+  span<byte> bytes() const {
+    constexpr std::size_t needed = bytes_needed();
+    return {first_tensor(), needed};
+  }
 
   /// Whether the model has this tensor.
   static constexpr bool has(tensor_id id) { return tensors.has(id); }

@@ -15,8 +15,10 @@ constexpr void dot_products(portable, std::size_t m, std::size_t n, std::size_t 
       const Left* x = a + i * a_stride;
       const Right* y = b + j * b_stride;
       T total[4]{};
-      for (std::size_t p = 0; p < k / 4 * 4; p += 4)
+      for (std::size_t p = 0; p < k / 4 * 4; p += 4) {
+        CTLM_UNROLL
         for (std::size_t q = 0; q < 4; ++q) total[q] += x[p + q] * y[p + q];
+      }
       for (std::size_t p = k / 4 * 4; p < k; ++p) total[0] += x[p] * y[p];
       const T sum = (total[0] + total[1]) + (total[2] + total[3]);
       c[i * ldc + j] = accumulate ? c[i * ldc + j] + sum : sum;

@@ -39,6 +39,7 @@ CTLM_NOINLINE constexpr void gemm(portable backend, std::size_t m, std::size_t n
         T total[width]{};
         for (std::size_t p = 0; p < count; ++p) {
           const T x = a.data[i * a.row + (p0 + p) * a.col];
+          CTLM_UNROLL
           for (std::size_t j = 0; j < width; ++j) total[j] += x * panel[p * width + j];
         }
         T* out = c + i * ldc + j0;
