@@ -86,6 +86,12 @@ class added_tokens {
     return result<added_tokens>(static_cast<added_tokens&&>(a));
   }
 
+  // Adds a token with a number of its own, which is spelt as its content is. `sought`: texts that spell it have it.
+  void put(added_token t, bool sought) {
+    t.spelling = t.content;
+    if (sought) (t.normalized ? in_normalised_ : in_raw_).add(t.content, static_cast<std::uint32_t>(tokens_.size()));
+    keep(static_cast<added_token&&>(t));
+  }
   const std::vector<added_token>& all() const { return tokens_; }
   // The token of these words, or a null pointer.
   const added_token* find(std::string_view content) const {
@@ -150,12 +156,15 @@ class added_tokens {
       tokens_[static_cast<std::size_t>(before - tokens_.data())] = static_cast<added_token&&>(t);
       return {};
     }
+    keep(static_cast<added_token&&>(t));
+    return {};
+  }
+  void keep(added_token t) {
     const auto id = static_cast<std::size_t>(t.id);
     numbers_.set(t.content, static_cast<token>(tokens_.size()));
     tokens_.push_back(static_cast<added_token&&>(t));
     if (of_id_.size() <= id) of_id_.resize(id + 1);
     of_id_[id] = static_cast<std::uint32_t>(tokens_.size());
-    return {};
   }
 
   static bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {

@@ -46,6 +46,14 @@ class decoder {
     return result<decoder>(static_cast<decoder&&>(d));
   }
 
+  // One of these steps; what read() refuses, it must not be given.
+  template <class... Steps>
+  static decoder of(Steps... steps) {
+    decoder d;
+    (d.steps_.emplace_back(static_cast<Steps&&>(steps)), ...);
+    return d;
+  }
+
   // What one text's steps remember.
   struct memory {
     std::vector<state> states;

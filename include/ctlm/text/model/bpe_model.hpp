@@ -34,6 +34,28 @@ class bpe_model {
     m.find_codes();
     return result<bpe_model>(static_cast<bpe_model&&>(m));
   }
+  // Where tokens have ranks and there is no list of merges: neighbours become the token that their texts make together,
+  // that of the lowest rank first. ranks[t] is `unmade` where no merge makes t.
+  struct ranked {
+    vocabulary words;
+    std::vector<std::uint32_t> ranks;
+    token unknown = -1;
+    bool byte_fallback = false, ignore_merges = false;  // letters that are unknown and beside each other are one token
+  };
+  static constexpr std::uint32_t unmade = ~std::uint32_t{0};
+  static bpe_model of(ranked r) {
+    bpe_model m;
+    m.words_ = static_cast<vocabulary&&>(r.words);
+    m.byte_fallback_ = r.byte_fallback;
+    m.ignore_merges_ = r.ignore_merges;
+    m.fuse_unk_ = true;
+    m.has_unknown_ = r.unknown >= 0;
+    m.unknown_ = r.unknown;
+    for (std::size_t t = 0; t < r.ranks.size(); ++t)
+      if (r.ranks[t] != unmade) m.find_pairs(static_cast<token>(t), r.ranks[t]);
+    m.find_codes();
+    return m;
+  }
   const vocabulary& words() const { return words_; }
 
   // Raises errc::corrupt where a word has what the vocabulary lacks, and the unk_token is no token either.
@@ -81,6 +103,17 @@ class bpe_model {
     if (space == std::string::npos) return;
     right.assign(left, space + 1);
     left.resize(space);
+  }
+  // All pairs that become this token.
+  void find_pairs(token made, std::uint32_t rank) {
+    std::string bytes(words_.spelling(made));
+    if (words_.as_bytes()) bytes_of_letters(words_.spelling(made), bytes);
+    const std::string_view text = bytes;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+      const token left = words_.find(text.substr(0, i));
+      const token right = left < 0 ? -1 : words_.find(text.substr(i));
+      if (right >= 0) pairs_.set(left, right, rank, made);
+    }
   }
   void find_codes() {
     for (std::size_t b = 0; b < 256; ++b) {

@@ -20,6 +20,13 @@ class normalizer {
     if (const auto r = tokenizer_json_detail::read_steps(v, here, n.steps_); !r) return r.error();
     return result<normalizer>(static_cast<normalizer&&>(n));
   }
+  // One of these steps.
+  template <class... Steps>
+  static normalizer of(Steps... steps) {
+    normalizer n;
+    (n.steps_.emplace_back(static_cast<Steps&&>(steps)), ...);
+    return n;
+  }
   bool empty() const { return steps_.empty(); }
 
   // The text after all steps: itself, a part of it, or in one of the buffers. `first`: whether it begins with what the
