@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compares ctlm::hf_tokenizer with `tokenizers` and tiktoken: ids and decoded texts of many texts that are hard to cut.
+"""Compares ctlm::hf_tokenizer with `tokenizers`, tiktoken and sentencepiece: ids and decoded texts of many texts that are hard to cut.
 
   compare_tokenizers.py COMPILER [-n LINES] [-f FLAGS] FILE ...
 
-FILE: a tokenizer.json; ranks of tiktoken and the name of a pattern, as in cl100k_base:ranks.tiktoken.
+FILE: a tokenizer.json; a .model of SentencePiece; ranks of tiktoken and the name of a pattern, as in cl100k_base:ranks.tiktoken.
 LINES: 200000 for each file. FLAGS, such as "-DCTLM_UTF8PROC=1 -lutf8proc", follow the compiler's others.
-Needs tokenizers 0.23.3 and tiktoken 0.14.0; not one of the tests, because it needs those and takes minutes.
+Needs tokenizers 0.23.3, tiktoken 0.14.0 and sentencepiece 0.2.3; not one of the tests, because it needs those and takes minutes.
 """
 import argparse
 import base64
@@ -22,9 +22,11 @@ import nasty_texts
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = r"""
 #include <ctlm/ctlm.hpp>
+#include <ctlm/text/sentencepiece.hpp>
 #include <ctlm/text/tiktoken.hpp>
 #include <cstdio>
 ctlm::result<ctlm::hf_tokenizer> load(const std::string& kind, const char* path) {
+  if (kind == "model") return ctlm::load_sentencepiece(path);
   if (kind == "json") return ctlm::hf_tokenizer::load(path);
   return ctlm::load_tiktoken(path, kind, {{"<|endoftext|>", 51000}, {"<|fim|>", 51001}});
 }
@@ -91,7 +93,24 @@ class Tiktoken:
             yield ids, ids, self.t.decode([i for i in ids if i < 51000]), self.t.decode(ids)
 
 
+class SentencePiece:
+    kind = "model"
+
+    def __init__(self, path):
+        import sentencepiece
+        self.path, self.t = path, sentencepiece.SentencePieceProcessor(model_file=path)
+        self.added = [self.t.id_to_piece(i) for i in range(min(self.t.vocab_size(), 12))]
+
+    def of(self, texts):
+        for s in texts:
+            ids = self.t.encode(s)
+            text = self.t.decode(ids)
+            yield ids, ids, text, text
+
+
 def reference(file):
+    if file.endswith(".model"):
+        return SentencePiece(file)
     kind, colon, path = file.partition(":")
     return Tiktoken(kind, path) if colon else Json(file)
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "hf_tokenizer.hpp"
+#include "model/ranks.hpp"
 
 #include <charconv>
 #include <utility>
@@ -114,8 +115,6 @@ class reader {
   model_detail::bpe_model::ranked& ranked() { return ranked_; }
 
  private:
-  static constexpr std::size_t longest = 1024;
-
   result<void> read_row(std::string_view row, std::size_t line) {
     const std::size_t space = row.find(' ');
     token rank = -1;
@@ -132,11 +131,11 @@ class reader {
                      "ctlm: line {where} of this file of tiktoken has rank {had}; with so few others it is at most "
                      "{needed}",
                      line, most_ - 1, static_cast<std::size_t>(rank)};
-    if (bytes_.size() > longest)
+    if (bytes_.size() > model_detail::longest_ranked)
       return failure{errc::unsupported,
                      "ctlm: line {where} of this file of tiktoken has a token of {had} bytes; at most {needed} are "
                      "supported",
-                     line, longest, bytes_.size()};
+                     line, model_detail::longest_ranked, bytes_.size()};
     if (ranked_.words.find(bytes_) >= 0 || ranked_.words.has(rank))
       return wrong_line("ctlm: line {where} of this file of tiktoken has a token or a rank that was there before",
                         line);

@@ -6,6 +6,7 @@
 #include "lowercase.hpp"
 #include "prepend.hpp"
 #include "replace.hpp"
+#include "sentence_piece.hpp"
 #include "strip.hpp"
 #include "unicode_form.hpp"
 
@@ -50,7 +51,9 @@ class normalizer {
   using nfd = unicode_form<form::nfd>;
   using nfkc = unicode_form<form::nfkc>;
   using nfkd = unicode_form<form::nfkd>;
-  std::vector<std::variant<bert, lowercase, nfc, nfd, nfkc, nfkd, prepend, replace, strip, strip_accents>> steps_;
+  std::vector<
+      std::variant<bert, lowercase, nfc, nfd, nfkc, nfkd, prepend, replace, sentence_piece, strip, strip_accents>>
+      steps_;
 };
 
 }}}  // namespace ctlm::normalizer_detail
