@@ -117,6 +117,7 @@
 #include "io/offload.hpp"
 #include "io/pack.hpp"
 #include "io/remember.hpp"
+#include "io/read_gguf_tokenizer.hpp"
 #include "io/safetensors.hpp"
 #include "io/save_gguf.hpp"
 #include "io/save_hf.hpp"
