@@ -129,6 +129,7 @@
 
 #include "text/bpe.hpp"
 #include "text/byte_letters.hpp"
+#include "text/chat/chat_template.hpp"
 #include "text/llama2c_tokenizer.hpp"
 #include "text/merge_pairs.hpp"
 #include "text/read_hf_tokenizer.hpp"
@@ -141,6 +142,7 @@
 #include "app/data.hpp"
 #include "app/format_plan.hpp"
 #include "app/least_cost.hpp"
+#include "app/load_chat_template.hpp"
 #include "app/loaded_model.hpp"
 #include "app/loss_curve.hpp"
 #include "app/monitor.hpp"
