@@ -89,6 +89,8 @@ class conversation {
     seen_.assign(all->begin(), all->end());
     std::string answer;
     text_stream stream(words_);
+    if (template_.is_raw())  // the text goes on: what it begins with is no beginning
+      for (const token t : *all) stream.push(t);
     const auto give = [&](std::string_view piece) {
       if (piece.empty()) return;
       answer.append(piece);
