@@ -66,7 +66,11 @@ foreach(part IN LISTS parts)
   list(APPEND candidates ${part})
 endforeach()
 list(JOIN candidates "," candidates)
-foreach(program logits chat quantise quality budget caches)
+set(programs logits chat quantise quality budget caches)
+if(CTLM_SINGLE_HEADER)  # which has no other headers beside it: chat includes one
+  list(REMOVE_ITEM programs chat)
+endif()
+foreach(program ${programs})
   add_example(${program} ${program}/${program}.cpp)
   target_link_libraries(${program} PRIVATE example_model)
   if(program STREQUAL quantise AND NOT CTLM_MODEL)  # something to round, for the tests
@@ -80,7 +84,7 @@ foreach(program logits chat quantise quality budget caches)
 endforeach()
 
 if(CTLM_TESTS AND Python3_FOUND AND NOT CTLM_MODEL)
-  foreach(program logits chat quantise quality budget caches)
+  foreach(program ${programs})
     add_test(NAME example_${program} COMMAND ${Python3_EXECUTABLE}
       ${CMAKE_CURRENT_SOURCE_DIR}/${program}/test_${program}.py $<TARGET_FILE:${program}> ${CTLM_TEST_DATA})
   endforeach()

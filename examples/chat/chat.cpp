@@ -1,7 +1,9 @@
-// A conversation with a model from Hugging Face, in token ids: ./dev chat builds and runs it.
-//   chat [--prompt "1 2 3"]
-// Without a prompt it reads lines of ids and answers each; what was said before stays in the session. The ids of an
-// answer are printed as they come, up to the end that config.json names (eos_token_id) or the end of the context.
+// A conversation with a model from Hugging Face, in text: ./dev chat builds and runs it.
+//   chat [--prompt TEXT] [--system TEXT] [--raw] [--ids]
+// Without a prompt it reads lines and answers each; what was said before stays in the session. An answer is printed as
+// it comes, in whole characters, up to the end of the turn or of the context; the likeliest token is taken each time.
+// --raw takes text as it is, without the model's template, and goes on with it; --ids takes and prints token ids.
+#include <ctlm/app/conversation.hpp>
 #include <ctlm/ctlm.hpp>
 
 #include <example_model.hpp>  // made by ctlm_add_model
@@ -20,14 +22,74 @@ namespace {
 using lm = ctlm::causal_lm<example_model, ctlm::weights<CTLM_EXAMPLE_WEIGHTS>, ctlm::threads<ctlm::pool<16>>,
                            ctlm::prompt_chunk<64>>;
 
-struct counter {
-  std::size_t tokens = 0;
-  double seconds = 0;
+struct options {
+  bool has_prompt = false, raw = false, ids = false;
+  std::string prompt, system;
 };
 
 [[noreturn]] void fail(const std::string& sentence) {
   std::fprintf(stderr, "chat: %s\n", sentence.c_str());
   std::exit(1);
+}
+std::string of_files(const ctlm::failure& f) {
+  return std::string(example_model::files) + ": " + ctlm::explain(f).text;
+}
+
+options read_options(int argc, char** argv) {
+  options o;
+  for (int i = 1; i < argc; ++i) {
+    const std::string option = argv[i];
+    if (option == "--raw" || option == "--ids") {
+      (option == "--raw" ? o.raw : o.ids) = true;
+    } else if ((option == "--prompt" || option == "--system") && i + 1 < argc) {
+      o.has_prompt = o.has_prompt || option == "--prompt";
+      (option == "--prompt" ? o.prompt : o.system) = argv[++i];
+    } else {
+      fail("usage: chat [--prompt TEXT] [--system TEXT] [--raw] [--ids]");
+    }
+  }
+  if (o.ids && (o.raw || !o.system.empty()))
+    fail("--ids is for token ids alone: it goes neither with --raw nor with --system");
+  if (o.raw && !o.system.empty()) fail("--raw takes text as it is: it has no place for --system");
+  return o;
+}
+
+/// Tokens that were made, and the time between the first and the last of each answer.
+class counter {
+ public:
+  void begin() { n_ = 0; }
+  void made_one() {
+    const clock::time_point now = clock::now();
+    if (n_++ == 0)
+      first_ = now;  // the prompt is taken before it, and not counted
+    else {
+      ++tokens_;
+      seconds_ += std::chrono::duration<double>(now - last_).count();
+    }
+    last_ = now;
+  }
+  void print() const {
+    if (seconds_ > 0) std::fprintf(stderr, "%.1f tokens per second\n", static_cast<double>(tokens_) / seconds_);
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  clock::time_point first_, last_;
+  std::size_t n_ = 0, tokens_ = 0;
+  double seconds_ = 0;
+};
+
+void print(std::string_view piece) {
+  std::fwrite(piece.data(), 1, piece.size(), stdout);
+  std::fflush(stdout);
+}
+
+/// answer(line) -> bool for the prompt, or for each line that is read; false if the prompt had no answer.
+template <class F>
+bool answer_all(const options& o, F answer) {
+  if (o.has_prompt) return answer(o.prompt);
+  for (std::string line; std::getline(std::cin, line);) answer(line);
+  return true;
 }
 
 /// The numbers of a line; what is none is said, and the line is empty then.
@@ -51,49 +113,60 @@ std::vector<ctlm::token> ids_of(const std::string& line) {
   return ids;
 }
 
-/// Prints the answer to a prompt; false if there is none.
-bool answer(ctlm::loaded_model<lm>& model, const std::vector<ctlm::token>& prompt, counter& made) {
-  if (prompt.empty()) return false;
-  using clock = std::chrono::steady_clock;
-  clock::time_point first;  // the prompt is taken before it, and not counted
-  std::size_t n = 0;
-  const auto drawn = model.go_on(prompt, lm::shape.context, [&](ctlm::token t) {
-    if (n++ == 0) first = clock::now();
-    std::printf("%d ", t);
-    std::fflush(stdout);
+bool chat_in_ids(const options& o) {
+  if (o.has_prompt && o.prompt.find_first_of("0123456789") == std::string::npos)
+    fail("a prompt is token ids with spaces between them, as in 1 403 407; not \"" + o.prompt + "\"");
+  ctlm::tensor_report report;
+  auto model = ctlm::load<lm>(example_model::files, &report);
+  std::fputs(report.text.c_str(), stderr);  // a line for each tensor that does not fit
+  if (!model) fail(of_files(model.error()));
+  counter made;
+  const bool done = answer_all(o, [&](const std::string& line) {
+    const std::vector<ctlm::token> prompt = ids_of(line);
+    if (prompt.empty()) return false;
+    made.begin();
+    const auto drawn = model->go_on(prompt, lm::shape.context, [&](ctlm::token t) {
+      made.made_one();
+      std::printf("%d ", t);
+      std::fflush(stdout);
+    });
+    std::printf("\n");
+    if (!drawn) std::fprintf(stderr, "chat: %s\n", ctlm::explain(drawn.error()).text);
+    return static_cast<bool>(drawn);
   });
-  std::printf("\n");
-  if (!drawn) std::fprintf(stderr, "chat: %s\n", ctlm::explain(drawn.error()).text);
-  if (n > 1) {
-    made.tokens += n - 1;
-    made.seconds += std::chrono::duration<double>(clock::now() - first).count();
-  }
-  return static_cast<bool>(drawn);
+  made.print();
+  return done;
+}
+
+bool chat_in_text(const options& o) {
+  ctlm::tensor_report report;
+  auto how =
+      o.raw ? ctlm::result<ctlm::chat_template>(ctlm::chat_template()) : ctlm::load_chat_template(example_model::files);
+  if (!how) fail(of_files(how.error()) + " (--raw goes on with a text as it is)");
+  auto chat = ctlm::load_conversation<lm>(example_model::files, *how, &report);
+  std::fputs(report.text.c_str(), stderr);
+  if (!chat) fail(of_files(chat.error()));
+  if (!o.system.empty()) chat->instruct(o.system);
+  counter made;
+  const bool done = answer_all(o, [&](const std::string& line) {
+    made.begin();
+    const auto answer = chat->say(line, [&](std::string_view piece) {
+      made.made_one();
+      print(piece);
+    });
+    std::printf("\n");
+    if (!answer) std::fprintf(stderr, "chat: %s\n", ctlm::explain(answer.error()).text);
+    return static_cast<bool>(answer);
+  });
+  made.print();
+  return done;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const bool has_prompt = argc == 3 && std::string(argv[1]) == "--prompt";
-  if (has_prompt && std::string(argv[2]).find_first_of("0123456789") == std::string::npos)
-    fail(std::string("a prompt is token ids with spaces between them, as in 1 403 407; not \"") + argv[2] + "\"");
-  if (argc != 1 && !has_prompt) fail("usage: chat [--prompt \"1 2 3\"]");
-
-  ctlm::tensor_report report;
-  auto model = ctlm::load<lm>(example_model::files, &report);
-  std::fputs(report.text.c_str(), stderr);  // a line for each tensor that does not fit
-  if (!model) fail(std::string(example_model::files) + ": " + ctlm::explain(model.error()).text);
-
-  counter made;
-  bool answered = true;
-  if (has_prompt) {
-    answered = answer(*model, ids_of(argv[2]), made);
-  } else {
-    for (std::string line; std::getline(std::cin, line);) answer(*model, ids_of(line), made);
-  }
-  if (made.seconds > 0)
-    std::fprintf(stderr, "%.1f tokens per second\n", static_cast<double>(made.tokens) / made.seconds);
-  return answered ? 0 : 1;
+  const options o = read_options(argc, argv);
+  return (o.ids ? chat_in_ids(o) : chat_in_text(o)) ? 0 : 1;
 } catch (const std::exception& e) {  // logits that are not numbers
   fail(e.what());
 }

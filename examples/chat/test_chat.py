@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""examples/chat, built for stories260K-hf: it tells the golden tokens of llama2.c, at once or line by line, and says what is
-wrong with a prompt.
+"""examples/chat, built for stories260K-hf: it goes on with a text as llama2.c does, tells its golden tokens, at once or line by
+line, and says what is wrong with a prompt.
 
   test_chat.py CHAT DATA
 """
@@ -15,6 +15,8 @@ golden = (data / "stories260K_greedy64_tokens.txt").read_text().split()
 
 def run(*arguments, typed=""):
     done = subprocess.run([program, *arguments], input=typed, capture_output=True, text=True)
+    if "--ids" not in arguments:
+        return done.returncode, done.stdout, done.stderr
     return done.returncode, [line.split() for line in done.stdout.splitlines()], done.stderr
 
 
@@ -23,18 +25,27 @@ def expect(holds, what):
         sys.exit(str(what))
 
 
-code, lines, said = run("--prompt", golden[0])
+story = (data / "stories260K_golden_T0_n200.txt").read_text()
+code, text, said = run("--raw", "--prompt", "Once upon a time, there")
+expect(code == 0 and "Once upon a time, there" + text[:200] == story[:223] and "tokens per second" in said, (code, text, said))
+code, text, said = run("--raw", typed="Once upon a time, there")
+expect(code == 0 and "Once upon a time, there" + text[:200] == story[:223], (code, text, said))
+code, text, said = run("--prompt", "Hello")
+expect(code == 1 and "this model has no chat template" in said and "--raw goes on with a text as it is" in said, (code, text, said))
+
+code, lines, said = run("--ids", "--prompt", golden[0])
 expect(code == 0 and lines[0][:63] == golden[1:] and "tokens per second" in said, (code, lines, said))
-code, lines, said = run("--prompt", ", ".join(golden[:20]))
+code, lines, said = run("--ids", "--prompt", ", ".join(golden[:20]))
 expect(code == 0 and lines[0][:44] == golden[20:], (code, lines, said))
 
-code, lines, said = run(typed="x\n1 512\n" + golden[0] + "\n")
+code, lines, said = run("--ids", typed="x\n1 512\n" + golden[0] + "\n")
 expect(code == 0 and lines[-1][:63] == golden[1:], (code, lines, said))
 expect('not "x"' in said and "token 512 at position 1 of the prompt is outside the vocabulary of 512" in said, said)
 
-for arguments, words in [(["--prompt", "one"], 'not "one"'), (["--prompt", ""], 'not ""'),
-                         (["--prompt", "1 x"], 'not "x"'), (["--prompt", "1 99999999999"], 'not "99999999999"'),
-                         (["--prompt", "-7"], "token -7 at position 0"), (["--all"], "usage")]:
+for arguments, words in [(["--ids", "--prompt", "one"], 'not "one"'), (["--ids", "--prompt", ""], 'not ""'),
+                         (["--ids", "--prompt", "1 x"], 'not "x"'), (["--ids", "--prompt", "1 99999999999"], 'not "99999999999"'),
+                         (["--ids", "--prompt", "-7"], "token -7 at position 0"), (["--all"], "usage"), (["--prompt"], "usage"),
+                         (["--ids", "--raw"], "neither with --raw"), (["--raw", "--system", "x"], "no place for --system")]:
     code, _, said = run(*arguments)
     expect(code == 1 and words in said, (arguments, code, said))
-print("the golden tokens, at once and line by line; wrong prompts are refused")
+print("the golden text and tokens, at once and line by line; wrong prompts are refused")

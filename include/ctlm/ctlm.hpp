@@ -117,6 +117,7 @@
 #include "io/mapped_file.hpp"
 #include "io/offload.hpp"
 #include "io/pack.hpp"
+#include "io/read_gguf_tokenizer.hpp"
 #include "io/remember.hpp"
 #include "io/safetensors.hpp"
 #include "io/save_gguf.hpp"
@@ -129,6 +130,7 @@
 
 #include "text/bpe.hpp"
 #include "text/byte_letters.hpp"
+#include "text/chat/chat_template.hpp"
 #include "text/llama2c_tokenizer.hpp"
 #include "text/merge_pairs.hpp"
 #include "text/read_hf_tokenizer.hpp"
@@ -141,6 +143,7 @@
 #include "app/data.hpp"
 #include "app/format_plan.hpp"
 #include "app/least_cost.hpp"
+#include "app/load_chat_template.hpp"
 #include "app/loaded_model.hpp"
 #include "app/loss_curve.hpp"
 #include "app/monitor.hpp"

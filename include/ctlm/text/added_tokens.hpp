@@ -2,12 +2,14 @@
 // ctlm: the added_tokens of a tokenizer.json: texts that are one token wherever they stand, before all else.
 #pragma once
 
+#include "finder.hpp"
 #include "model/vocabulary.hpp"
 #include "normalizer/normalizer.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace added_tokens_detail {
 
 using namespace unicode_detail;
+using finder_detail::finder;
 
 struct added_token {
   std::string content;
@@ -18,55 +20,6 @@ struct added_token {
   bool normalized = false;    // looked for in the normalised text
   bool special = false;       // decoding may leave it out
   std::string spelling = {};  // what it is decoded as: normalised, if it is looked for like that
-};
-
-// Some texts, of which the longest is found at every place.
-class finder {
- public:
-  void add(std::string_view text, std::uint32_t which) {
-    if (text.empty()) return;
-    begins_[static_cast<unsigned char>(text[0])] = true;
-    token node = 0;
-    for (const char c : text) {
-      const auto byte = static_cast<token>(static_cast<unsigned char>(c));
-      token next = children_.find(node, byte).made;
-      if (next < 0) {
-        next = static_cast<token>(ends_.size());
-        ends_.push_back(none);
-        children_.set(node, byte, 0, next);
-      }
-      node = next;
-    }
-    ends_[static_cast<std::size_t>(node)] = which;
-  }
-  bool empty() const { return ends_.size() == 1; }
-
-  struct match {
-    std::size_t begin, end;
-    std::uint32_t which;
-  };
-  // The first match from `from` on, the longest of those that begin there; begins at the end if there is none.
-  match next(std::string_view text, std::size_t from) const {
-    for (std::size_t i = from; i < text.size(); ++i) {
-      if (!begins_[static_cast<unsigned char>(text[i])]) continue;
-      match m{i, i, none};
-      token node = 0;
-      for (std::size_t end = i; end < text.size();) {
-        node = children_.find(node, static_cast<token>(static_cast<unsigned char>(text[end]))).made;
-        if (node < 0) break;
-        ++end;
-        if (ends_[static_cast<std::size_t>(node)] != none) m = {i, end, ends_[static_cast<std::size_t>(node)]};
-      }
-      if (m.which != none) return m;
-    }
-    return {text.size(), text.size(), none};
-  }
-
- private:
-  static constexpr std::uint32_t none = ~std::uint32_t{0};
-  bool begins_[256]{};
-  model_detail::pair_table children_;
-  std::vector<std::uint32_t> ends_{none};
 };
 
 class added_tokens {
@@ -86,6 +39,12 @@ class added_tokens {
     return result<added_tokens>(static_cast<added_tokens&&>(a));
   }
 
+  // Adds a token with a number of its own, which is spelt as its content is. `sought`: texts that spell it have it.
+  void put(added_token t, bool sought) {
+    t.spelling = t.content;
+    if (sought) (t.normalized ? in_normalised_ : in_raw_).add(t.content, static_cast<std::uint32_t>(tokens_.size()));
+    keep(static_cast<added_token&&>(t));
+  }
   const std::vector<added_token>& all() const { return tokens_; }
   // The token of these words, or a null pointer.
   const added_token* find(std::string_view content) const {
@@ -150,12 +109,15 @@ class added_tokens {
       tokens_[static_cast<std::size_t>(before - tokens_.data())] = static_cast<added_token&&>(t);
       return {};
     }
+    keep(static_cast<added_token&&>(t));
+    return {};
+  }
+  void keep(added_token t) {
     const auto id = static_cast<std::size_t>(t.id);
     numbers_.set(t.content, static_cast<token>(tokens_.size()));
     tokens_.push_back(static_cast<added_token&&>(t));
     if (of_id_.size() <= id) of_id_.resize(id + 1);
     of_id_[id] = static_cast<std::uint32_t>(tokens_.size());
-    return {};
   }
 
   static bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {

@@ -27,11 +27,28 @@ enum class special_tokens : std::uint8_t {
   without,  ///< encode() puts none around a text, though those that the text spells are found; decode() leaves them out
 };
 
+namespace tokenizer_detail {
+
+// What a tokenizer is made of.
+struct parts {
+  normalizer_detail::normalizer normalizer;
+  pre_tokenizer_detail::pre_tokenizer pre_tokenizer;
+  model_detail::model model;
+  decoder_detail::decoder decoder;
+  post_processor_detail::surroundings around;
+  added_tokens_detail::added_tokens added;
+};
+inline constexpr const char* no_memory = "ctlm: there is not enough memory for this tokenizer";
+
+}  // namespace tokenizer_detail
+
 /// The tokenizer of a tokenizer.json. A tokenizer (text/tokenizer.hpp); several threads may use one at once.
 class hf_tokenizer {
  public:
   /// One without tokens.
   hf_tokenizer() = default;
+  /// One of these parts, which fit together: for readers of other files.
+  explicit hf_tokenizer(tokenizer_detail::parts p) : parts_(static_cast<tokenizer_detail::parts&&>(p)) {}
 
   /// Reads a tokenizer.json, or the one of a folder. A stored `truncation` or `padding` is not applied.
   ///
@@ -57,7 +74,7 @@ class hf_tokenizer {
   }
 
   /// Number of tokens: all are below.
-  std::size_t vocab() const { return larger(model_.words().size(), added_.size()); }
+  std::size_t vocab() const { return larger(parts_.model.words().size(), parts_.added.size()); }
 
   /// The tokens of a text. Bytes that are no UTF-8 are bytes for a model of bytes, and unknown to others.
   ///
@@ -66,13 +83,13 @@ class hf_tokenizer {
   std::vector<token> encode(std::string_view text, special_tokens around = special_tokens::with) const {
     std::vector<token> out;
     out.reserve(text.size() / 3 + 8);
-    if (around == special_tokens::with) out = around_.before;
+    if (around == special_tokens::with) out = parts_.around.before;
     std::string buffers[2];
-    added_.cut(text, false, [&](std::size_t begin, std::size_t end, token t) {
+    parts_.added.cut(text, false, [&](std::size_t begin, std::size_t end, token t) {
       if (t >= 0) return out.push_back(t);
       encode_between(text.substr(begin, end - begin), begin == 0, buffers, out);
     });
-    if (around == special_tokens::with) out.insert(out.end(), around_.after.begin(), around_.after.end());
+    if (around == special_tokens::with) out.insert(out.end(), parts_.around.after.begin(), parts_.around.after.end());
     return out;
   }
 
@@ -90,17 +107,17 @@ class hf_tokenizer {
    public:
     /// The tokenizer must outlive this.
     explicit decoding(const hf_tokenizer& t, special_tokens which = special_tokens::without)
-        : tokenizer_(&t), memory_(t.decoder_.begin()), which_(which) {}
+        : tokenizer_(&t), memory_(t.parts_.decoder.begin()), which_(which) {}
 
     /// Appends what is certain of the text now: whole characters.
     void push(token t, std::string& out) {
       if (which_ == special_tokens::without && tokenizer_->is_special(t)) return;
-      if (tokenizer_->has(t)) tokenizer_->decoder_.push(memory_, tokenizer_->spelling(t), out);
+      if (tokenizer_->has(t)) tokenizer_->parts_.decoder.push(memory_, tokenizer_->spelling(t), out);
     }
     /// Appends what was not certain before the end. Another text may begin then.
     void finish(std::string& out) {
-      tokenizer_->decoder_.finish(memory_, out);
-      memory_ = tokenizer_->decoder_.begin();
+      tokenizer_->parts_.decoder.finish(memory_, out);
+      memory_ = tokenizer_->parts_.decoder.begin();
     }
 
    private:
@@ -111,28 +128,28 @@ class hf_tokenizer {
 
   /// The token that the file spells like this, `"<|im_end|>"` say, or -1.
   token find(std::string_view spelling) const {
-    const auto* const added = added_.find(spelling);
-    return added != nullptr ? added->id : model_.words().find_spelt(spelling);
+    const auto* const added = parts_.added.find(spelling);
+    return added != nullptr ? added->id : parts_.model.words().find_spelt(spelling);
   }
   /// How a token is spelt: as in the file, or normalised where an added token is; empty where there is none.
   std::string_view spelling(token t) const {
-    const auto* const added = added_.find(t);
-    return added != nullptr ? std::string_view(added->spelling) : model_.words().spelling(t);
+    const auto* const added = parts_.added.find(t);
+    return added != nullptr ? std::string_view(added->spelling) : parts_.model.words().spelling(t);
   }
   /// Whether there is such a token: numbers below vocab() may have gaps.
-  bool has(token t) const { return added_.find(t) != nullptr || model_.words().has(t); }
+  bool has(token t) const { return parts_.added.find(t) != nullptr || parts_.model.words().has(t); }
   /// Whether a token is no part of a text.
   bool is_special(token t) const {
-    const auto* const added = added_.find(spelling(t));
+    const auto* const added = parts_.added.find(spelling(t));
     return added != nullptr && added->special;
   }
   /// The tokens that encode() puts before a text.
-  const std::vector<token>& tokens_before() const { return around_.before; }
+  const std::vector<token>& tokens_before() const { return parts_.around.before; }
   /// The tokens that encode() puts behind a text.
-  const std::vector<token>& tokens_after() const { return around_.after; }
+  const std::vector<token>& tokens_after() const { return parts_.around.after; }
 
  private:
-  static constexpr const char* no_memory = "ctlm: there is not enough memory for this tokenizer";
+  static constexpr const char* no_memory = tokenizer_detail::no_memory;
 
   static result<hf_tokenizer> read(const json::value& root) {
     hf_tokenizer t;
@@ -141,26 +158,27 @@ class hf_tokenizer {
       return failure{errc::corrupt, "ctlm: this is no tokenizer.json: it has no model"};
     auto normalizer = normalizer_detail::normalizer::read(root.find("normalizer"));
     if (!normalizer) return normalizer.error();
-    t.normalizer_ = static_cast<normalizer_detail::normalizer&&>(*normalizer);
+    t.parts_.normalizer = static_cast<normalizer_detail::normalizer&&>(*normalizer);
     auto pre_tokenizer = pre_tokenizer_detail::pre_tokenizer::read(root.find("pre_tokenizer"));
     if (!pre_tokenizer) return pre_tokenizer.error();
-    t.pre_tokenizer_ = static_cast<pre_tokenizer_detail::pre_tokenizer&&>(*pre_tokenizer);
-    auto read_model = model_detail::model::read(model, t.pre_tokenizer_.gives_bytes());
+    t.parts_.pre_tokenizer = static_cast<pre_tokenizer_detail::pre_tokenizer&&>(*pre_tokenizer);
+    auto read_model = model_detail::model::read(model, t.parts_.pre_tokenizer.gives_bytes());
     if (!read_model) return read_model.error();
-    t.model_ = static_cast<model_detail::model&&>(*read_model);
+    t.parts_.model = static_cast<model_detail::model&&>(*read_model);
     auto decoder = decoder_detail::decoder::read(root.find("decoder"));
     if (!decoder) return decoder.error();
-    t.decoder_ = static_cast<decoder_detail::decoder&&>(*decoder);
+    t.parts_.decoder = static_cast<decoder_detail::decoder&&>(*decoder);
     auto around = post_processor_detail::read(root.find("post_processor"));
     if (!around) return around.error();
-    t.around_ = static_cast<post_processor_detail::surroundings&&>(*around);
-    auto added = added_tokens_detail::added_tokens::read(root.find("added_tokens"), t.model_.words(), t.normalizer_);
+    t.parts_.around = static_cast<post_processor_detail::surroundings&&>(*around);
+    auto added =
+        added_tokens_detail::added_tokens::read(root.find("added_tokens"), t.parts_.model.words(), t.parts_.normalizer);
     if (!added) return added.error();
-    t.added_ = static_cast<added_tokens_detail::added_tokens&&>(*added);
+    t.parts_.added = static_cast<added_tokens_detail::added_tokens&&>(*added);
     return t.checked();
   }
   result<hf_tokenizer> checked() {
-    for (const auto* list : {&around_.before, &around_.after})
+    for (const auto* list : {&parts_.around.before, &parts_.around.after})
       for (const token t : *list)
         if (!has(t))
           return failure{errc::corrupt,
@@ -171,21 +189,16 @@ class hf_tokenizer {
 
   // A part of a text without added tokens of the raw text; `first`: the text begins with it.
   void encode_between(std::string_view part, bool first, std::string (&buffers)[2], std::vector<token>& out) const {
-    const std::string_view text = normalizer_(part, buffers, first);
-    added_.cut(text, true, [&](std::size_t begin, std::size_t end, token t) {
+    const std::string_view text = parts_.normalizer(part, buffers, first);
+    parts_.added.cut(text, true, [&](std::size_t begin, std::size_t end, token t) {
       if (t >= 0) return out.push_back(t);
       const pre_tokenizer_detail::piece p{text.substr(begin, end - begin), first && begin == 0};
-      model_.visit(
-          [&](const auto& model) { pre_tokenizer_(p, [&](std::string_view word) { model.encode(word, out); }); });
+      parts_.model.visit(
+          [&](const auto& model) { parts_.pre_tokenizer(p, [&](std::string_view word) { model.encode(word, out); }); });
     });
   }
 
-  normalizer_detail::normalizer normalizer_;
-  pre_tokenizer_detail::pre_tokenizer pre_tokenizer_;
-  model_detail::model model_;
-  decoder_detail::decoder decoder_;
-  post_processor_detail::surroundings around_;
-  added_tokens_detail::added_tokens added_;
+  tokenizer_detail::parts parts_;
 };
 
 }}  // namespace ctlm

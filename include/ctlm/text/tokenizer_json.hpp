@@ -42,6 +42,15 @@ struct part {
   const char* missing;  // what is at byte {where} has no type
 };
 
+// The name by which a file asks for a step; none, of one that is part of other files alone.
+template <class Step>
+constexpr const char* name_of() {
+  if constexpr (requires { Step::type; })
+    return Step::type;
+  else
+    return nullptr;
+}
+
 // "ctlm: tokenizer.json: pre_tokenizer '{name}' is not known; known are A, B, Sequence", for as long as the program
 // runs.
 template <class... Steps>
@@ -49,7 +58,8 @@ const char* words_of_unknown(const part& p) {
   static const std::string words = [&] {
     std::string s = "ctlm: tokenizer.json: ";
     s.append(p.name).append(" '{name}' is not known; known are ");
-    for (const char* name : {Steps::type...}) s.append(name).append(", ");
+    for (const char* name : {name_of<Steps>()...})
+      if (name != nullptr) s.append(name).append(", ");
     return s.append("Sequence");
   }();
   return words.c_str();
@@ -57,10 +67,12 @@ const char* words_of_unknown(const part& p) {
 
 template <class Step, class... Steps>
 result<void> read_one(const json::value& v, std::string_view type, std::vector<std::variant<Steps...>>& steps) {
-  if (type != Step::type) return {};
-  auto step = Step::read(v);
-  if (!step) return step.error();
-  steps.emplace_back(static_cast<Step&&>(*step));
+  if constexpr (name_of<Step>() != nullptr) {
+    if (type != Step::type) return {};
+    auto step = Step::read(v);
+    if (!step) return step.error();
+    steps.emplace_back(static_cast<Step&&>(*step));
+  }
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "fuse.hpp"
 #include "metaspace.hpp"
 #include "replace.hpp"
+#include "sentence_piece.hpp"
 #include "strip.hpp"
 #include "word_piece.hpp"
 
@@ -33,7 +34,7 @@ class decoder {
       const char* name = nullptr;
       std::visit(
           [&]<class Step>(const Step&) {
-            if (fused && !may_follow_fuse<Step> && !fuses<Step>) name = Step::type;
+            if (fused && !may_follow_fuse<Step> && !fuses<Step>) name = tokenizer_json_detail::name_of<Step>();
             fused = fused || fuses<Step>;
           },
           any);
@@ -44,6 +45,14 @@ class decoder {
             name);
     }
     return result<decoder>(static_cast<decoder&&>(d));
+  }
+
+  // One of these steps; what read() refuses, it must not be given.
+  template <class... Steps>
+  static decoder of(Steps... steps) {
+    decoder d;
+    (d.steps_.emplace_back(static_cast<Steps&&>(steps)), ...);
+    return d;
   }
 
   // What one text's steps remember.
@@ -91,7 +100,8 @@ class decoder {
         steps_[i]);
   }
 
-  std::vector<std::variant<bpe, byte_fallback, byte_level, fuse, metaspace, replace, strip, word_piece>> steps_;
+  std::vector<std::variant<bpe, byte_fallback, byte_level, fuse, metaspace, replace, sentence_piece, strip, word_piece>>
+      steps_;
   bool joins_with_spaces_ = false;
 };
 

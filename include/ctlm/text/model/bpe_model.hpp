@@ -34,6 +34,41 @@ class bpe_model {
     m.find_codes();
     return result<bpe_model>(static_cast<bpe_model&&>(m));
   }
+  // Where tokens have ranks and there is no list of merges: neighbours become the token that their texts make together,
+  // that of the lowest rank first. ranks[t] is `unmade` where no merge makes t.
+  struct ranked {
+    vocabulary words;
+    std::vector<std::uint32_t> ranks;
+    token unknown = -1;
+    bool byte_fallback = false, ignore_merges = false;  // letters that are unknown and beside each other are one token
+  };
+  static constexpr std::uint32_t unmade = ~std::uint32_t{0};
+  static bpe_model of(ranked r) {
+    bpe_model m;
+    m.words_ = static_cast<vocabulary&&>(r.words);
+    m.byte_fallback_ = r.byte_fallback;
+    m.ignore_merges_ = r.ignore_merges;
+    m.fuse_unk_ = true;
+    m.has_unknown_ = r.unknown >= 0;
+    m.unknown_ = r.unknown;
+    for (std::size_t t = 0; t < r.ranks.size(); ++t)
+      if (r.ranks[t] != unmade) m.find_pairs(static_cast<token>(t), r.ranks[t]);
+    m.find_codes();
+    return m;
+  }
+  // Of merges "left right", the first is merged first. Errors: as of a tokenizer.json.
+  static result<bpe_model> of(vocabulary words, const std::vector<std::string>& merges, bool ignore_merges) {
+    bpe_model m;
+    m.words_ = static_cast<vocabulary&&>(words);
+    m.ignore_merges_ = ignore_merges;
+    for (std::size_t i = 0; i < merges.size(); ++i) {
+      const std::size_t space = std::min(merges[i].find(' ', 1), merges[i].size());
+      const std::string left(merges[i], 0, space), right(merges[i], std::min(space + 1, merges[i].size()));
+      if (const auto r = m.add_merge(left, right, static_cast<std::uint32_t>(i)); !r) return r.error();
+    }
+    m.find_codes();
+    return result<bpe_model>(static_cast<bpe_model&&>(m));
+  }
   const vocabulary& words() const { return words_; }
 
   // Raises errc::corrupt where a word has what the vocabulary lacks, and the unk_token is no token either.
@@ -51,22 +86,26 @@ class bpe_model {
   result<void> read_merges(const json::value& merges) {
     if (merges.kind() != json::kind::array)
       return tokenizer_json_detail::damaged("ctlm: tokenizer.json: the model at byte {where} has no merges", merges);
-    std::string left, right, made, bytes;
+    std::string left, right;
     std::uint32_t rank = 0;
     for (const json::value m : merges.elements()) {
       split(m, left, right);
-      made.assign(left).append(right, std::min(prefix_.size(), right.size()));
-      token t[3]{};
-      for (const auto& [spelt, to] : {std::pair(&left, t), std::pair(&right, t + 1), std::pair(&made, t + 2)})
-        if (*to = words_.find_spelt(*spelt); *to < 0)
-          return failure{errc::corrupt,
-                         "ctlm: tokenizer.json: merge {where} needs the token '{name}', which is not in the vocab",
-                         rank,
-                         0,
-                         0,
-                         remember(tokenizer_json_detail::bytes(*spelt))};
-      pairs_.set(t[0], t[1], rank++, t[2]);
+      if (const auto r = add_merge(left, right, rank++); !r) return r;
     }
+    return {};
+  }
+  result<void> add_merge(const std::string& left, const std::string& right, std::uint32_t rank) {
+    const std::string made = left + std::string(right, std::min(prefix_.size(), right.size()));
+    token t[3]{};
+    for (const auto& [spelt, to] : {std::pair(&left, t), std::pair(&right, t + 1), std::pair(&made, t + 2)})
+      if (*to = words_.find_spelt(*spelt); *to < 0)
+        return failure{errc::corrupt,
+                       "ctlm: tokenizer.json: merge {where} needs the token '{name}', which is not in the vocab",
+                       rank,
+                       0,
+                       0,
+                       remember(tokenizer_json_detail::bytes(*spelt))};
+    pairs_.set(t[0], t[1], rank, t[2]);
     return {};
   }
   // "left right", or ["left", "right"]; of another thing, nothing.
@@ -81,6 +120,17 @@ class bpe_model {
     if (space == std::string::npos) return;
     right.assign(left, space + 1);
     left.resize(space);
+  }
+  // All pairs that become this token.
+  void find_pairs(token made, std::uint32_t rank) {
+    std::string bytes(words_.spelling(made));
+    if (words_.as_bytes()) bytes_of_letters(words_.spelling(made), bytes);
+    const std::string_view text = bytes;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+      const token left = words_.find(text.substr(0, i));
+      const token right = left < 0 ? -1 : words_.find(text.substr(i));
+      if (right >= 0) pairs_.set(left, right, rank, made);
+    }
   }
   void find_codes() {
     for (std::size_t b = 0; b < 256; ++b) {

@@ -24,6 +24,12 @@ class model {
     if (!done) return done.error();
     return result<model>(static_cast<model&&>(m));
   }
+  template <class M>
+  static model of(M m) {
+    model any;
+    any.any_ = static_cast<M&&>(m);
+    return any;
+  }
 
   const vocabulary& words() const {
     return std::visit([](const auto& any) -> const vocabulary& { return any.words(); }, any_);

@@ -26,9 +26,30 @@ class unigram {
       m.unknown_ = *id;
     }
     m.byte_fallback_ = tokenizer_json_detail::flag(v, "byte_fallback", false);
-    for (std::size_t b = 0; b < 256; ++b)
-      m.codes_[b] = m.words_.find_spelt(code_of_byte(static_cast<unsigned char>(b)));
+    m.find_codes();
     return result<unigram>(static_cast<unigram&&>(m));
+  }
+  // As SentencePiece has it: which pieces may be found, and sums are numbers of single precision.
+  struct scored {
+    vocabulary words;
+    std::vector<double> scores;   // of each token
+    std::vector<bool> is_sought;  // tokens that texts have
+    double lowest = 0;            // score of those that were learnt
+    token unknown = -1;
+    bool byte_fallback = false;
+  };
+  static unigram of(scored s) {
+    unigram m;
+    m.words_ = static_cast<vocabulary&&>(s.words);
+    for (std::size_t t = 0; t < s.scores.size(); ++t)
+      if (s.is_sought[t]) m.enter(m.words_.spelling(static_cast<token>(t)), static_cast<token>(t));
+    m.scores_ = static_cast<std::vector<double>&&>(s.scores);
+    m.lowest_ = s.lowest;
+    m.unknown_ = s.unknown;
+    m.byte_fallback_ = s.byte_fallback;
+    m.is_single_ = true;
+    m.find_codes();
+    return m;
   }
   const vocabulary& words() const { return words_; }
 
@@ -46,10 +67,14 @@ class unigram {
     }
     std::size_t begin = 0;
     for (std::size_t i = borders.size(); i-- > 0; begin = borders[i])
-      write(text.substr(begin, borders[i] - begin), out);
+      write(text.substr(begin, borders[i] - begin), best[borders[i]].is_unknown, out);
   }
 
  private:
+  void find_codes() {
+    for (std::size_t b = 0; b < 256; ++b) codes_[b] = words_.find_spelt(code_of_byte(static_cast<unsigned char>(b)));
+  }
+
   struct step {  // the best way to a place
     double score = 0;
     std::size_t begin = none;  // where its last piece begins
@@ -97,11 +122,15 @@ class unigram {
     ends_[static_cast<std::size_t>(node)] = id;
   }
 
+  static bool is_single(double x) { return static_cast<double>(static_cast<float>(x)) == x; }
   void search(std::string_view text, std::vector<step>& best) const {
     const auto offer = [&](std::size_t begin, std::size_t end, double score, bool is_unknown) {
       step& s = best[end];
-      const double sum = score + best[begin].score;
-      if (s.begin == none || sum > s.score) s = {sum, begin, is_unknown};
+      double sum = score + best[begin].score;
+      // SentencePiece's sums are single; those with a user's piece, whose score is double, are rounded as they are
+      // kept.
+      if (is_single_ && is_single(score)) sum = static_cast<float>(sum);
+      if (s.begin == none || sum > s.score) s = {is_single_ ? static_cast<float>(sum) : sum, begin, is_unknown};
     };
     for (std::size_t begin = 0, length = 1; begin < text.size(); begin += length) {
       length = character_at(text, begin).length;
@@ -118,11 +147,13 @@ class unigram {
       }
       if (has_single) continue;
       check(unknown_ >= 0, errc::corrupt, "ctlm: this tokenizer has no unk_id, and a text needs one");
-      offer(begin, begin + length, lowest_ - penalty, true);
+      const double score = lowest_ - penalty;
+      offer(begin, begin + length, is_single_ ? static_cast<float>(score) : score, true);
     }
   }
-  void write(std::string_view piece, std::vector<token>& out) const {
-    if (const token t = words_.find(piece); t >= 0) return out.push_back(t);
+  void write(std::string_view piece, bool is_unknown, std::vector<token>& out) const {
+    if (!(is_single_ && is_unknown))
+      if (const token t = words_.find(piece); t >= 0) return out.push_back(t);
     bool has_codes = byte_fallback_;
     for (const char c : piece) has_codes = has_codes && codes_[static_cast<unsigned char>(c)] >= 0;
     if (!has_codes) {
@@ -137,7 +168,7 @@ class unigram {
   double lowest_ = 0;
   pair_table children_;                 // of a node of the tree of pieces and a byte: the next node
   std::vector<token> ends_{token{-1}};  // the piece that ends at a node
-  bool byte_fallback_ = false;
+  bool byte_fallback_ = false, is_single_ = false;
   token unknown_ = -1, codes_[256]{};
 };
 

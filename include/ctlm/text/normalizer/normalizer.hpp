@@ -6,6 +6,7 @@
 #include "lowercase.hpp"
 #include "prepend.hpp"
 #include "replace.hpp"
+#include "sentence_piece.hpp"
 #include "strip.hpp"
 #include "unicode_form.hpp"
 
@@ -19,6 +20,13 @@ class normalizer {
                                                "ctlm: tokenizer.json: the normalizer at byte {where} has no type"};
     if (const auto r = tokenizer_json_detail::read_steps(v, here, n.steps_); !r) return r.error();
     return result<normalizer>(static_cast<normalizer&&>(n));
+  }
+  // One of these steps.
+  template <class... Steps>
+  static normalizer of(Steps... steps) {
+    normalizer n;
+    (n.steps_.emplace_back(static_cast<Steps&&>(steps)), ...);
+    return n;
   }
   bool empty() const { return steps_.empty(); }
 
@@ -43,7 +51,9 @@ class normalizer {
   using nfd = unicode_form<form::nfd>;
   using nfkc = unicode_form<form::nfkc>;
   using nfkd = unicode_form<form::nfkd>;
-  std::vector<std::variant<bert, lowercase, nfc, nfd, nfkc, nfkd, prepend, replace, strip, strip_accents>> steps_;
+  std::vector<
+      std::variant<bert, lowercase, nfc, nfd, nfkc, nfkd, prepend, replace, sentence_piece, strip, strip_accents>>
+      steps_;
 };
 
 }}}  // namespace ctlm::normalizer_detail

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// ctlm: how Llama 3 and Qwen cut text into words: they differ in how many digits make one.
+// ctlm: how Llama 3, Qwen and GPT-4 cut text into words: they differ in how many digits make one, and at the end.
 #pragma once
 
 #include "words.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 
-template <std::size_t Digits>
+// `Ends`: white space at the end of the text is one word, whatever lines it has.
+template <std::size_t Digits, bool Ends = false>
 struct llama3_words {
   static std::size_t end_of(const reader& t, std::size_t i) {
     if (const std::size_t end = t.contraction(i, true); end > i) return end;
@@ -18,6 +19,7 @@ struct llama3_words {
     if (!ends_line && (t.kind(i + length, next) & letters) != 0) return t.run(i + length, letters);
     const std::size_t first = t.byte(i) == ' ' ? i + 1 : i;
     if (const std::size_t end = t.run(first, visible); end > first) return t.while_one_of(end, "\r\n");
+    if (Ends && t.run(i, white) == t.size()) return t.size();
     if (const std::size_t end = t.lines(i); end > i) return end;
     return t.space(i);
   }
@@ -32,6 +34,12 @@ struct qwen2 : llama3_words<1> {
   static constexpr const char* written =
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|)"
       R"(\s+(?!\S)|\s+)";
+};
+// cl100k (GPT-4), as tiktoken writes it.
+struct cl100k : llama3_words<3, true> {
+  static constexpr const char* written =
+      R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|)"
+      R"(\s+(?!\S)|\s)";
 };
 
 }}}  // namespace ctlm::pattern_detail

@@ -46,7 +46,7 @@ class pattern {
     } else if (written.kind() != json::kind::string) {
       return tokenizer_json_detail::damaged(
           "ctlm: tokenizer.json: the pattern at byte {where} has neither String nor Regex", v);
-    } else if (!p.choose<gpt2, llama3, qwen2, o200k, single_digits, three_digits, own_words>(written)) {
+    } else if (!p.choose<gpt2, llama3, qwen2, cl100k, o200k, single_digits, three_digits, own_words>(written)) {
       auto other = regular_expression::make(tokenizer_json_detail::text_of(written));
       if (!other) return other.error();
       p.way_ = static_cast<regular_expression&&>(*other);
@@ -73,7 +73,8 @@ class pattern {
     return ((written.equals(Words::written) && (way_ = Words{}, true)) || ...);
   }
 
-  std::variant<literal, gpt2, llama3, qwen2, o200k, single_digits, three_digits, own_words, regular_expression> way_;
+  std::variant<literal, gpt2, llama3, qwen2, cl100k, o200k, single_digits, three_digits, own_words, regular_expression>
+      way_;
 };
 
 }}}  // namespace ctlm::pattern_detail

@@ -26,6 +26,13 @@ class pre_tokenizer {
                        0, 0, p.steps_.size() - 1 - i};
     return result<pre_tokenizer>(static_cast<pre_tokenizer&&>(p));
   }
+  // One of these steps; byte_level may only be the last.
+  template <class... Steps>
+  static pre_tokenizer of(Steps... steps) {
+    pre_tokenizer p;
+    (p.steps_.emplace_back(static_cast<Steps&&>(steps)), ...);
+    return p;
+  }
   // Whether the model sees bytes.
   bool gives_bytes() const { return !steps_.empty() && std::holds_alternative<byte_level>(steps_.back()); }
 
