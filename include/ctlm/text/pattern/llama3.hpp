@@ -2,13 +2,14 @@
 // ctlm: how Llama 3 and Qwen cut text into words: they differ in how many digits make one.
 #pragma once
 
-#include "words.hpp"
+#include "basic_reader.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 
 template <std::size_t Digits>
 struct llama3_words {
-  static std::size_t end_of(const reader& t, std::size_t i) {
+  template <class Reader>
+  static constexpr std::size_t end_of(const Reader& t, std::size_t i) {
     if (const std::size_t end = t.contraction(i, true); end > i) return end;
     std::size_t length = 0, next = 0;
     const category_set k = t.kind(i, length);
