@@ -20,7 +20,8 @@ FREESTANDING = {"cstddef", "cstdint", "type_traits", "concepts", "limits", "bit"
 HOSTED = {"memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/pool.hpp",
           "policy/threads/turns.hpp", "quantise/own_text.hpp"}
 # A program includes these by name: one links a library, the others are much to compile.
-OPTIONAL = {"kernels/blas.hpp", "text/hf_tokenizer.hpp", "text/gpt2_files.hpp", "text/train_tokenizer.hpp"}
+OPTIONAL = {"kernels/blas.hpp", "text/hf_tokenizer.hpp", "text/gpt2_files.hpp", "text/train_tokenizer.hpp",
+            "text/flash_tokenizer.hpp", "text/pack_tokenizer.hpp"}
 EXCEPTIONS = {("core/result.hpp", "exception"), ("core/result.hpp", "cstdio")}  # only where there are such things
 COMPILER_MACRO = re.compile(r"^\s*#.*\b(__GNUC__|__clang__|_MSC_VER|__AVX\w*|__SSE\w*|__ARM\w*|__F16C__|__FMA__|"
                             r"__FAST_MATH__|__cpp_exceptions|__linux__|__APPLE__|_WIN32)")
