@@ -14,10 +14,13 @@ namespace ctlm { inline namespace CTLM_ABI {
 template <std::size_t N>
 struct flash_bytes {
   alignas(8) std::byte bytes[N]{};  ///< the image
+  /// Of numbers from 0 to 255.
   constexpr explicit flash_bytes(const unsigned char (&from)[N]) {
     for (std::size_t i = 0; i < N; ++i) bytes[i] = static_cast<std::byte>(from[i]);
   }
+  /// The first byte.
   constexpr const std::byte* data() const { return bytes; }
+  /// How many there are.
   constexpr std::size_t size() const { return N; }
 };
 

@@ -25,7 +25,9 @@ struct flash_workspace {
 
   flash_symbol symbols[Longest]{};  ///< the room
 
+  /// The first of them.
   constexpr flash_symbol* data() { return symbols; }
+  /// How many there are.
   constexpr std::size_t size() const { return Longest; }
 };
 

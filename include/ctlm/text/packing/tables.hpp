@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../core/hash.hpp"
+#include "../flash/checked_image.hpp"
 #include "../flash/words.hpp"
 #include "../unicode.hpp"
 
