@@ -125,6 +125,10 @@ TEST_CASE("a trained tokenizer does not depend on threads, and is one that is re
   REQUIRE(words_of(save_hf_tokenizer(folder.path.c_str(), *a, {.eos = 0})) == "");
   CHECK(contents_of(folder / "tokenizer.json") == a->json());
   CHECK(contents_of(folder / "tokenizer_config.json").find("\"eos_token\": \"<|im_end|>\"") != std::string::npos);
+  const auto for_gguf = read_hf_tokenizer(folder.path.c_str());
+  REQUIRE(words_of(for_gguf) == "");
+  CHECK(for_gguf->tokens == a->tokens());
+  CHECK(for_gguf->merges.size() == a->merges().size());
   CHECK(words_of(save_hf_tokenizer(folder.path.c_str(), *a, {.eos = 700})) ==
         "ctlm: this tokenizer has no token 700; it has " + std::to_string(a->tokens().size()) + " tokens");
 }

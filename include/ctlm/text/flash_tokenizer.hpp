@@ -13,7 +13,6 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Bytes as an image: of an array that pack_tokenizer wrote as C++, or of any other.
 template <std::size_t N>
 struct flash_bytes {
-  alignas(8) std::byte bytes[N]{};  ///< the image
   /// Of numbers from 0 to 255.
   constexpr explicit flash_bytes(const unsigned char (&from)[N]) {
     for (std::size_t i = 0; i < N; ++i) bytes[i] = static_cast<std::byte>(from[i]);
@@ -22,6 +21,8 @@ struct flash_bytes {
   constexpr const std::byte* data() const { return bytes; }
   /// How many there are.
   constexpr std::size_t size() const { return N; }
+
+  alignas(8) std::byte bytes[N]{};  ///< the image
 };
 
 /// A view of an image in flash (text/pack_tokenizer.hpp makes them; ctlm_embed_tokenizer links them), which must stay
