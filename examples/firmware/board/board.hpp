@@ -1,5 +1,5 @@
-// What the firmware examples ask of their surroundings: text out, a line in, an end, a clock, and how deep the stack went. Two
-// implementations: cortex_m.cpp for a Cortex-M under an emulator or a debugger, host.cpp for a computer.
+// What the firmware examples ask of their surroundings: text out, a line in, an end, a clock, and how deep the stack
+// went. Two implementations: cortex_m.cpp for a Cortex-M under an emulator or a debugger, host.cpp for a computer.
 #pragma once
 
 #include <cstddef>
