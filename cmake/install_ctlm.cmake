@@ -11,7 +11,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/ctlm-config-version.cmake
   ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/ctlm-config.cmake ${PROJECT_BINARY_DIR}/ctlm-config-version.cmake
   cmake/add_model.cmake cmake/gguf_config.cpp cmake/embed_model.cmake cmake/add_wasm.cmake
-  cmake/text_libraries.cmake
+  cmake/embed_tokenizer.cmake cmake/pack_tokenizer.cpp cmake/text_libraries.cmake
   DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm)
 install(FILES cmake/wasm/runtime.cpp DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm/wasm)
 install(FILES cmake/toolchains/wasm.cmake DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm/toolchains)

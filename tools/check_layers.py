@@ -4,7 +4,7 @@
 
 - The rooms are the folders of include/ctlm, and the rows of the table in docs/architecture.md, in one order.
 - A room includes only itself and the rooms above it.
-- Rooms down to `train` include only cheap freestanding system headers.
+- Rooms down to `train`, and tokenizers in flash, include only cheap freestanding system headers.
 - Only backend/xsimd.hpp includes xsimd; only core/config.hpp tests what the compiler defines.
 - Every header but those that a user includes by name is reachable from ctlm.hpp or fwd.hpp, and each starts with its licence and says what it is.
 """
@@ -23,7 +23,12 @@ HOSTED = {"memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/p
 OPTIONAL = {"kernels/blas.hpp", "train/distiller.hpp", "train/kept_codes.hpp", "io/load_distilled.hpp",
             "text/hf_tokenizer.hpp", "text/gpt2_files.hpp", "text/tiktoken.hpp",
             "text/sentencepiece.hpp", "text/from_gguf.hpp",
-            "text/load_tokenizer.hpp", "app/conversation.hpp"}
+            "text/load_tokenizer.hpp", "app/conversation.hpp",
+            "text/train_tokenizer.hpp", "text/flash_tokenizer.hpp", "text/pack_tokenizer.hpp"}
+# Tokenizers in flash: freestanding in a room that is not.
+FREESTANDING_TEXT = ("text/flash/", "text/flash_tokenizer.hpp", "text/characters.hpp", "text/bpe_words.hpp",
+                     "text/pattern/basic_reader.hpp", "text/pattern/digits.hpp", "text/pattern/gpt2.hpp",
+                     "text/pattern/llama3.hpp", "text/pattern/o200k.hpp")
 EXCEPTIONS = {("core/result.hpp", "exception"), ("core/result.hpp", "cstdio")}  # only where there are such things
 COMPILER_MACRO = re.compile(r"^\s*#.*\b(__GNUC__|__clang__|_MSC_VER|__AVX\w*|__SSE\w*|__ARM\w*|__F16C__|__FMA__|"
                             r"__FAST_MATH__|__cpp_exceptions|__linux__|__APPLE__|_WIN32)")
@@ -45,7 +50,7 @@ def check_include(path, name, kind, target):
     if kind == "<":
         if target.startswith("xsimd") and name != "backend/xsimd.hpp":
             complain(name, f"includes <{target}>: only backend/xsimd.hpp may")
-        elif (ROOMS.index(room) <= ROOMS.index("train") and name not in HOSTED and not target.startswith("xsimd")
+        elif ((ROOMS.index(room) <= ROOMS.index("train") or name.startswith(FREESTANDING_TEXT)) and name not in HOSTED and not target.startswith("xsimd")
               and target not in FREESTANDING and (name, target) not in EXCEPTIONS):
             complain(name, f"includes <{target}>, which is not a cheap freestanding header")
         return None
@@ -54,6 +59,8 @@ def check_include(path, name, kind, target):
         complain(name, f"includes {target}, which does not exist")
         return None
     other = resolved.relative_to(INCLUDE).as_posix()
+    if name.startswith(FREESTANDING_TEXT) and room_of(other) in ("io", "text") and not other.startswith(FREESTANDING_TEXT):
+        complain(name, f"includes {other}, which needs an operating system")
     if ROOMS.index(room_of(other)) > ROOMS.index(room):
         complain(name, f"includes {other}: {room_of(other)} lies below {room}")
     return other

@@ -19,6 +19,9 @@ xsimd = sys.argv[2] if len(sys.argv) > 2 else ""
 HOSTED_ROOMS = ("io/", "text/", "app/")
 HOSTED_FILES = ("memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/pool.hpp",
                 "policy/threads/turns.hpp")
+FREESTANDING_TEXT = ("text/flash/", "text/flash_tokenizer.hpp", "text/characters.hpp", "text/bpe_words.hpp",
+                     "text/pattern/basic_reader.hpp", "text/pattern/digits.hpp", "text/pattern/gpt2.hpp",
+                     "text/pattern/llama3.hpp", "text/pattern/o200k.hpp")
 FREESTANDING = ["-ffreestanding", "-fno-exceptions", "-fno-rtti", "-DCTLM_FREESTANDING=1"]
 WITH_XSIMD = ["-DCTLM_XSIMD=1", "-march=native", "-idirafter", xsimd] if xsimd else None
 
@@ -29,7 +32,7 @@ def variants(name):
     if not needs_xsimd:
         yield "hosted", []
         yield "no exceptions", ["-fno-exceptions", "-fno-rtti"]
-        if not name.startswith(HOSTED_ROOMS) and name not in HOSTED_FILES:
+        if name.startswith(FREESTANDING_TEXT) or not name.startswith(HOSTED_ROOMS) and name not in HOSTED_FILES:
             yield "freestanding", FREESTANDING
     if WITH_XSIMD and (needs_xsimd or name.split("/")[0] in ("backend", "kernels", "model") or name in ("ctlm.hpp", "fwd.hpp")):
         yield "xsimd", WITH_XSIMD

@@ -101,6 +101,32 @@ void print(std::uint64_t number) {
   print(p);
 }
 
+// The debugger writes the name of the program, a space and the rest.
+std::size_t read_command_line(char* text, std::size_t room) {
+  struct {
+    char* text;
+    std::size_t bytes;
+  } line{text, room};
+  if (room == 0 || semihost(0x15, &line) != 0) return 0;  // SYS_GET_CMDLINE
+  std::size_t begin = 0, n = 0;
+  while (text[begin] != '\0' && text[begin] != ' ') ++begin;
+  if (text[begin] == ' ') ++begin;
+  for (; text[begin] != '\0'; ++begin, ++n) text[n] = text[begin];
+  return n;
+}
+
+// The system timer counts 24 bits down at the board's 25 MHz, which are 40 instructions each.
+std::uint64_t clock() {
+  volatile std::uint32_t* const timer = reinterpret_cast<volatile std::uint32_t*>(0xE000E010);
+  if ((timer[0] & 1u) == 0) {
+    timer[1] = 0xFFFFFF;
+    timer[2] = 0;
+    timer[0] = 5;  // on, by the processor's clock
+  }
+  return 0xFFFFFF - (timer[2] & 0xFFFFFF);
+}
+std::uint64_t elapsed(std::uint64_t begin, std::uint64_t end) { return ((end - begin) & 0xFFFFFF) * 40; }
+
 void stop(int status) {
   const std::uint32_t reason[] = {0x20026, static_cast<std::uint32_t>(status)};  // ADP_Stopped_ApplicationExit
   semihost(0x20, reason);                                                        // SYS_EXIT_EXTENDED

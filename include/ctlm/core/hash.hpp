@@ -39,6 +39,8 @@ class checksum {
     }
     for (; n > 0; --n, ++p) mix_in(*p);
   }
+  /// Adds one word: what add() does with eight bytes, the lowest first.
+  constexpr void add_word(std::uint64_t word) { mix_in(word); }
   /// The checksum of what was added so far.
   constexpr std::uint64_t value() const { return state_; }
 

@@ -9,6 +9,7 @@
 #include "../core/result.hpp"
 #include "../core/span.hpp"
 #include "../memory/out_of_memory.hpp"
+#include "bpe_words.hpp"
 #include "merge_pairs.hpp"
 #include "tokenizer.hpp"
 
@@ -87,27 +88,13 @@ class bpe {
   template <class F>
   static void for_each_word(std::string_view text, F f) {
     for (std::size_t i = 0; i < text.size();) {
-      const std::size_t first = i;
-      if (text[i] == ' ' && i + 1 < text.size() && kind_of(text[i + 1]) != white) ++i;
-      const kind k = kind_of(text[i]);
-      while (i < text.size() && kind_of(text[i]) == k) {
-        // The last space of a run belongs to the word after it.
-        if (k == white && i > first && text[i] == ' ' && i + 1 < text.size() && kind_of(text[i + 1]) != white) break;
-        ++i;
-      }
-      f(text.substr(first, i - first));
+      const std::size_t end = bpe_detail::end_of_word(span<const char>(text.data(), text.size()), i);
+      f(text.substr(i, end - i));
+      i = end;
     }
   }
 
  private:
-  enum kind { letter, digit, white, other };
-
-  static kind kind_of(char c) {
-    const auto u = static_cast<unsigned char>(c);
-    if ((u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || u >= 128) return letter;
-    if (u >= '0' && u <= '9') return digit;
-    return u == ' ' || (u >= 9 && u <= 13) ? white : other;
-  }
   static const char* single_bytes() {
     static constexpr auto table = [] {
       struct {

@@ -46,6 +46,13 @@ class llama2c_tokenizer {
   /// The score of a token, which must exist: of two pairs, the one with the higher score is merged first.
   float score(token t) const { return scores_[static_cast<std::size_t>(t)]; }
 
+  /// The byte that a piece like <0x0A> stands for, or -1.
+  static int byte_of(std::string_view p) {
+    if (p.size() != 6 || !p.starts_with("<0x") || p[5] != '>') return -1;
+    const int high = hexadecimal(p[3]), low = hexadecimal(p[4]);
+    return high < 0 || low < 0 ? -1 : 16 * high + low;
+  }
+
   /// Tokens of a text, the beginning-of-sequence token first. Bytes that the vocabulary lacks become `<unk>`. Without a
   /// vocabulary there are no tokens.
   std::vector<token> encode(std::string_view text) const {
@@ -186,13 +193,6 @@ class llama2c_tokenizer {
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
   }
-  /// The byte that a piece like <0x0A> stands for, or -1.
-  static int byte_of(std::string_view p) {
-    if (p.size() != 6 || !p.starts_with("<0x") || p[5] != '>') return -1;
-    const int high = hexadecimal(p[3]), low = hexadecimal(p[4]);
-    return high < 0 || low < 0 ? -1 : 16 * high + low;
-  }
-
   void push_piece(std::vector<token>& tokens, const std::string& s) const {
     if (const auto found = index_.find(s); found != index_.end()) {
       tokens.push_back(found->second);

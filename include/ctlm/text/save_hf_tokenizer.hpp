@@ -84,23 +84,29 @@ inline result<std::string> text_of(const bpe& tokens) {
 
 inline std::string number_or_null(token t) { return t < 0 ? std::string("null") : std::to_string(t); }
 
-inline result<void> save(const std::string& folder, const bpe& tokens, const tokenizer_parts& parts) {
+// The three files; json_of(token) is how a part is spelt, as a string of JSON.
+template <class Spell>
+result<void> save_files(const std::string& folder, const std::string& tokenizer, std::size_t vocab,
+                        const tokenizer_parts& parts, Spell json_of) {
   for (const token t : {parts.bos, parts.eos})
-    if (t >= 0 && static_cast<std::size_t>(t) >= tokens.vocab())
+    if (t >= 0 && static_cast<std::size_t>(t) >= vocab)
       return failure{errc::invalid_argument, "ctlm: this tokenizer has no token {token}; it has {needed} tokens", 0,
-                     tokens.vocab(), static_cast<std::size_t>(t)};
-  const auto text = text_of(tokens);
-  if (!text) return text.error();
+                     vocab, static_cast<std::size_t>(t)};
   ::mkdir(folder.c_str(), 0777);  // if that fails, so does what follows, and says why
-  if (const auto r = replace_file((folder + "/tokenizer.json").c_str(), *text); !r) return r;
+  if (const auto r = replace_file((folder + "/tokenizer.json").c_str(), tokenizer); !r) return r;
   std::string config =
       "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n  \"clean_up_tokenization_spaces\": false";
   std::string generation = "{\n  \"bos_token_id\": ";
   for (const auto& [key, t] : {std::pair("bos_token", parts.bos), std::pair("eos_token", parts.eos)})
-    if (t >= 0) config.append(",\n  \"").append(key).append("\": ").append(quoted(tokens.bytes_of(t)));
+    if (t >= 0) config.append(",\n  \"").append(key).append("\": ").append(json_of(t));
   generation.append(number_or_null(parts.bos)).append(",\n  \"eos_token_id\": ").append(number_or_null(parts.eos));
   if (const auto r = replace_file((folder + "/tokenizer_config.json").c_str(), config.append("\n}\n")); !r) return r;
   return replace_file((folder + "/generation_config.json").c_str(), generation.append("\n}\n"));
+}
+inline result<void> save(const std::string& folder, const bpe& tokens, const tokenizer_parts& parts) {
+  const auto text = text_of(tokens);
+  if (!text) return text.error();
+  return save_files(folder, *text, tokens.vocab(), parts, [&](token t) { return quoted(tokens.bytes_of(t)); });
 }
 
 }  // namespace save_tokenizer_detail

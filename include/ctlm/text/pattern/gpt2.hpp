@@ -2,7 +2,7 @@
 // ctlm: how GPT-2 cuts text into words.
 #pragma once
 
-#include "words.hpp"
+#include "basic_reader.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 
@@ -10,7 +10,8 @@ struct gpt2 {
   static constexpr const char* written =
       R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-  static std::size_t end_of(const reader& t, std::size_t i) {
+  template <class Reader>
+  static constexpr std::size_t end_of(const Reader& t, std::size_t i) {
     if (const std::size_t end = t.contraction(i, false); end > i) return end;
     const std::size_t first = t.byte(i) == ' ' ? i + 1 : i;
     std::size_t length = 0;

@@ -2,14 +2,15 @@
 // ctlm: how Llama 3, Qwen and GPT-4 cut text into words: they differ in how many digits make one, and at the end.
 #pragma once
 
-#include "words.hpp"
+#include "basic_reader.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 
 // `Ends`: white space at the end of the text is one word, whatever lines it has.
 template <std::size_t Digits, bool Ends = false>
 struct llama3_words {
-  static std::size_t end_of(const reader& t, std::size_t i) {
+  template <class Reader>
+  static constexpr std::size_t end_of(const Reader& t, std::size_t i) {
     if (const std::size_t end = t.contraction(i, true); end > i) return end;
     std::size_t length = 0, next = 0;
     const category_set k = t.kind(i, length);

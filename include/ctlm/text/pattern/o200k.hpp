@@ -2,7 +2,7 @@
 // ctlm: how o200k (GPT-4o) cuts text into words: capitals begin one, contractions belong to it.
 #pragma once
 
-#include "words.hpp"
+#include "basic_reader.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 
@@ -12,7 +12,8 @@ struct o200k {
       R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
       R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-  static std::size_t end_of(const reader& t, std::size_t i) {
+  template <class Reader>
+  static constexpr std::size_t end_of(const Reader& t, std::size_t i) {
     std::size_t length = 0;
     const category_set k = t.kind(i, length);
     const bool may_precede = (k & (letters | numbers)) == 0 && t.byte(i) != '\r' && t.byte(i) != '\n';
@@ -32,7 +33,8 @@ struct o200k {
   static constexpr category_set upper = set_of(lu, lt, lm, lo) | marks, lower = set_of(ll, lm, lo) | marks;
 
   // Capitals and small letters behind them, with at least one small letter or, if none is wanted, one capital.
-  static std::size_t word(const reader& t, std::size_t i, bool wants_small) {
+  template <class Reader>
+  static constexpr std::size_t word(const Reader& t, std::size_t i, bool wants_small) {
     std::size_t end = i, behind_both = i, length = 0;  // behind the last character that is of both kinds
     for (category_set k = t.kind(end, length); (k & upper) != 0; k = t.kind(end, length)) {
       end += length;

@@ -10,6 +10,7 @@
 #include "o200k.hpp"
 #include "own_words.hpp"
 #include "pcre2.hpp"
+#include "words.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 

@@ -1,71 +1,20 @@
 // SPDX-License-Identifier: MIT
-// ctlm: what the patterns that cut text into words have in common: runs of characters of a kind, white space before a
-// word, English contractions. A pattern's end_of(text, i) is where the match that begins at i ends.
+// ctlm: the reader of patterns on a computer, whose kinds are those of all characters of Unicode.
 #pragma once
 
 #include "../unicode.hpp"
+#include "basic_reader.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 
-using namespace unicode_detail;
-
-// Reads the characters of one text.
-class reader {
- public:
-  explicit reader(std::string_view text) : text_(text), table_(categories()) {}
-
-  std::size_t size() const { return text_.size(); }
-  char byte(std::size_t i) const { return i < text_.size() ? text_[i] : '\0'; }
-  // The kind of the character at i, and its length; no kind at the end.
-  category_set kind(std::size_t i, std::size_t& length) const {
-    if (i >= text_.size()) return length = 0, category_set{0};
-    const character c = character_at(text_, i);
-    length = c.length;
-    return kind_of(table_, c.code);
-  }
-  // Where a run of characters of these kinds ends that begins at i; of at most `most`.
-  std::size_t run(std::size_t i, category_set kinds, std::size_t most = ~std::size_t{0}) const {
-    for (std::size_t length = 0; most > 0 && (kind(i, length) & kinds) != 0; --most) i += length;
-    return i;
-  }
-  // The place after an apostrophe at i and s, t, re, ve, m, ll or d; i if there is none.
-  std::size_t contraction(std::size_t i, bool any_case) const {
-    if (byte(i) != '\'') return i;
-    const auto at = [&](std::size_t n) {
-      const char c = byte(i + n);
-      return any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    };
-    const char first = at(1), second = at(2);
-    if (first == 's' || first == 't' || first == 'm' || first == 'd') return i + 2;
-    if ((first == 'r' && second == 'e') || (first == 'v' && second == 'e') || (first == 'l' && second == 'l'))
-      return i + 3;
-    const bool long_s = any_case && byte(i + 1) == '\xC5' && byte(i + 2) == '\xBF';  // U+017F, whose capital is S, too
-    return long_s ? i + 3 : i;
-  }
-  // \s+(?!\S)|\s+ at i: white space up to its last character, which belongs to the word behind it.
-  std::size_t space(std::size_t i) const {
-    const std::size_t end = run(i, white);
-    if (end == text_.size() || end == i) return end;
-    const std::size_t last = i + last_character(text_.substr(i, end - i));
-    return last > i ? last : end;
-  }
-  // \s*[\r\n]+ at i; i where there is no such thing.
-  std::size_t lines(std::size_t i) const {
-    const std::size_t end = run(i, white);
-    for (std::size_t e = end; e > i; --e)
-      if (text_[e - 1] == '\r' || text_[e - 1] == '\n') return e;
-    return i;
-  }
-  std::size_t while_one_of(std::size_t i, std::string_view bytes) const {
-    while (i < text_.size() && bytes.find(text_[i]) != std::string_view::npos) ++i;
-    return i;
-  }
-
- private:
-  std::string_view text_;
-  const unfolded& table_;
+struct unicode_kinds {
+  const unfolded* table = &categories();
+  category_set operator()(std::uint32_t c) const { return kind_of(*table, c); }
 };
-
-inline constexpr category_set visible = ~(white | letters | numbers);  // [^\s\p{L}\p{N}]
+class reader : public basic_reader<unicode_kinds> {
+ public:
+  explicit reader(std::string_view text)
+      : basic_reader<unicode_kinds>(span<const char>(text.data(), text.size()), unicode_kinds()) {}
+};
 
 }}}  // namespace ctlm::pattern_detail
