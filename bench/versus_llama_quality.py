@@ -27,11 +27,15 @@ except ImportError:
 WINDOW = 512
 
 
+silent = llama_cpp.llama_log_callback(lambda *_: None)
+
+
 class Reader:
     """The logits of a GGUF file."""
 
     def __init__(self, path, threads):
         model = llama_cpp.llama_model_default_params()
+        model.use_extra_bufts = False
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), model)
         if not self.model:
             sys.exit(f"versus_llama_quality: llama.cpp does not load {path}")
@@ -117,7 +121,7 @@ def main():
     o = parser.parse_args()
     if bool(o.folder) != bool(o.calibrate):
         sys.exit("versus_llama_quality: --folder and --calibrate go together")
-    llama_cpp.llama_log_set(llama_cpp.llama_log_callback(lambda *_: None), None)
+    llama_cpp.llama_log_set(silent, None)
     llama_cpp.llama_backend_init()
     ids = numpy.fromfile(o.ids, numpy.int32)
     windows = [ids[i:i + WINDOW] for i in range(0, min(len(ids) // WINDOW, o.windows) * WINDOW, WINDOW)]

@@ -117,7 +117,6 @@
 #include "io/mapped_file.hpp"
 #include "io/offload.hpp"
 #include "io/pack.hpp"
-#include "io/read_gguf_tokenizer.hpp"
 #include "io/remember.hpp"
 #include "io/safetensors.hpp"
 #include "io/save_gguf.hpp"
@@ -130,7 +129,6 @@
 
 #include "text/bpe.hpp"
 #include "text/byte_letters.hpp"
-#include "text/chat/chat_template.hpp"
 #include "text/llama2c_tokenizer.hpp"
 #include "text/merge_pairs.hpp"
 #include "text/read_hf_tokenizer.hpp"
@@ -143,7 +141,6 @@
 #include "app/data.hpp"
 #include "app/format_plan.hpp"
 #include "app/least_cost.hpp"
-#include "app/load_chat_template.hpp"
 #include "app/loaded_model.hpp"
 #include "app/loss_curve.hpp"
 #include "app/monitor.hpp"

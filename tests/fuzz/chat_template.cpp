@@ -1,6 +1,8 @@
 // A chat template of any bytes is refused in words, or makes a text of a conversation that has what was said.
 #include "fuzz.hpp"
 
+#include <ctlm/text/chat/chat_template.hpp>
+
 using namespace ctlm;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -3,6 +3,7 @@
 #include "io/scratch.hpp"
 #include "paths.hpp"
 
+#include <ctlm/app/load_chat_template.hpp>
 #include <ctlm/ctlm.hpp>
 #include <ctlm/text/hf_tokenizer.hpp>
 
