@@ -39,7 +39,7 @@ def example(name):
 # Name, source, budgets of .text (bytes) and of preprocessed lines.
 BUDGETS = [
     ("the header alone", "#include <ctlm.hpp>\nint main() {}\n", 200, 86_000),
-    ("the header alone, freestanding", "#define CTLM_FREESTANDING 1\n#include <ctlm.hpp>\nint main() {}\n", 200, 13_800),
+    ("the header alone, freestanding", "#define CTLM_FREESTANDING 1\n#include <ctlm.hpp>\nint main() {}\n", 200, 14_000),
     ("a session, int4, 2 layers", SESSION.replace("LAYERS", "2"), 24_000, 86_000),
     ("a session, int4, 48 layers", SESSION.replace("LAYERS", "48"), 24_000, 86_000),
     ("a trainer, f32, 2 layers", TRAINING.replace("LAYERS", "2"), 46_000, 86_000),
