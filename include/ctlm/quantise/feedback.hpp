@@ -46,6 +46,10 @@ struct rounding_feedback {
     double* panels = nullptr;         ///< workspace of matrix products
     std::size_t stride = 0;           ///< numbers of it for each worker
     std::uint32_t* sorted = nullptr;  ///< [columns]
+    T* factor_block = nullptr;        ///< [block][columns] of divide()
+    T* turned = nullptr;              ///< [workers][columns] a row in another order
+    T* divide_panels = nullptr;       ///< workspace of matrix products in T
+    std::size_t divide_stride = 0;    ///< numbers of it for each worker
 
     /// Memory for matrices of at most `columns` columns.
     template <class Backend, class A>
@@ -56,6 +60,10 @@ struct rounding_feedback {
       s.stride = gemm_workspace<double>(backend, columns, columns, block);
       s.panels = a.template allocate<double>(workers * s.stride);
       s.sorted = a.template allocate<std::uint32_t>(columns);
+      s.factor_block = a.template allocate<T>(block * columns);
+      s.turned = a.template allocate<T>(workers * columns);
+      s.divide_stride = gemm_workspace<T>(backend, columns, block, columns);
+      s.divide_panels = a.template allocate<T>(workers * s.divide_stride);
       return s;
     }
   };
@@ -93,7 +101,59 @@ struct rounding_feedback {
     return true;
   }
 
+  /// rows [count][columns] = rows (H + damping)^-1, count <= columns: with z U D U^T = row, v = z U D from the last
+  /// column to the first, and z from the first to the last. Columns of a block are known from the others by a product.
+  template <class Backend, executor E>
+  constexpr void divide(Backend backend, E& exec, std::size_t count, T* rows, const scratch_type& s) const {
+    const std::size_t n = columns;
+    each_row(exec, count, rows, s, [&](T* row, T* turned) {
+      for (std::size_t i = 0; i < n; ++i) turned[i] = row[order[i]];
+      for (std::size_t i = 0; i < n; ++i) row[i] = turned[i];
+    });
+    for (std::size_t end = n; end > 0; end = (end - 1) / block * block) {
+      const std::size_t begin = (end - 1) / block * block, width = end - begin;
+      for (std::size_t i = 0; i < width; ++i)
+        for (std::size_t j = end; j < n; ++j) s.factor_block[i * n + j] = -factors[(begin + i) * n + j];
+      if (end < n)
+        matmul(backend, exec, count, width, n - end, row_major(static_cast<const T*>(rows) + end, n),
+               row_major(static_cast<const T*>(s.factor_block) + end, n).transposed(), rows + begin, n, true,
+               s.divide_panels, s.divide_stride);
+      each_row(exec, count, rows, s, [&](T* row, T*) {
+        for (std::size_t i = end; i-- > begin;)
+          for (std::size_t j = i + 1; j < end; ++j) row[i] -= row[j] * factors[i * n + j];
+      });
+    }
+    each_row(exec, count, rows, s, [&](T* row, T*) {
+      for (std::size_t i = 0; i < n; ++i) row[i] /= pivots[i];
+    });
+    for (std::size_t begin = 0; begin < n; begin += block) {
+      const std::size_t end = smaller(begin + block, n), width = end - begin;
+      for (std::size_t j = 0; j < begin; ++j)
+        for (std::size_t i = 0; i < width; ++i) s.factor_block[i * n + j] = -factors[j * n + begin + i];
+      if (begin > 0)
+        matmul(backend, exec, count, width, begin, row_major(static_cast<const T*>(rows), n),
+               row_major(static_cast<const T*>(s.factor_block), n).transposed(), rows + begin, n, true, s.divide_panels,
+               s.divide_stride);
+      each_row(exec, count, rows, s, [&](T* row, T*) {
+        for (std::size_t j = begin; j < end; ++j)
+          for (std::size_t i = j + 1; i < end; ++i) row[i] -= row[j] * factors[j * n + i];
+      });
+    }
+    each_row(exec, count, rows, s, [&](T* row, T* turned) {
+      for (std::size_t i = 0; i < n; ++i) turned[order[i]] = row[i];
+      for (std::size_t i = 0; i < n; ++i) row[i] = turned[i];
+    });
+  }
+
  private:
+  /// f(row, scratch of a row) for all of them, on all threads.
+  template <executor E, class F>
+  constexpr void each_row(E& exec, std::size_t count, T* rows, const scratch_type& s, F&& f) const {
+    parallel_for(exec, count, 8, [&](std::size_t first, std::size_t some, std::size_t worker) {
+      for (std::size_t r = first; r < first + some; ++r) f(rows + r * columns, s.turned + worker * columns);
+    });
+  }
+
   /// h = the sums, in order, with something added to the diagonal; the part below and on it.
   constexpr bool copy_damped(const input_statistics<T>& inputs, double damping, double* h) const {
     double mean = 0;

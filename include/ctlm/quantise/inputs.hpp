@@ -14,7 +14,7 @@ struct input_statistics {
   std::size_t rows = 0;     ///< rows that were added
   T* squares = nullptr;     ///< [columns] sums of squares
   T* products = nullptr;    ///< [columns][columns], of which those below and on the diagonal are kept; or nullptr
-  T* moved = nullptr;       ///< [columns][columns] sums of x_i (exact_j - x_j), see add_moved(); or nullptr
+  T* moved = nullptr;       ///< [columns][columns] sums of (exact_i - x_i) x_j, see add_moved(); or nullptr
 
   /// Columns of a matrix of products that are computed together.
   static constexpr std::size_t stripe = 192;
@@ -65,8 +65,9 @@ struct input_statistics {
       elementwise(backend, n * columns, subtract, exact + first * columns, x + first * columns);
     });
     for (std::size_t j = 0; j < columns; j += stripe)
-      matmul(backend, exec, smaller(stripe, columns - j), columns, count, row_major(x + j, columns).transposed(),
-             row_major(static_cast<const T*>(exact), columns), moved + j * columns, columns, true, workspace, stride);
+      matmul(backend, exec, smaller(stripe, columns - j), columns, count,
+             row_major(static_cast<const T*>(exact) + j, columns).transposed(), row_major(x, columns),
+             moved + j * columns, columns, true, workspace, stride);
   }
 
   /// mean[columns] = sums of squares / rows; false if one of them is not finite, or no row was added.

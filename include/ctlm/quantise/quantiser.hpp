@@ -112,6 +112,7 @@ class quantiser {
   static constexpr typename Full::backend_policy backend{};
   using reader_type = layer_reader<Full, Sequence>;
   static constexpr std::size_t widest = reader_type::widest, d = shape.d_model;
+  static constexpr std::size_t chunk = 256;  // rows of a matrix that move together
   static constexpr std::size_t columns[layer_inputs] = {d, shape.q_dim(), d, shape.d_ff};
   static constexpr std::size_t outputs[layer_inputs] = {shape.qkv_dim(), d, shape.up_dim(), d};
   template <class From>
@@ -164,6 +165,10 @@ class quantiser {
         a, [&](auto& reading) { reader_.place_scratch(reading); },
         [&](auto& rounding) {
           if (!products) return;
+          exact_rows_ = rounding.template allocate<real>(chunk * widest);
+          moves_ = rounding.template allocate<real>(chunk * widest);
+          move_stride_ = gemm_workspace<real>(backend, chunk, widest, widest);
+          move_panels_ = rounding.template allocate<real>(workers * move_stride_);
           feedback_ = rounding_feedback<real>::place(rounding, widest);
           factorisation_ = rounding_feedback<real>::scratch_type::place(rounding, backend, widest, workers);
         });
@@ -260,23 +265,46 @@ class quantiser {
       fed_back = o.method == rounding::gptq &&
                  feedback_.compute(backend, *exec_.get(), *inputs, o.damping, o.by_size, factorisation_);
     }
+    const bool moves = fed_back && o.towards_exact != 0;
+    if (moves) feedback_.divide(backend, *exec_.get(), n, inputs->moved, factorisation_);
     conversion reports[executor_type::max_workers]{};
-    parallel_for(*exec_.get(), to.rows, stripe_rows, [&](std::size_t first, std::size_t count, std::size_t worker) {
-      const rounded_stripe& s = stripes_[worker];
-      for (std::size_t r = 0; r < count; ++r) From::format::decode(from, first + r, 0, n, s.rows + r * n);
-      if (fed_back && o.towards_exact != 0) move_targets(*inputs, feedback_, static_cast<float>(o.towards_exact), s);
-      for (std::size_t r = 0; r < count; ++r)
+    for (std::size_t begin = 0; begin < to.rows; begin += chunk) {
+      const std::size_t rows = smaller(chunk, to.rows - begin);
+      if (moves) find_moves(from, begin, rows, *inputs);
+      parallel_for(*exec_.get(), rows, stripe_rows, [&](std::size_t at, std::size_t count, std::size_t worker) {
+        const rounded_stripe& s = stripes_[worker];
+        const std::size_t first = begin + at;
+        for (std::size_t r = 0; r < count; ++r) {
+          From::format::decode(from, first + r, 0, n, s.rows + r * n);
+          if (moves) move_row(n, moves_ + (at + r) * n, static_cast<float>(o.towards_exact), s.rows + r * n);
+          if constexpr (quantised_format<target>)
+            target::encode(to, first + r, s.rows + r * n, weights);
+          else
+            target::encode(to, first + r, s.rows + r * n);
+        }
         if constexpr (quantised_format<target>)
-          target::encode(to, first + r, s.rows + r * n, weights);
-        else
-          target::encode(to, first + r, s.rows + r * n);
-      if constexpr (quantised_format<target>)
-        if (fed_back) round_with_feedback<typename target::numbers>(to, first, count, feedback_, s);
-      for (std::size_t r = 0; r < count; ++r) inspect_row<target>(to, first + r, s.rows + r * n, reports[worker]);
-      if (numbers != nullptr)
-        for (std::size_t r = 0; r < count; ++r) target::decode(to, first + r, 0, n, numbers + (first + r) * n);
-    });
+          if (fed_back) round_with_feedback<typename target::numbers>(to, first, count, feedback_, s);
+        for (std::size_t r = 0; r < count; ++r) inspect_row<target>(to, first + r, s.rows + r * n, reports[worker]);
+        if (numbers != nullptr)
+          for (std::size_t r = 0; r < count; ++r) target::decode(to, first + r, 0, n, numbers + (first + r) * n);
+      });
+    }
     for (const conversion& r : reports) report_.add(r);
+  }
+
+  /// moves_ = W M (H + damping)^-1 of some rows of a matrix W: with all of it, the matrix comes as near as one can to
+  /// making of what the rounded model has there what it makes of what the exact model has (GPTAQ: Li, Yin, Lee, Xiao,
+  /// Panda 2025, all columns at once). `inputs` hold M (H + damping)^-1 in the place of M.
+  template <class From>
+  constexpr void find_moves(const From& from, std::size_t begin, std::size_t rows,
+                            const input_statistics<real>& inputs) {
+    const std::size_t n = from.cols;
+    parallel_for(*exec_.get(), rows, stripe_rows, [&](std::size_t first, std::size_t count, std::size_t) {
+      for (std::size_t r = first; r < first + count; ++r)
+        From::format::decode(from, begin + r, 0, n, exact_rows_ + r * n);
+    });
+    matmul(backend, *exec_.get(), rows, n, n, row_major(static_cast<const real*>(exact_rows_), n),
+           row_major(static_cast<const real*>(inputs.moved), n), moves_, n, false, move_panels_, move_stride_);
   }
 
   [[no_unique_address]] executor_slot<executor_type> exec_{};
@@ -290,6 +318,10 @@ class quantiser {
   float* rounded_[layer_inputs]{};  // [outputs][columns] what the codes of a layer stand for
   real* workspace_ = nullptr;       // of sums of products
   std::size_t stride_ = 0;
+  real* exact_rows_ = nullptr;   // [chunk][columns] rows of a matrix
+  real* moves_ = nullptr;        // [chunk][columns] and how far they may move
+  real* move_panels_ = nullptr;  // of products
+  std::size_t move_stride_ = 0;
   rounded_stripe stripes_[executor_type::max_workers]{};
   rounding_feedback<real> feedback_{};
   typename rounding_feedback<real>::scratch_type factorisation_{};
