@@ -35,6 +35,14 @@ std::string of_files(const ctlm::failure& f) {
   return std::string(example_model::files) + ": " + ctlm::explain(f).text;
 }
 
+bool is_utf8(const std::string& text) {
+  std::string whole;
+  ctlm::utf8_repair repair;
+  repair.push(text, whole);
+  repair.finish(whole);
+  return whole == text;
+}
+
 options read_options(int argc, char** argv) {
   options o;
   for (int i = 1; i < argc; ++i) {
@@ -51,6 +59,9 @@ options read_options(int argc, char** argv) {
   if (o.ids && (o.raw || !o.system.empty()))
     fail("--ids is for token ids alone: it goes neither with --raw nor with --system");
   if (o.raw && !o.system.empty()) fail("--raw takes text as it is: it has no place for --system");
+  if (o.has_prompt && !o.ids && o.prompt.empty()) fail("--prompt needs some text, and it is empty");
+  if (!is_utf8(o.prompt)) fail("--prompt is not UTF-8");
+  if (!is_utf8(o.system)) fail("--system is not UTF-8");
   return o;
 }
 
@@ -130,12 +141,18 @@ bool chat_in_ids(const options& o) {
       std::printf("%d ", t);
       std::fflush(stdout);
     });
-    std::printf("\n");
+    print("\n");
     if (!drawn) std::fprintf(stderr, "chat: %s\n", ctlm::explain(drawn.error()).text);
     return static_cast<bool>(drawn);
   });
   made.print();
   return done;
+}
+
+/// Says why there is no answer, and what helps against a context that is full.
+void refuse(const ctlm::failure& f) {
+  const bool full = f.code == ctlm::errc::context_full;
+  std::fprintf(stderr, "chat: %s%s\n", ctlm::explain(f).text, full ? " (./dev chat has --context n for more)" : "");
 }
 
 bool chat_in_text(const options& o) {
@@ -149,13 +166,20 @@ bool chat_in_text(const options& o) {
   if (!o.system.empty()) chat->instruct(o.system);
   counter made;
   const bool done = answer_all(o, [&](const std::string& line) {
+    if (line.empty()) return false;
+    if (!is_utf8(line)) {
+      std::fputs("chat: this line is not UTF-8, and is left out\n", stderr);
+      return false;
+    }
     made.begin();
     const auto answer = chat->say(line, [&](std::string_view piece) {
       made.made_one();
       print(piece);
     });
-    std::printf("\n");
-    if (!answer) std::fprintf(stderr, "chat: %s\n", ctlm::explain(answer.error()).text);
+    if (answer)
+      print("\n");
+    else
+      refuse(answer.error());
     return static_cast<bool>(answer);
   });
   made.print();

@@ -14,7 +14,7 @@ golden = (data / "stories260K_greedy64_tokens.txt").read_text().split()
 
 
 def run(*arguments, typed=""):
-    done = subprocess.run([program, *arguments], input=typed, capture_output=True, text=True)
+    done = subprocess.run([program, *arguments], input=typed, capture_output=True, text=True, errors="surrogateescape")
     if "--ids" not in arguments:
         return done.returncode, done.stdout, done.stderr
     return done.returncode, [line.split() for line in done.stdout.splitlines()], done.stderr
@@ -30,6 +30,11 @@ code, text, said = run("--raw", "--prompt", "Once upon a time, there")
 expect(code == 0 and "Once upon a time, there" + text[:200] == story[:223] and "tokens per second" in said, (code, text, said))
 code, text, said = run("--raw", typed="Once upon a time, there")
 expect(code == 0 and "Once upon a time, there" + text[:200] == story[:223], (code, text, said))
+code, text, said = run("--raw", typed="\nOnce \udcff\n\nOnce upon a time, there\n")
+expect(code == 0 and "Once upon a time, there" + text[:200] == story[:223], (code, text, said))
+expect("this line is not UTF-8, and is left out" in said, said)
+code, text, said = run("--raw", typed="Once upon a time\nand then\n")
+expect(code == 0 and text.count("\n") and "positions, and the context has 512 (./dev chat has --context n for more)" in said, (code, text, said))
 code, text, said = run("--prompt", "Hello")
 expect(code == 1 and "this model has no chat template" in said and "--raw goes on with a text as it is" in said, (code, text, said))
 
@@ -45,7 +50,9 @@ expect('not "x"' in said and "token 512 at position 1 of the prompt is outside t
 for arguments, words in [(["--ids", "--prompt", "one"], 'not "one"'), (["--ids", "--prompt", ""], 'not ""'),
                          (["--ids", "--prompt", "1 x"], 'not "x"'), (["--ids", "--prompt", "1 99999999999"], 'not "99999999999"'),
                          (["--ids", "--prompt", "-7"], "token -7 at position 0"), (["--all"], "usage"), (["--prompt"], "usage"),
-                         (["--ids", "--raw"], "neither with --raw"), (["--raw", "--system", "x"], "no place for --system")]:
+                         (["--ids", "--raw"], "neither with --raw"), (["--raw", "--system", "x"], "no place for --system"),
+                         (["--raw", "--prompt", ""], "--prompt needs some text"), (["--prompt", ""], "--prompt needs some text"),
+                         (["--prompt", "a\udcffb"], "--prompt is not UTF-8"), (["--system", "\udcc3"], "--system is not UTF-8")]:
     code, _, said = run(*arguments)
     expect(code == 1 and words in said, (arguments, code, said))
 print("the golden text and tokens, at once and line by line; wrong prompts are refused")
