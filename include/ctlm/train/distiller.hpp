@@ -12,10 +12,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// What a distiller is told at run time.
 struct distil_options {
-  std::size_t steps = 256;   ///< that it does; at least 1
-  float lr = 1e-3f;          ///< of gains and biases, in the first step; it falls to 0 with the last
-  double scale_rate = 0.25;  ///< of the logarithms of scales: this part of lr. 0: they stay
-  std::uint64_t seed = 1;    ///< of where the sequences begin in the text
+  std::size_t steps = 256;  ///< that it does; at least 1
+  float lr = 1e-3f;         ///< of gains and biases, in the first step; it falls to 0 with the last
+  double scale_rate = 1;    ///< of the logarithms of scales: this part of lr. 0: they stay
+  std::uint64_t seed = 1;   ///< of where the sequences begin in the text
 };
 
 /// Makes the weights of model Small, which were rounded from those of Full (quantiser.hpp), predict what Full predicts.
