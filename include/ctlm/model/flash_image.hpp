@@ -106,9 +106,10 @@ result<void> check_image(span<const std::byte> image, verify how = verify::check
 
 /// The weights in a flash image, which must stay where it is for as long as they are used: nothing is copied. An image
 /// of another model is refused before any weight is read, a damaged one by its checksum. Errors: those of check_image;
-/// errc::invalid_argument (not aligned to memory_alignment).
+/// errc::invalid_argument (not aligned to memory_alignment). A function of its own, so that what it has on the stack
+/// leaves a small one before the model runs.
 template <class M>
-result<typename M::const_weights> bind_image(span<const std::byte> image, verify how = verify::checksum) {
+CTLM_NOINLINE result<typename M::const_weights> bind_image(span<const std::byte> image, verify how = verify::checksum) {
   if (image.size() >= sizeof(image_header) && reinterpret_cast<std::uintptr_t>(image.data()) % memory_alignment != 0)
     return failure{errc::invalid_argument, "ctlm: a flash image must be aligned to ctlm::memory_alignment"};
   if (const auto r = check_image<M>(image, how); !r) return r.error();
