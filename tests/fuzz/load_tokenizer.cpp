@@ -21,6 +21,8 @@ void fuzz::seeds(const std::function<void(const std::string&)>& keep) {
   keep("GGUF");
   std::string llama2c("\4\0\0\0", 4);
   for (int i = 0; i < 300; ++i)
-    llama2c.append("\0\0\x80\x3F\2\0\0\0", 8).append(1, 'a' + i % 26).append(1, '0' + i / 26);
+    llama2c.append("\0\0\x80\x3F\2\0\0\0", 8)
+        .append(1, static_cast<char>('a' + i % 26))
+        .append(1, static_cast<char>('0' + i / 26));
   keep(llama2c);
 }

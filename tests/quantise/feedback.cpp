@@ -252,16 +252,16 @@ TEST_CASE("targets move to the weights that make what the exact model has", "[qu
   const auto inverted = inverse(h, n);
   const float part = GENERATE(0.25f, 1.0f);
   m.feedback.divide(backend_type{}, exec, n, m.inputs.moved, m.scratch);
-  std::vector<float> moved(m.weights.begin(), m.weights.begin() + 16 * n), move(n);
+  std::vector<float> moved(m.weights.begin(), m.weights.begin() + 16 * n), way(n);
   for (std::size_t row = 0; row < 16; ++row) {
     for (std::size_t i = 0; i < n; ++i) {
       double sum = 0;
       for (std::size_t k = 0; k < n; ++k)
         sum += static_cast<double>(moved[row * n + k]) * static_cast<double>(m.inputs.moved[k * n + i]);
-      move[i] = static_cast<float>(sum);
+      way[i] = static_cast<float>(sum);
     }
-    if (row == 3) move[7] = std::numeric_limits<float>::quiet_NaN();
-    move_row(n, move.data(), part, moved.data() + row * n);
+    if (row == 3) way[7] = std::numeric_limits<float>::quiet_NaN();
+    move_row(n, way.data(), part, moved.data() + row * n);
   }
   double largest = 0;
   for (std::size_t row = 0; row < 16; ++row) {
