@@ -2,6 +2,7 @@
 #include "io/data.hpp"
 #include "io/scratch.hpp"
 #include "paths.hpp"
+#include "words.hpp"
 
 #include <ctlm/app/load_chat_template.hpp>
 #include <ctlm/ctlm.hpp>
@@ -11,15 +12,6 @@ using namespace ctlm;
 
 namespace {
 
-std::string text_of(const json::value& v) {
-  std::string s;
-  v.decode([&](char c) { s += c; });
-  return s;
-}
-template <class T>
-std::string words_of(const result<T>& r) {
-  return r ? "" : explain(r.error()).text;
-}
 std::string folder() { return std::string(paths::source) + "/tests/text/chat/"; }
 using said = std::vector<chat_message>;
 

@@ -4,6 +4,7 @@
 #include "io/data.hpp"
 #include "io/scratch.hpp"
 #include "paths.hpp"
+#include "words.hpp"
 
 #include <ctlm/ctlm.hpp>
 #include <ctlm/text/pack_tokenizer.hpp>
@@ -15,16 +16,6 @@ using namespace ctlm;
 
 namespace {
 
-std::string text_of(const json::value& v) {
-  std::string s;
-  v.decode([&](char c) { s += c; });
-  return s;
-}
-std::string written(const json::value& v) { return {v.written().data(), v.written().size()}; }
-template <class T>
-std::string words_of(const result<T>& r) {
-  return r ? "" : explain(r.error()).text;
-}
 span<const std::byte> bytes_of(const std::string& image) {
   return {reinterpret_cast<const std::byte*>(image.data()), image.size()};
 }

@@ -3,6 +3,7 @@
 #include "io/data.hpp"
 #include "io/scratch.hpp"
 #include "paths.hpp"
+#include "words.hpp"
 
 #include <ctlm/ctlm.hpp>
 #include <ctlm/text/gpt2_files.hpp>
@@ -10,17 +11,6 @@
 using namespace ctlm;
 
 namespace {
-
-std::string text_of(const json::value& v) {
-  std::string s;
-  v.decode([&](char c) { s += c; });
-  return s;
-}
-std::string written(const json::value& v) { return {v.written().data(), v.written().size()}; }
-template <class T>
-std::string words_of(const result<T>& r) {
-  return r ? "" : explain(r.error()).text;
-}
 
 /// The cases of make_tokenizers.py.
 struct golden {

@@ -2,6 +2,7 @@
 #include "io/data.hpp"
 #include "io/scratch.hpp"
 #include "paths.hpp"
+#include "words.hpp"
 
 #include <ctlm/ctlm.hpp>
 #include <ctlm/text/tiktoken.hpp>
@@ -10,15 +11,6 @@ using namespace ctlm;
 
 namespace {
 
-std::string text_of(const json::value& v) {
-  std::string s;
-  v.decode([&](char c) { s += c; });
-  return s;
-}
-template <class T>
-std::string words_of(const result<T>& r) {
-  return r ? "" : explain(r.error()).text;
-}
 std::string folder() { return std::string(paths::source) + "/tests/text/tiktoken/"; }
 const std::vector<tiktoken_special> specials{{"<|endoftext|>", 500}, {"<|fim_prefix|>", 501}};
 
