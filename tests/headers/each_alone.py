@@ -31,9 +31,10 @@ def variants(name):
     needs_xsimd = "xsimd" in name
     if not needs_xsimd:
         yield "hosted", []
-        yield "no exceptions", ["-fno-exceptions", "-fno-rtti"]
         if name.startswith(FREESTANDING_TEXT) or not name.startswith(HOSTED_ROOMS) and name not in HOSTED_FILES:
             yield "freestanding", FREESTANDING
+        else:
+            yield "no exceptions", ["-fno-exceptions", "-fno-rtti"]
     if WITH_XSIMD and (needs_xsimd or name.split("/")[0] in ("backend", "kernels", "model") or name in ("ctlm.hpp", "fwd.hpp")):
         yield "xsimd", WITH_XSIMD
 
