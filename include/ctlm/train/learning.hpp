@@ -9,7 +9,7 @@
 #include "options.hpp"
 #include "quantisation_aware.hpp"
 #include "slots.hpp"
-#include "weight_update.hpp"
+#include "stack_update.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
