@@ -48,8 +48,8 @@ concept named_optimizer = requires(const typename O::options& o) {
 /// updates n weights in one pass. Every element's result depends on that element alone, so that any split among threads
 /// gives the same bits.
 template <class O>
-concept elementwise_optimizer = named_optimizer<O> && requires(float* w, const float* g, float** m,
-                                                               const typename O::options& o, const update& u) {
+concept elementwise_optimizer = named_optimizer<O> &&
+    requires(float* w, const float* g, float** m, const typename O::options& o, const update& u) {
   { O::moments } -> std::convertible_to<std::size_t>;
   O::apply(portable{}, std::size_t{}, w, g, m, o, u);
 };
@@ -57,8 +57,8 @@ concept elementwise_optimizer = named_optimizer<O> && requires(float* w, const f
 /// An optimizer that looks at whole matrices, or whose state is not some numbers for each weight.
 /// O::place_state<T>(arena, stack) asks an arena for the state of a stack, which begins as zeros, and returns an
 /// O::state<T>; O::place_scratch<T>(arena, backend, workers, stack) does so for what one update needs for a moment, an
-/// O::scratch<T>. O::apply(backend, exec, stack, w, g, state, scratch, options, update) updates the stack, with the same
-/// bits for any number of workers.
+/// O::scratch<T>. O::apply(backend, exec, stack, w, g, state, scratch, options, update) updates the stack, with the
+/// same bits for any number of workers.
 template <class O>
 concept stack_optimizer = named_optimizer<O> &&
     requires(measuring_arena& a, serial& exec, const weight_stack& s, float* w, const float* g,
