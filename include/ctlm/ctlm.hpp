@@ -45,6 +45,8 @@
 
 #include "policy/activation/all.hpp"
 #include "policy/cache/cache.hpp"
+#include "policy/clip/clip_by_value.hpp"
+#include "policy/clip/normalise.hpp"
 #include "policy/head/head.hpp"
 #include "policy/loss/cross_entropy_loss.hpp"
 #include "policy/memory/memory.hpp"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../model/selectors.hpp"
-#include "../policy/slots.hpp"
+#include "../policy/optimizer/optimizer.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -60,7 +60,7 @@ template <class Shape, class Groups>
 inline constexpr bool all_name_some = true;
 template <class Shape, class... Where>
 inline constexpr bool all_name_some<Shape, weight_groups<Where...>> = (names_some<Where>(tensor_table(Shape::value)) &&
-                                                                        ...);
+                                                                       ...);
 
 /// The options of an optimizer for weights that decay by another factor.
 template <class Optimizer>
@@ -73,5 +73,27 @@ constexpr typename Optimizer::options scaled_decay(typename Optimizer::options o
 }
 
 }  // namespace groups_detail
+
+/// How one layer of a tensor is updated.
+template <class Options>
+struct group_update {
+  Options options;  ///< the optimizer's
+  update step;      ///< what it is told of the step
+};
+
+/// The options and the update of a layer of a tensor, with the factors of the group that it is in.
+template <class Groups, class Optimizer>
+constexpr group_update<typename Optimizer::options> in_group(const tensor_info& t, std::size_t layer,
+                                                             const typename Optimizer::options& o, const update& u,
+                                                             [[maybe_unused]] const typename Groups::options& groups) {
+  group_update<typename Optimizer::options> own{o, u};
+  if constexpr (Groups::count > 0) {
+    const std::size_t group = Groups::of(t.index(), t.is_of_layer() ? layer : no_layer);
+    if (group == Groups::count) return own;
+    own.step.lr *= static_cast<double>(groups[group].rate);
+    own.options = groups_detail::scaled_decay<Optimizer>(o, groups[group].decay);
+  }
+  return own;
+}
 
 }}  // namespace ctlm

@@ -65,9 +65,10 @@ class weight_update<M, Optimizer> : public weight_update<M, no_optimizer_state> 
   }
   constexpr void release_to(release_hook hook) { release_ = hook; }
 
-  template <bool matrices, class Context>
+  template <bool matrices, class Groups = weight_groups<>, class Context>
   constexpr void apply(Context& c, const weights_type& weights, const weights_type& gradients,
-                       const typename Optimizer::options& o, update u) {
+                       const typename Optimizer::options& o, update u,
+                       [[maybe_unused]] const typename Groups::options& groups = {}) {
     std::byte* place = state_;
     for (const tensor_info& t : M::tensors) {
       const weight_stack s = stack_of(t);
@@ -75,12 +76,14 @@ class weight_update<M, Optimizer> : public weight_update<M, no_optimizer_state> 
       u.decay = t.decays();
       for (std::size_t layer = 0; layer < t.layers; ++layer, place += bytes) {
         if (!matrices && t.is_matrix()) continue;
+        const auto own = in_group<Groups, Optimizer>(t, layer, o, u, groups);
         binding_arena<std::byte> state(place, bytes), scratch(scratch_, scratch_bytes);
         const std::size_t first = layer * s.size();
         Optimizer::apply(c.backend, *c.exec, s, weights.numbers(t).data() + first,
                          static_cast<const real*>(gradients.numbers(t).data()) + first,
                          Optimizer::template place_state<real>(state, s),
-                         Optimizer::template place_scratch<real>(scratch, c.backend, workers, s), o, u);
+                         Optimizer::template place_scratch<real>(scratch, c.backend, workers, s), own.options,
+                         own.step);
         if (release_) release_(place, bytes);
       }
     }
