@@ -7,7 +7,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// What keep<F, ...> can name.
+/// What keep<F, ...> and groups<...> can name; keep<> names matrices alone.
 namespace tensors {
 
 /// Matrices with one of these ids, of all layers.
@@ -48,14 +48,31 @@ struct down : of<tensor_id::down_weight> {
   static constexpr const char* name = "ctlm::tensors::down";  ///< in headers that are written
 };
 
-/// All matrices of these layers, which count from 0.
+/// Tensors with one of these roles, of all layers.
+template <tensor_role... Roles>
+struct with_role {
+  /// Whether it is one of them.
+  static constexpr bool has(std::size_t tensor, std::size_t) {
+    return ((declared_tensors[tensor].role == Roles) || ...);
+  }
+};
+/// All matrices, the embeddings among them.
+struct matrices : with_role<tensor_role::embedding, tensor_role::projection, tensor_role::into_residual> {};
+/// The factors of all norms.
+struct gains : with_role<tensor_role::gain> {};
+/// All biases.
+struct biases : with_role<tensor_role::bias> {};
+/// What chooses experts.
+struct routers : with_role<tensor_role::router> {};
+
+/// All tensors of these layers, which count from 0.
 template <std::size_t... Layers>
 struct layers {
   /// Whether it is one of them.
   static constexpr bool has(std::size_t, std::size_t layer) { return ((layer == Layers) || ...); }
 };
 
-/// Matrices that all of these name: both<down, layers<0, 1>>.
+/// Tensors that all of these name: both<down, layers<0, 1>>.
 template <class... Where>
 struct both {
   /// Whether it is one of them.

@@ -38,6 +38,10 @@ constexpr failure positive(double x, const char* name) {
 constexpr failure below_one(double x, const char* name) {
   return option_problem(x >= 0 && x < 1, "ctlm: {name} must be at least 0 and less than 1", name);
 }
+/// What is wrong with a number of steps that must be at least 1.
+constexpr failure some_steps(std::size_t n, const char* name) {
+  return option_problem(n > 0, "ctlm: {name} must be at least 1 step, not 0", name);
+}
 
 /// The first of several that is a failure; none if all are errc::ok.
 template <class... F>

@@ -41,6 +41,8 @@ enum class slot_kind : std::uint8_t {
   schedule,      ///< the learning rate of each step
   trained_for,   ///< the format that weights will be converted to
   recompute,     ///< layers that are computed again by the backward pass
+  groups,        ///< weights that learn at a rate of their own
+  clip,          ///< what is done to gradients before the update
   loss,          ///< what steps make small
   head           ///< what stands between final rows and loss
 };
@@ -157,7 +159,8 @@ struct check_slots {
   static_assert(
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, norm, compute, backend, "
-      "threads, memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, loss, head");
+      "threads, memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, groups, clip, loss, "
+      "head");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
@@ -171,6 +174,8 @@ struct check_slots {
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");
   static_assert(once<slot_kind::trained_for>, "ctlm: duplicate slot: trained_for<> is given twice");
   static_assert(once<slot_kind::recompute>, "ctlm: duplicate slot: recompute<> is given twice");
+  static_assert(once<slot_kind::groups>, "ctlm: duplicate slot: groups<> is given twice");
+  static_assert(once<slot_kind::clip>, "ctlm: duplicate slot: clip<> is given twice");
   static_assert(once<slot_kind::loss>, "ctlm: duplicate slot: loss<> is given twice");
   static_assert(once<slot_kind::head>, "ctlm: duplicate slot: head<> is given twice");
   static constexpr bool ok = true;

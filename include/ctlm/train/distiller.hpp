@@ -33,6 +33,8 @@ class distiller {
     using schedule = warmup_cosine;
     using loss = cross_entropy_loss;
     using head = vocabulary_head;
+    using groups = weight_groups<>;
+    using clip = clip_by_norm;
     using target_format = kept_codes<typename Small::weight_format>;
     static constexpr std::size_t recomputed = 0;
   };

@@ -5,11 +5,12 @@
 
 #include "../model/initialise.hpp"
 #include "backward_pass.hpp"
+#include "change_gradients.hpp"
 #include "chunked_head.hpp"
 #include "options.hpp"
 #include "quantisation_aware.hpp"
 #include "slots.hpp"
-#include "weight_update.hpp"
+#include "stack_update.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -26,7 +27,9 @@ struct learning {
   using in_use_type = weights_in_use<M, typename Slots::target_format, optimizer>;
   using used_format = typename in_use_type::format;                ///< and how they are stored
   using head_pass = chunked_head<M, Batch, typename Slots::head>;  ///< head and loss, some rows at a time
-  using options = trainer_options<optimizer, schedule>;            ///< the run's hyper-parameters
+
+  /// The run's hyper-parameters.
+  using options = trainer_options<optimizer, schedule, typename Slots::groups, typename Slots::clip>;
 
   [[no_unique_address]] executor_slot<executor_type> exec{};  ///< who runs the kernels
   options settings{};                                         ///< what the run was told
@@ -39,6 +42,7 @@ struct learning {
   weight_update<M, optimizer> update{};                          ///< the optimizer and its state
   activation_memory<M, Batch, Slots::recomputed> activations{};  ///< what the passes write
   head_pass head{};                                              ///< the losses of the rows
+  std::uint64_t skipped = 0;                                     ///< steps of this object whose numbers were not finite
   values<const real> rows_read{};  ///< final rows of what read() took: logits() are computed from them
 
   /// The layout of a trainer's memory. The optimizer's state may lie in an arena of its own.
@@ -185,12 +189,29 @@ struct learning {
           "ctlm: the schedule's learning rate of step {where} is not a finite number", number);
     const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), number,
                         !math::isfinite(loss) || !math::isfinite(norm)};
+    skipped += r.skipped;
     if (r.skipped) return r;
+    const double left = changed(norm);
     const double limit = static_cast<double>(settings.clip_norm);
-    const ctlm::update u{lr, number + 1, limit > 0 && norm > limit ? limit / (norm + 1e-6) : 1.0, false};
+    const ctlm::update u{lr, number + 1, limit > 0 && left > limit ? limit / (left + 1e-6) : 1.0, false};
     in_use.learn(weights, gradients, settings.optimizer, u, *context.exec);
-    update.template apply<in_use_type::matrices_learn>(context, weights, gradients, settings.optimizer, u);
+    constexpr bool matrices = in_use_type::matrices_learn;
+    if constexpr (Slots::groups::count == 0)
+      update.template apply<matrices>(context, weights, gradients, settings.optimizer, u);
+    else
+      update.template apply<matrices, typename Slots::groups>(context, weights, gradients, settings.optimizer, u,
+                                                              settings.groups);
     return r;
+  }
+
+  /// Does to the gradients, of this norm, what clip<> says, and returns the norm of what is left.
+  constexpr double changed(double norm) {
+    if constexpr (std::same_as<typename Slots::clip, clip_by_norm>) {
+      return norm;
+    } else {
+      change_gradients<M, typename Slots::clip>(context, gradients, norm, settings.clip);
+      return update.norm(context, gradients);
+    }
   }
 };
 

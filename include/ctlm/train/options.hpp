@@ -2,9 +2,11 @@
 // ctlm: what a training run is told before it begins, and what each of its steps says.
 #pragma once
 
+#include "../policy/clip/clip.hpp"
 #include "../policy/optimizer/optimizer.hpp"
 #include "../policy/options.hpp"
 #include "../policy/schedule/schedule.hpp"
+#include "groups.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -22,22 +24,26 @@ struct step_result {
 
 /// Hyper-parameters, all with defaults: `trainer::options`. A misspelt one is named by the compiler if the options have
 /// a name: `trainer::options o{.optimizer = {.lr = 1e-3f}};` and not a list in braces among a constructor's arguments.
-template <class Optimizer, class Schedule>
+template <class Optimizer, class Schedule, class Groups = weight_groups<>, class Clip = clip_by_norm>
 struct trainer_options {
   std::uint64_t seed = 1337;                ///< of the first weights and of dropout
   typename Optimizer::options optimizer{};  ///< learning rate and what else the optimizer takes
   typename Schedule::options schedule{};    ///< how the learning rate changes from step to step
   float clip_norm = 1.0f;                   ///< gradients of a larger norm are scaled down to it; 0: no clipping
   float dropout = 0.0f;                     ///< of embeddings, attention and both residual branches
+
+  [[no_unique_address]] typename Groups::options groups{};  ///< of each of groups<...>: factors of rate and decay
+  [[no_unique_address]] typename Clip::options clip{};      ///< what clip<> takes
 };
 
 /// Refuses numbers that a step could not compute with, in words.
-template <class Optimizer, class Schedule>
-constexpr void require_options(const trainer_options<Optimizer, Schedule>& o) {
+template <class Optimizer, class Schedule, class Groups, class Clip>
+constexpr void require_options(const trainer_options<Optimizer, Schedule, Groups, Clip>& o) {
   const failure problem =
       first_problem(below_one(static_cast<double>(o.dropout), "dropout"),
                     option_problem(o.clip_norm >= 0, "ctlm: {name} must be a number of at least 0", "clip_norm"),
-                    options_problem<Optimizer>(o.optimizer), options_problem<Schedule>(o.schedule));
+                    options_problem<Optimizer>(o.optimizer), options_problem<Schedule>(o.schedule),
+                    options_problem<Groups>(o.groups), options_problem<Clip>(o.clip));
   check(problem.code == errc::ok, problem);
 }
 

@@ -85,6 +85,10 @@ class weights_in_use<M, F, Optimizer> {
   using real = typename M::real;
   static_assert(std::same_as<typename F::compute, real>,
                 "ctlm: trained_for<> computes in other numbers than weights<>");
+  static_assert(
+      elementwise_optimizer<Optimizer>,
+      "ctlm: trained_for<> an integer format learns scales, which needs an optimizer of single weights: adamw, "
+      "adam, sgd, rmsprop, lion");
 
  public:
   using format = typename weights::format;

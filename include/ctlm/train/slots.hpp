@@ -2,11 +2,13 @@
 // ctlm: the slots of a trainer, each with its default.
 #pragma once
 
+#include "../policy/clip/clip.hpp"
 #include "../policy/head/head.hpp"
 #include "../policy/loss/cross_entropy_loss.hpp"
 #include "../policy/optimizer/adamw.hpp"
 #include "../policy/schedule/schedule.hpp"
 #include "../policy/slots.hpp"
+#include "groups.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -25,11 +27,15 @@ struct trainer_slots {
   using schedule = slot_or<slot_kind::schedule, constant_rate, Slots...>;  ///< slot schedule<>
   using loss = slot_or<slot_kind::loss, cross_entropy_loss, Slots...>;     ///< slot loss<>
   using head = slot_or<slot_kind::head, vocabulary_head, Slots...>;        ///< slot head<>
+  using groups = slot_or<slot_kind::groups, weight_groups<>, Slots...>;    ///< slot groups<>
+  using clip = slot_or<slot_kind::clip, clip_by_norm, Slots...>;           ///< slot clip<>
 
   /// Slot trained_for<>: the format that the weights will be converted to.
   using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
   /// Slot recompute<>: layers that keep only their input.
   static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;
+  static_assert(groups_detail::all_name_some<typename M::shape_type, groups>,
+                "ctlm: groups<...> names no tensor that this model has (a tied head is tensors::embedding)");
   static_assert(recomputed <= M::shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
 };
 

@@ -10,7 +10,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// M is a causal_lm with weights<f32> (or f64), Recipe a tag with `static constexpr train_config config`. Slots, each
 /// with its default: optimizer<adamw>, schedule<constant_rate>, loss<cross_entropy_loss>, head<vocabulary_head>,
-/// trained_for<F> (the model's own format; another makes training aware of the quantisation that follows),
+/// trained_for<F> (the model's own format; another makes training aware of the quantisation that follows), groups<...>
+/// (none), clip<clip_by_norm>,
 /// recompute<0> (activations of N layers are not kept, at the price of about a fifth of the time where N is all).
 template <class M, class Recipe, class... Slots>
 class trainer
@@ -129,7 +130,7 @@ class trainer
 
   /// To read: start_from is the way in.
   constexpr typename M::const_weights weights() const { return learning_.weights; }
-  /// What forward_backward or the last step left, before clipping.
+  /// What forward_backward or the last step left, before clipping to clip_norm, and after what clip<> does.
   constexpr typename M::const_weights gradients() const { return learning_.gradients; }
   /// The weights in the integer format that they are trained for.
   constexpr const auto& quantised() requires quantised_format<typename slots::target_format> {
@@ -140,6 +141,9 @@ class trainer
 
   /// Steps done, those that were skipped among them.
   constexpr std::size_t steps() const { return static_cast<std::size_t>(learning_.step); }
+  /// Of the steps of this object, those that were skipped because their numbers were not finite (a checkpoint does not
+  /// keep how many there were).
+  constexpr std::size_t skipped_steps() const { return static_cast<std::size_t>(learning_.skipped); }
 
   /// False while its state is half of one run and half of another, because a checkpoint could not be read to its end
   /// (load_checkpoint, which sets this). Such a trainer raises a failure instead of computing.

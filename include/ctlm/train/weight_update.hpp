@@ -4,6 +4,7 @@
 
 #include "../model/kernel_context.hpp"
 #include "../policy/optimizer/optimizer.hpp"
+#include "groups.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -79,6 +80,31 @@ class weight_update {
         if (release_)
           for (std::size_t i = 0; i < Optimizer::moments; ++i)
             release_(moments_[i].numbers(t).data() + from, count * sizeof(real));
+      }
+    }
+  }
+
+  /// The same with groups of weights, which learn as their options say: a layer at a time.
+  template <bool matrices, class Groups, class Context>
+  constexpr void apply(Context& c, const weights_type& weights, const weights_type& gradients,
+                       const typename Optimizer::options& o, update u, const typename Groups::options& groups) {
+    for (const tensor_info& t : M::tensors) {
+      if (!matrices && t.is_matrix()) continue;
+      u.decay = t.decays();
+      const std::size_t size = t.rows * t.cols;
+      for (std::size_t layer = 0; layer < t.layers; ++layer) {
+        const auto own = in_group<Groups, Optimizer>(t, layer, o, u, groups);
+        parallel_for(*c.exec, size, chunk, [&](std::size_t begin, std::size_t n, std::size_t) {
+          const std::size_t first = layer * size + begin;
+          real* moments[Optimizer::moments + 1]{};
+          for (std::size_t i = 0; i < Optimizer::moments; ++i) moments[i] = moments_[i].numbers(t).data() + first;
+          Optimizer::apply(c.backend, n, weights.numbers(t).data() + first,
+                           static_cast<const real*>(gradients.numbers(t).data()) + first, moments, own.options,
+                           own.step);
+        });
+        if (release_)
+          for (std::size_t i = 0; i < Optimizer::moments; ++i)
+            release_(moments_[i].numbers(t).data() + layer * size, size * sizeof(real));
       }
     }
   }

@@ -19,6 +19,11 @@ concept schedule_policy = requires(const typename S::options& o) {
 template <schedule_policy S>
 using schedule = slot<slot_kind::schedule, S>;
 
+/// What is wrong with a schedule's factor, which must be above 0 and at most 1.
+constexpr failure factor_problem(double gamma) {
+  return option_problem(gamma > 0 && gamma <= 1, "ctlm: {name} must be above 0 and at most 1", "schedule.gamma");
+}
+
 /// The optimizer's lr at every step. No options.
 struct constant_rate {
   struct options {};

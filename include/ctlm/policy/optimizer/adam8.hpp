@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// ctlm: AdamW with moments of 8 bits (Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization").
+#pragma once
+
+#include "adamw.hpp"
+#include "dynamic_codes.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// AdamW whose two moments are stored in a byte each, as codes of a non-uniform scale (dynamic_codes) times the largest
+/// of their block of 256. Gains, biases and routers, which are few, keep theirs in full. State: 2 bytes for each weight
+/// of a matrix and 8 for each block, a quarter of AdamW's.
+struct adam8 {
+  static constexpr const char* name = "adam8";
+  static constexpr std::size_t block = 256;  ///< weights whose moments share a scale
+  using options = adamw::options;            ///< those of AdamW
+
+  static constexpr failure problem_of(const options& o) { return adamw::problem_of(o); }
+
+  /// Of matrices: codes [size] and scales [blocks] of both moments. Of vectors: the moments, [size].
+  template <class T>
+  struct state {
+    std::uint8_t* codes[adamw::moments];
+    float* scales[adamw::moments];
+    T* moments[adamw::moments];
+  };
+  template <class T, class A>
+  static constexpr state<T> place_state(A& a, const weight_stack& s) {
+    state<T> kept{};
+    for (std::size_t i = 0; i < adamw::moments; ++i)
+      if (s.kind == weight_kind::vector) {
+        kept.moments[i] = a.template allocate<T>(s.size());
+      } else {
+        kept.codes[i] = a.template allocate<std::uint8_t>(s.size());
+        kept.scales[i] = a.template allocate<float>(ceil_div(s.size(), block));
+      }
+    return kept;
+  }
+  /// None: a block's moments are decoded on the stack.
+  template <class T>
+  struct scratch {};
+  template <class T, class A, class Backend>
+  static constexpr scratch<T> place_scratch(A&, Backend, std::size_t, const weight_stack&) {
+    return {};
+  }
+
+  template <class Backend, executor E, class T>
+  static constexpr void apply(Backend backend, E& exec, const weight_stack& s, T* w, const T* g, const state<T>& kept,
+                              const scratch<T>&, const options& o, const update& u) {
+    parallel_for(exec, s.size(), 64 * block, [&](std::size_t first, std::size_t count, std::size_t) {
+      if (s.kind == weight_kind::vector) {
+        T* moments[] = {kept.moments[0] + first, kept.moments[1] + first};
+        return adamw::apply(backend, count, w + first, g + first, moments, o, u);
+      }
+      for (std::size_t i = first; i < first + count; i += block)
+        apply_block(backend, smaller(block, first + count - i), i, w + i, g + i, kept, o, u);
+    });
+  }
+
+ private:
+  template <class Backend, class T>
+  static constexpr void apply_block(Backend backend, std::size_t n, std::size_t first, T* w, const T* g,
+                                    const state<T>& kept, const options& o, const update& u) {
+    T mean[block]{}, square[block]{};
+    T* moments[] = {mean, square};
+    for (std::size_t i = 0; i < adamw::moments; ++i)
+      codes_of(i).decode(n, kept.codes[i] + first, kept.scales[i][first / block], moments[i]);
+    adamw::apply(backend, n, w, g, moments, o, u);
+    for (std::size_t i = 0; i < adamw::moments; ++i)
+      kept.scales[i][first / block] = codes_of(i).encode(n, static_cast<const T*>(moments[i]), kept.codes[i] + first);
+  }
+  static constexpr const dynamic_codes& codes_of(std::size_t moment) {
+    return moment == 0 ? signed_dynamic_codes : unsigned_dynamic_codes;
+  }
+};
+static_assert(stack_optimizer<adam8>);
+
+}}  // namespace ctlm
