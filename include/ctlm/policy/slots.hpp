@@ -42,7 +42,8 @@ enum class slot_kind : std::uint8_t {
   trained_for,   ///< the format that weights will be converted to
   recompute,     ///< layers that are computed again by the backward pass
   loss,          ///< what steps make small
-  head           ///< what stands between final rows and loss
+  head,          ///< what stands between final rows and loss
+  train_only     ///< which tensors learn, and how
 };
 
 /// A policy T in the slot Kind: what weights<f32>, optimizer<adamw> and the like are. A model or a trainer takes them
@@ -157,7 +158,8 @@ struct check_slots {
   static_assert(
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, norm, compute, backend, "
-      "threads, memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, loss, head");
+      "threads, memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, loss, head, "
+      "train_only");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
@@ -173,6 +175,7 @@ struct check_slots {
   static_assert(once<slot_kind::recompute>, "ctlm: duplicate slot: recompute<> is given twice");
   static_assert(once<slot_kind::loss>, "ctlm: duplicate slot: loss<> is given twice");
   static_assert(once<slot_kind::head>, "ctlm: duplicate slot: head<> is given twice");
+  static_assert(once<slot_kind::train_only>, "ctlm: duplicate slot: train_only<> is given twice");
   static constexpr bool ok = true;
 };
 
