@@ -40,6 +40,24 @@ struct low_rank_pair {
   constexpr std::size_t width() const { return parts->count * rank; }
 };
 
+/// W + scale B A of row `row` of a matrix, to `to`, [k]; with gains (DoRA) multiplied by the row's.
+template <class T>
+constexpr void add_adapter_row(const low_rank_pair<T>& w, std::size_t row, std::size_t k, T* to) {
+  if (w.a == nullptr) return;
+  std::size_t before = 0;
+  for (std::size_t p = 0; p < w.parts->count; before += w.parts->rows[p++]) {
+    if (row < w.parts->first[p] || row >= w.parts->first[p] + w.parts->rows[p]) continue;
+    const T* const b = w.b + (before + row - w.parts->first[p]) * w.rank;
+    for (std::size_t r = 0; r < w.rank; ++r) {
+      const T factor = w.scale * b[r];
+      const T* const a = w.a + (p * w.rank + r) * k;
+      for (std::size_t i = 0; i < k; ++i) to[i] += factor * a[i];
+    }
+  }
+  if (w.gains != nullptr)
+    for (std::size_t i = 0; i < k; ++i) to[i] *= w.gains[row];
+}
+
 /// The gradients of a low_rank_pair; a is nullptr where they are not wanted.
 template <class T>
 struct low_rank_gradients {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../model/adapted_projection.hpp"
+#include "../model/adapter.hpp"
 #include "../model/quantise.hpp"
 #include "learned_tensors.hpp"
 
@@ -41,7 +42,7 @@ class adapted_weights {
   template <tensor_id id>
   constexpr auto matrix_of(std::size_t layer = 0) const {
     if constexpr (tensors.adapts(id))
-      return adapted_matrix<base_view, real>{base.matrix_of(id, layer), adapter_of<id>(layer)};
+      return adapted_matrix<base_view, real>{base.matrix_of(id, layer), pair_of(id, layer)};
     else
       return matrix_of(id, layer);
   }
@@ -76,10 +77,10 @@ class adapted_weights {
         for (std::size_t l = 0; tensors.adapts(id) && l < shape.layers; ++l)
           if (tensors.has(id, l)) measure_rows(exec, id, l, decoded, stride, first);
   }
-  /// The adapter of a matrix, as products take it.
-  template <tensor_id id>
-  constexpr low_rank_pair<real> adapter_of(std::size_t layer) const {
+  /// The adapter of a matrix, as products take it: a is nullptr where there is none.
+  constexpr low_rank_pair<real> pair_of(tensor_id id, std::size_t layer) const {
     low_rank_pair<real> p;
+    if (!tensors.adapts(id)) return p;
     p.a = learned.place_of(id, layer, table::a);
     p.b = learned.place_of(id, layer, table::b);
     if constexpr (decomposed) {
@@ -93,6 +94,19 @@ class adapted_weights {
       if (stream != 0)
         p.dropout = dropout_mask(mix(stream, layer * adaptable_count + adaptable_index(id)), lora::config.dropout);
     return p;
+  }
+  /// Where the numbers of an adapter are, to be written: load_adapter does. refresh() follows.
+  constexpr adapter_place<real> place_of(tensor_id id, std::size_t layer) const {
+    if (!tensors.adapts(id) || !tensors.has(id, layer)) return {};
+    return {learned.place_of(id, layer, table::a), learned.place_of(id, layer, table::b),
+            decomposed ? learned.place_of(id, layer, table::magnitude) : nullptr, &tensors.parts(id)};
+  }
+  /// What the adapter is.
+  static constexpr adapter_shape layout() {
+    adapter_shape a{lora::rank, lora::config.alpha, lora::config.rank_stabilised, decomposed, {}};
+    for (std::size_t i = 0; i < adaptable_count; ++i)
+      if (tensors.adapts(adaptable_tensors[i])) a.parts[i] = tensors.parts(adaptable_tensors[i]);
+    return a;
   }
 
  private:

@@ -2,44 +2,10 @@
 // ctlm: what a trainer with train_only<> has learned, as weights of the whole model.
 #pragma once
 
+#include "../model/adapter.hpp"
 #include "adapted_weights.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
-
-/// W + scale B A of row `row` of a matrix, to `to`, [k]; with gains (DoRA) multiplied by the row's.
-template <class T>
-constexpr void add_adapter_row(const low_rank_pair<T>& w, std::size_t row, std::size_t k, T* to) {
-  if (w.a == nullptr) return;
-  std::size_t before = 0;
-  for (std::size_t p = 0; p < w.parts->count; before += w.parts->rows[p++]) {
-    if (row < w.parts->first[p] || row >= w.parts->first[p] + w.parts->rows[p]) continue;
-    const T* const b = w.b + (before + row - w.parts->first[p]) * w.rank;
-    for (std::size_t r = 0; r < w.rank; ++r) {
-      const T factor = w.scale * b[r];
-      const T* const a = w.a + (p * w.rank + r) * k;
-      for (std::size_t i = 0; i < k; ++i) to[i] += factor * a[i];
-    }
-  }
-  if (w.gains != nullptr)
-    for (std::size_t i = 0; i < k; ++i) to[i] *= w.gains[row];
-}
-
-namespace merge_detail {
-
-/// f(low_rank_pair) of a tensor that may have an adapter.
-template <class W, class F>
-constexpr void with_adapter(const W& w, tensor_id id, std::size_t layer, F&& f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    auto look = [&]<tensor_id one>() {
-      if constexpr (requires { w.template adapter_of<one>(layer); })
-        if (one == id) f(w.template adapter_of<one>(layer));
-    };
-    (look.template operator()<adaptable_tensors[I]>(), ...);
-  }
-  (std::make_index_sequence<adaptable_count>{});
-}
-
-}  // namespace merge_detail
 
 /// Writes weights with what was learned to `to`, in any format: those of a model without adapters that computes the
 /// same (but for the rounding of another format than f32). `from` is a trainer's adapted(), or a session's weights with
@@ -58,8 +24,7 @@ constexpr void merge_adapter(const From& from, const weight_views<Shape, F>& to)
         continue;
       }
       const auto view = from.matrix_of(t.id, l);
-      low_rank_pair<real> adapter;
-      merge_detail::with_adapter(from, t.id, l, [&](const auto& pair) { adapter = pair; });
+      const low_rank_pair<real> adapter = from.pair_of(t.id, l);
       for (std::size_t r = 0; r < t.rows; ++r) {
         source::decode(view, r, 0, t.cols, row);
         add_adapter_row(adapter, r, t.cols, row);
@@ -67,5 +32,23 @@ constexpr void merge_adapter(const From& from, const weight_views<Shape, F>& to)
       }
     }
 }
+
+/// Weights, and an adapter beside them.
+template <class Shape, class F>
+struct weights_with_adapter {
+  using format = typename weight_views<Shape, F>::format;  ///< how matrices are stored
+  using real = typename format::compute;                   ///< numbers of arithmetic
+  const weight_views<Shape, F>& base;                      ///< which do not change
+  const basic_adapter<Shape, real>& adapter;               ///< what is added to them
+
+  /// One layer's matrix, without what is added.
+  constexpr auto matrix_of(tensor_id id, std::size_t layer = 0) const { return base.matrix_of(id, layer); }
+  /// One layer's vector.
+  constexpr const real* vector_of(tensor_id id, std::size_t layer = 0) const { return base.vector_of(id, layer); }
+  /// What is added to a matrix.
+  constexpr low_rank_pair<real> pair_of(tensor_id id, std::size_t layer) const { return adapter.pair_of(id, layer); }
+};
+template <class Shape, class F, class A>
+weights_with_adapter(const weight_views<Shape, F>&, const A&) -> weights_with_adapter<Shape, F>;
 
 }}  // namespace ctlm
