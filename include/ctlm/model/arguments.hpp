@@ -56,6 +56,13 @@ constexpr void other_executor() {
       "N, and a model without threads<> takes none");
 }
 template <class... Given>
+constexpr void no_base() {
+  static_assert(
+      fit<Given...>,
+      "ctlm: the weights are missing: a trainer with train_only<> takes those that stay as they are first, as "
+      "in trainer t{weights, arena, options}");
+}
+template <class... Given>
 constexpr void not_a_trainers() {
   static_assert(fit<Given...>,
                 "ctlm: a trainer takes, in this order: an arena, perhaps an arena for the optimizer's state, options "

@@ -3,7 +3,7 @@
 // Qwen3 and Gemma 3), forward and backward.
 #pragma once
 
-#include "../kernels/norm.hpp"
+#include "../kernels/chosen.hpp"
 #include "declared_tensors.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -12,7 +12,7 @@ namespace head_norms_detail {
 
 /// The gains of head h: of queries first, then of keys.
 template <class M, class W>
-constexpr auto* gains_of(const W& w, std::size_t layer, std::size_t h) {
+constexpr auto gains_of(const W& w, std::size_t layer, std::size_t h) {
   return w.vector_of(h < M::shape.heads ? tensor_id::q_norm_weight : tensor_id::k_norm_weight, layer);
 }
 
@@ -62,9 +62,11 @@ constexpr void normalise_heads_backward(Context& c, const W& w, const G& g, std:
     for (std::size_t r = 0; r < rows; ++r)
       for (std::size_t h = 0; h < heads; ++h) {
         const std::size_t at = r * s.qkv_dim() + h * dim + first;
-        M::norm::backward_weight(c.backend, count, raw + at, static_cast<const T*>(scratch) + at,
-                                 head_norms_detail::gains_of<M>(g, layer, h) + first, static_cast<T*>(nullptr),
-                                 statistics[r * heads + h]);
+        T* const dgains = gradient_place(head_norms_detail::gains_of<M>(g, layer, h));
+        if constexpr (!std::is_pointer_v<decltype(head_norms_detail::gains_of<M>(g, layer, h))>)
+          if (dgains == nullptr) continue;
+        M::norm::backward_weight(c.backend, count, raw + at, static_cast<const T*>(scratch) + at, dgains + first,
+                                 static_cast<T*>(nullptr), statistics[r * heads + h]);
       }
   });
 }

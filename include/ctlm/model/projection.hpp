@@ -3,6 +3,7 @@
 // to the linear layers that its view chooses, and to nobody here.
 #pragma once
 
+#include "../kernels/chosen.hpp"
 #include "residual_norm.hpp"
 #include "weights.hpp"
 
@@ -89,7 +90,7 @@ template <class M, tensor_id weight, tensor_id bias, class Context, class W, cla
 constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const T* dy,
                                 const T* x, T* dx, bool accumulate) {
   linear_layer_backward(c, w.template matrix_of<weight>(layer), g.template matrix_of<weight>(layer),
-                        g.vector_of(bias, layer), rows, dy, x, dx, accumulate);
+                        gradient_place(g.vector_of(bias, layer)), rows, dy, x, dx, accumulate);
 }
 
 }}  // namespace ctlm

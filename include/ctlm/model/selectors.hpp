@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ctlm: names for matrices of a model, for keep<>: which of them are stored in a format of their own.
+// ctlm: names for tensors of a model: for keep<>, which matrices are stored in a format of their own; for train_only<>
+// and lora<>, what learns.
 #pragma once
 
 #include "../format/mixed.hpp"
@@ -7,7 +8,7 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// What keep<F, ...> and groups<...> can name; keep<> names matrices alone.
+/// What keep<F, ...>, groups<...>, train_only<...> and lora<rank, ...> can name; keep<> and lora<> name matrices alone.
 namespace tensors {
 
 /// Matrices with one of these ids, of all layers.
@@ -60,10 +61,28 @@ struct with_role {
 struct matrices : with_role<tensor_role::embedding, tensor_role::projection, tensor_role::into_residual> {};
 /// The factors of all norms.
 struct gains : with_role<tensor_role::gain> {};
-/// All biases.
+/// All biases (BitFit: Ben Zaken et al. 2022).
 struct biases : with_role<tensor_role::bias> {};
 /// What chooses experts.
 struct routers : with_role<tensor_role::router> {};
+
+/// All projections of the layers: qkv, out, up and down.
+struct projections : of<tensor_id::qkv_weight, tensor_id::out_weight, tensor_id::up_weight, tensor_id::down_weight> {};
+
+/// One part of a projection that holds several: part number Part of tensor Id.
+template <tensor_id Id, std::size_t Part>
+struct part_of : of<Id> {
+  /// Whether it is this part.
+  static constexpr bool has_part(std::size_t tensor, std::size_t part, std::size_t) {
+    return tensor == static_cast<std::size_t>(Id) && part == Part;
+  }
+};
+/// Parts of qkv and of a gated up, which an adapter may have alone: lora<8, tensors::any<tensors::queries, values>>.
+struct queries : part_of<tensor_id::qkv_weight, 0> {};
+struct keys : part_of<tensor_id::qkv_weight, 1> {};    ///< the projection to keys
+struct values : part_of<tensor_id::qkv_weight, 2> {};  ///< the projection to values
+struct gate : part_of<tensor_id::up_weight, 0> {};     ///< the gate of a gated feed-forward part
+struct gated : part_of<tensor_id::up_weight, 1> {};    ///< what the gate multiplies: Hugging Face's up_proj
 
 /// All tensors of these layers, which count from 0.
 template <std::size_t... Layers>
@@ -72,11 +91,35 @@ struct layers {
   static constexpr bool has(std::size_t, std::size_t layer) { return ((layer == Layers) || ...); }
 };
 
+/// Whether a selector has a part of a tensor: all that have the tensor do, but those of single parts.
+template <class Where>
+constexpr bool has_part(std::size_t tensor, std::size_t part, std::size_t layer) {
+  if constexpr (requires { Where::has_part(tensor, part, layer); })
+    return Where::has_part(tensor, part, layer);
+  else
+    return Where::has(tensor, layer);
+}
+
+/// What any of these names: any<qkv, out>.
+template <class... Where>
+struct any {
+  /// Whether it is one of them.
+  static constexpr bool has(std::size_t tensor, std::size_t layer) { return (Where::has(tensor, layer) || ...); }
+  /// Whether a part of it is.
+  static constexpr bool has_part(std::size_t tensor, std::size_t part, std::size_t layer) {
+    return (tensors::has_part<Where>(tensor, part, layer) || ...);
+  }
+};
+
 /// Tensors that all of these name: both<down, layers<0, 1>>.
 template <class... Where>
 struct both {
   /// Whether it is one of them.
   static constexpr bool has(std::size_t tensor, std::size_t layer) { return (Where::has(tensor, layer) && ...); }
+  /// Whether a part of it is.
+  static constexpr bool has_part(std::size_t tensor, std::size_t part, std::size_t layer) {
+    return (tensors::has_part<Where>(tensor, part, layer) && ...);
+  }
 };
 
 }  // namespace tensors

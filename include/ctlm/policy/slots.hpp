@@ -44,7 +44,8 @@ enum class slot_kind : std::uint8_t {
   groups,        ///< weights that learn at a rate of their own
   clip,          ///< what is done to gradients before the update
   loss,          ///< what steps make small
-  head           ///< what stands between final rows and loss
+  head,          ///< what stands between final rows and loss
+  train_only     ///< which tensors learn, and how
 };
 
 /// A policy T in the slot Kind: what weights<f32>, optimizer<adamw> and the like are. A model or a trainer takes them
@@ -160,7 +161,7 @@ struct check_slots {
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, norm, compute, backend, "
       "threads, memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, groups, clip, loss, "
-      "head");
+      "head, train_only");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
@@ -178,6 +179,7 @@ struct check_slots {
   static_assert(once<slot_kind::clip>, "ctlm: duplicate slot: clip<> is given twice");
   static_assert(once<slot_kind::loss>, "ctlm: duplicate slot: loss<> is given twice");
   static_assert(once<slot_kind::head>, "ctlm: duplicate slot: head<> is given twice");
+  static_assert(once<slot_kind::train_only>, "ctlm: duplicate slot: train_only<> is given twice");
   static constexpr bool ok = true;
 };
 

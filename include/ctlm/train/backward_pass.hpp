@@ -25,17 +25,33 @@ struct backward_pass {
     norm_backward(typename M::norm{}, c.backend, *c.exec, Batch::rows, d, static_cast<const real*>(a.last),
                   w.vector_of(tensor_id::norm_weight), dfinal_rows.data, a.dx, g.vector_of(tensor_id::norm_weight),
                   g.vector_of(tensor_id::norm_bias), a.last_statistics);
-    for (std::size_t l = shape.layers; l-- > 0;) through_layer(c, w, g, a, l, drop, accumulate);
+    if constexpr (learns_in_part<G>) {
+      constexpr bool embeddings = G::tensors.learns_embeddings();
+      for (std::size_t l = shape.layers; l-- > (embeddings ? 0 : G::tensors.first_layer());)
+        through_layer(c, w, g, a, l, drop, accumulate);
+      if constexpr (!embeddings) return;
+    } else {
+      for (std::size_t l = shape.layers; l-- > 0;) through_layer(c, w, g, a, l, drop, accumulate);
+    }
     if (const dropout_mask mask = drop.embedding(); mask.active()) apply_dropout(mask, Batch::rows * d, a.dx, 0);
     scale_embeddings<M>(c, Batch::rows, a.dx);
-    embed_backward(c.backend, *c.exec, Batch::rows, d, tokens, static_cast<const real*>(a.dx),
-                   g.matrix_of(tensor_id::token_embedding).data);
+    if (real* const to = embedding_gradients<tensor_id::token_embedding>(g); !learns_in_part<G> || to != nullptr)
+      embed_backward(c.backend, *c.exec, Batch::rows, d, tokens, static_cast<const real*>(a.dx), to);
     if constexpr (shape.position == position_kind::learned)
-      add_positions_backward(c.backend, *c.exec, Batch::rows, Batch::sequence, d, static_cast<const real*>(a.dx),
-                             g.matrix_of(tensor_id::position_embedding).data);
+      if (real* const to = embedding_gradients<tensor_id::position_embedding>(g); !learns_in_part<G> || to != nullptr)
+        add_positions_backward(c.backend, *c.exec, Batch::rows, Batch::sequence, d, static_cast<const real*>(a.dx), to);
   }
 
  private:
+  /// Where the gradients of an embedding go; nullptr if it does not learn.
+  template <tensor_id id, class G>
+  static constexpr real* embedding_gradients(const G& g) {
+    if constexpr (learns_in_part<G>)
+      return g.chosen_matrix_of(id).numbers.data;
+    else
+      return g.matrix_of(id).data;
+  }
+
   template <class Context, class W, class G, class Activations>
   static constexpr void through_layer(Context& c, const W& w, const G& g, Activations& a, std::size_t layer,
                                       const dropout_masks& drop, bool accumulate) {

@@ -3,7 +3,6 @@
 // in which the passes of a step use them.
 #pragma once
 
-#include "../model/initialise.hpp"
 #include "backward_pass.hpp"
 #include "change_gradients.hpp"
 #include "chunked_head.hpp"
@@ -11,6 +10,7 @@
 #include "quantisation_aware.hpp"
 #include "slots.hpp"
 #include "stack_update.hpp"
+#include "what_learns.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -23,8 +23,9 @@ struct learning {
   using schedule = typename Slots::schedule;          ///< slot schedule<>
   using executor_type = typename M::executor_policy;  ///< the model's executor
 
-  /// The weights as the passes see them.
-  using in_use_type = weights_in_use<M, typename Slots::target_format, optimizer>;
+  using parts = what_learns<M, Batch, Slots>;                      ///< all weights, or those that train_only<> names
+  using weights_type = typename parts::weights;                    ///< their numbers
+  using in_use_type = typename parts::in_use_type;                 ///< the weights as the passes see them
   using used_format = typename in_use_type::format;                ///< and how they are stored
   using head_pass = chunked_head<M, Batch, typename Slots::head>;  ///< head and loss, some rows at a time
 
@@ -34,12 +35,12 @@ struct learning {
   [[no_unique_address]] executor_slot<executor_type> exec{};  ///< who runs the kernels
   options settings{};                                         ///< what the run was told
   std::uint64_t step = 0;                                     ///< steps done, those that were skipped among them
-  bool usable = true;                        ///< false: the state is half of one run and half of another
-  kernel_context<M, used_format> context{};  ///< which kernels, and their scratch
-  typename M::weights weights{};             ///< the weights that are trained, in full precision
-  typename M::weights gradients{};           ///< of the last step or micro-batch
+  bool usable = true;                      ///< false: the state is half of one run and half of another
+  typename parts::context_type context{};  ///< which kernels, and their scratch
+  weights_type weights{};                  ///< the weights that are trained, in full precision
+  weights_type gradients{};                ///< of the last step or micro-batch
   in_use_type in_use{};  ///< the weights as the passes see them: the trained ones, or rounded as they will be stored
-  weight_update<M, optimizer> update{};                          ///< the optimizer and its state
+  weight_update<typename parts::model, optimizer> update{};      ///< the optimizer and its state
   activation_memory<M, Batch, Slots::recomputed> activations{};  ///< what the passes write
   head_pass head{};                                              ///< the losses of the rows
   std::uint64_t skipped = 0;                                     ///< steps of this object whose numbers were not finite
@@ -49,13 +50,12 @@ struct learning {
   template <class A, class S>
   constexpr void place(A& a, S& state_arena) {
     constexpr std::size_t workers = executor_type::max_workers;
-    constexpr std::size_t widest = larger(Batch::rows, M::shape.most_outputs());
     weights.place(a);
     gradients.place(a);
     in_use.place(a);
     update.place(a, state_arena);
     head.place(a);
-    context.linear = decltype(context.linear)::place(a, widest, widest, widest, workers);
+    context.linear = parts::place_products(a, workers);
     for (auto& ws : context.attention)
       ws = attention_workspace<real>::place(a, context.backend, query_tile, M::shape.head_dim, true);
     activations.place(a, head_pass::out_numbers);
@@ -66,16 +66,21 @@ struct learning {
     return measure([](auto& a) { learning().place(a, a); });
   }
   /// Bytes of the optimizer's state.
-  static constexpr std::size_t state_bytes = weight_update<M, optimizer>::state_bytes;
+  static constexpr std::size_t state_bytes = weight_update<typename parts::model, optimizer>::state_bytes;
 
   /// Checks the options and the room in the arenas, places everything, and draws the first weights. Raises
   /// errc::invalid_argument or out_of_memory.
   template <class A>
   constexpr void start(A& a) {
+    start_over(a);
+  }
+  /// The same over weights of which a part learns.
+  template <class A, class... Base>
+  constexpr void start_over(A& a, const Base&... base) {
     require_options(settings);
     require_room<bytes_needed()>(a, "trainer");
     place(a, a);
-    begin();
+    begin(base...);
   }
   template <class A, class S>
   constexpr void start(A& a, S& state_arena) {
@@ -115,6 +120,7 @@ struct learning {
   /// The sum of losses over a micro-batch, without dropout.
   template <class Targets>
   constexpr double loss(span<const token> inputs, const Targets& targets) {
+    parts::begin_pass(in_use, 0);
     const values<const real> rows = forward(inputs, {});
     return head.loss(context, used(), rows, targets, {activations.head_out});
   }
@@ -122,6 +128,7 @@ struct learning {
   /// Takes a micro-batch as a teacher does: logits() yields the logits of its rows.
   constexpr void read(span<const token> inputs) {
     refresh();
+    parts::begin_pass(in_use, 0);
     rows_read = forward(inputs, {});
   }
   /// Logits [n][vocab] of rows [first, first + n) of what was read, n being at most 256; the caller may overwrite them.
@@ -135,6 +142,7 @@ struct learning {
   constexpr double learn_from(span<const token> inputs, const Targets& targets, std::size_t counted,
                               std::size_t micro) {
     const dropout_masks drop = masks(micro);
+    parts::begin_pass(in_use, drop.stream);
     const ctlm::gradients<real> dfinal{activations.dfinal_rows};
     const values<const real> rows = forward(inputs, drop);
     const real scale = real(1) / static_cast<real>(larger(1, counted));
@@ -169,9 +177,10 @@ struct learning {
   }
 
  private:
-  constexpr void begin() {
+  template <class... Base>
+  constexpr void begin(const Base&... base) {
     context.exec = exec.get();
-    initialise(weights, settings.seed);
+    parts::begin(context, weights, in_use, settings.seed, base...);
     activations.angles.template fill<M>(0, Batch::sequence);
   }
   /// Dropout of a micro-batch: another one in each step.

@@ -15,13 +15,16 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// The policies of a trainer, found in its slots or by default.
 template <class M, class... Slots>
 struct trainer_slots {
+  /// Slot train_only<>: what learns, or void where everything does.
+  using chosen = slot_or<slot_kind::train_only, void, Slots...>;
+  static constexpr bool in_part = !std::is_void_v<chosen>;  ///< whether there is such a slot
   static_assert(
-      native_format<typename M::weight_format> || quantised_format<typename M::weight_format>,
+      in_part || native_format<typename M::weight_format> || quantised_format<typename M::weight_format>,
       "ctlm: wrong weight format: a trainer needs weights<f32> (or f64): to train for storage in 16 bits, use "
       "trained_for<bf16> or trained_for<f16>");
-  static_assert(native_format<typename M::weight_format>,
+  static_assert(in_part || native_format<typename M::weight_format>,
                 "ctlm: wrong weight format: a trainer needs weights<f32> (or f64); train first, then quantise");
-  static_assert(check_slots<slot_kind::optimizer, slot_kind::head, Slots...>::ok);
+  static_assert(check_slots<slot_kind::optimizer, slot_kind::train_only, Slots...>::ok);
 
   using optimizer = slot_or<slot_kind::optimizer, adamw, Slots...>;        ///< slot optimizer<>
   using schedule = slot_or<slot_kind::schedule, constant_rate, Slots...>;  ///< slot schedule<>
@@ -32,6 +35,8 @@ struct trainer_slots {
 
   /// Slot trained_for<>: the format that the weights will be converted to.
   using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
+  static_assert(!in_part || std::same_as<target_format, typename M::weight_format>,
+                "ctlm: trained_for<> rounds weights that learn; with train_only<> the base is in its format already");
   /// Slot recompute<>: layers that keep only their input.
   static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;
   static_assert(groups_detail::all_name_some<typename M::shape_type, groups>,

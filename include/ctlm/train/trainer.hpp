@@ -12,13 +12,17 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// with its default: optimizer<adamw>, schedule<constant_rate>, loss<cross_entropy_loss>, head<vocabulary_head>,
 /// trained_for<F> (the model's own format; another makes training aware of the quantisation that follows), groups<...>
 /// (none), clip<clip_by_norm>,
-/// recompute<0> (activations of N layers are not kept, at the price of about a fifth of the time where N is all).
+/// recompute<0> (activations of N layers are not kept, at the price of about a fifth of the time where N is all),
+/// train_only<...> of train/adapters.hpp (everything learns; otherwise the weights, in any format, are the
+/// constructor's first argument, and train_bytes has room for what learns alone).
 template <class M, class Recipe, class... Slots>
-class trainer
-    : wrong_trainer_arguments<M, typename learning<M, batch_shape<M, Recipe>, trainer_slots<M, Slots...>>::options> {
+class trainer : trainer_arguments<M, trainer_slots<M, Slots...>::in_part,
+                                  typename learning<M, batch_shape<M, Recipe>, trainer_slots<M, Slots...>>::options> {
   using slots = trainer_slots<M, Slots...>;
   using batch_type = batch_shape<M, Recipe>;
   using learning_type = learning<M, batch_type, slots>;
+  using parts = typename learning_type::parts;
+  static constexpr bool in_part = slots::in_part;
 
  public:
   using model = M;                                    ///< the causal_lm
@@ -41,36 +45,55 @@ class trainer
   /// The arena's memory must outlive the trainer. Draws the weights from `seed` (model/initialise.hpp). Raises
   /// errc::invalid_argument for options that cannot be computed with, out_of_memory for an arena that is too small.
   template <arena A>
-  requires std::is_empty_v<executor_type>
-  constexpr trainer(A& a, const options& o) : learning_{.settings = o} { learning_.start(a); }
+  requires(std::is_empty_v<executor_type> && !in_part) constexpr trainer(A& a, const options& o)
+      : learning_{.settings = o} {
+    learning_.start(a);
+  }
   template <arena A>
-  constexpr trainer(A& a, const options& o, executor_type& exec) : learning_{.exec = exec, .settings = o} {
+  requires(!in_part) constexpr trainer(A& a, const options& o, executor_type& exec)
+      : learning_{.exec = exec, .settings = o} {
     learning_.start(a);
   }
   /// The same with the optimizer's state in an arena of its own, of state_bytes, on a disk perhaps (spill_arena); the
   /// first one then needs train_bytes - state_bytes.
   template <arena A, arena S>
-  requires std::is_empty_v<executor_type>
-  constexpr trainer(A& a, S& state, const options& o) : learning_{.settings = o} { learning_.start(a, state); }
-  template <arena A, arena S>
-  constexpr trainer(A& a, S& state, const options& o, executor_type& exec) : learning_{.exec = exec, .settings = o} {
+  requires(std::is_empty_v<executor_type> && !in_part) constexpr trainer(A& a, S& state, const options& o)
+      : learning_{.settings = o} {
     learning_.start(a, state);
   }
+  template <arena A, arena S>
+  requires(!in_part) constexpr trainer(A& a, S& state, const options& o, executor_type& exec)
+      : learning_{.exec = exec, .settings = o} {
+    learning_.start(a, state);
+  }
+  /// With train_only<>: of these weights, which must outlive the trainer and do not change, some learn, or what stands
+  /// beside them: `trainer t{weights, arena, options}`.
+  template <arena A>
+  requires(std::is_empty_v<executor_type>&& in_part) constexpr trainer(const typename M::const_weights& base, A& a,
+                                                                       const options& o)
+      : learning_{.settings = o} {
+    learning_.start_over(a, base);
+  }
+  template <arena A>
+  requires(in_part) constexpr trainer(const typename M::const_weights& base, A& a, const options& o,
+                                      executor_type& exec)
+      : learning_{.exec = exec, .settings = o} {
+    learning_.start_over(a, base);
+  }
   /// Everything else does not compile, and says why.
-  using wrong_trainer_arguments<M, options>::wrong_trainer_arguments;
+  using trainer_arguments<M, in_part, options>::trainer_arguments;
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;
 
   /// Before the first step: begins with these weights, in any format, instead of random ones.
   template <class F>
-  constexpr void start_from(const weight_views<typename M::shape_type, F>& weights) {
+  requires(!in_part) constexpr void start_from(const weight_views<typename M::shape_type, F>& weights) {
     learning_.require_untrained();
     decode_weights(weights, learning_.weights);
   }
   /// The same with what fill(weights) writes there: a file that is loaded in place, say.
   template <class Fill>
-  requires std::is_invocable_v<Fill, const typename M::weights&>
-  constexpr void start_from(Fill&& fill) {
+  requires(!in_part && std::is_invocable_v<Fill, const typename M::weights&>) constexpr void start_from(Fill&& fill) {
     learning_.require_untrained();
     fill(static_cast<const typename M::weights&>(learning_.weights));
   }
@@ -129,9 +152,16 @@ class trainer
   }
 
   /// To read: start_from is the way in.
-  constexpr typename M::const_weights weights() const { return learning_.weights; }
+  constexpr typename M::const_weights weights() const requires(!in_part) { return learning_.weights; }
   /// What forward_backward or the last step left, before clipping to clip_norm, and after what clip<> does.
-  constexpr typename M::const_weights gradients() const { return learning_.gradients; }
+  constexpr typename M::const_weights gradients() const requires(!in_part) { return learning_.gradients; }
+  /// With train_only<>: the numbers that learn, to read and, before the first step, to write
+  /// (train/learned_tensors.hpp).
+  constexpr const typename parts::weights& learned() const requires(in_part) { return learning_.weights; }
+  /// With train_only<>: their gradients.
+  constexpr const typename parts::weights& gradients() const requires(in_part) { return learning_.gradients; }
+  /// With train_only<>: what the passes read.
+  constexpr const auto& adapted() const requires(in_part) { return learning_.used(); }
   /// The weights in the integer format that they are trained for.
   constexpr const auto& quantised() requires quantised_format<typename slots::target_format> {
     learning_.refresh();

@@ -46,4 +46,34 @@ class wrong_trainer_arguments {
   constexpr wrong_trainer_arguments() = default;
 };
 
+/// The same of a trainer with train_only<>.
+template <class M, class Options>
+class wrong_part_arguments {
+ public:
+  /// Says that the weights are missing.
+  template <arena A, class... X>
+  constexpr wrong_part_arguments(A&, const Options&, X&...) {
+    arguments::no_base<A>();
+  }
+
+ protected:
+  constexpr wrong_part_arguments() = default;
+};
+
+/// What a trainer inherits: constructors of the one kind or of the other.
+template <class M, bool in_part, class Options>
+struct trainer_arguments : wrong_trainer_arguments<M, Options> {
+  using wrong_trainer_arguments<M, Options>::wrong_trainer_arguments;
+
+ protected:
+  constexpr trainer_arguments() = default;
+};
+template <class M, class Options>
+struct trainer_arguments<M, true, Options> : wrong_part_arguments<M, Options> {
+  using wrong_part_arguments<M, Options>::wrong_part_arguments;
+
+ protected:
+  constexpr trainer_arguments() = default;
+};
+
 }}  // namespace ctlm

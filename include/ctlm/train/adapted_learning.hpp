@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// ctlm: training of a part of a model: where what learns begins, and the scratch that its passes need.
+#pragma once
+
+#include "adapted_weights.hpp"
+#include "what_learns.hpp"
+
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// In the place of weights_in_use, for train_only<>: the base, and what learns.
+template <class M, class Chosen>
+class adapted_in_use {
+  using real = typename M::real;
+  using learned_type = learned_views<M, Chosen>;
+
+ public:
+  using weights_type = adapted_weights<M, Chosen>;  ///< what the passes read
+  using format = typename weights_type::format;     ///< how the base is stored
+  static constexpr bool matrices_learn = true;      ///< those that learn at all
+
+  weights_type weights{};   ///< what the passes read
+  real* decoded = nullptr;  ///< [workers][stride] scratch for rows of the base
+  std::size_t stride = 0;   ///< numbers of it for each worker
+
+  /// Asks an arena for the gains of DoRA.
+  template <class A>
+  constexpr void place(A& a) {
+    weights.place(a);
+  }
+  /// What the passes read follows from what the last update changed: the gains of DoRA do.
+  template <class E>
+  constexpr void refresh(const learned_type&, std::size_t, E& exec) {
+    weights.refresh(exec, decoded, stride, false);
+  }
+  /// What the passes read.
+  constexpr const weights_type& of(const learned_type&) const { return weights; }
+  /// Nothing learns besides.
+  template <class Options, class E>
+  constexpr void learn(const learned_type&, const learned_type&, const Options&, const update&, E&) {}
+  /// Nothing more for a checkpoint to keep.
+  template <class Visit>
+  void for_each_state(Visit&&) {}
+};
+
+/// What the kernel calls of a trainer need over a base in any format.
+template <class M>
+struct adapted_context {
+  [[no_unique_address]] typename M::backend_policy backend{};                            ///< which kernels
+  typename M::executor_policy* exec = nullptr;                                           ///< who runs them
+  decoding_workspace<typename M::backend_policy, typename M::weights::format> linear{};  ///< scratch of products
+  attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};    ///< scratch of each worker
+};
+
+/// Those that train_only<> names.
+template <class M, class Batch, class Slots>
+requires(Slots::in_part) struct what_learns<M, Batch, Slots> {
+  using chosen = typename Slots::chosen;                    ///< what learns
+  using lora = typename chosen::adapter;                    ///< its adapters
+  static constexpr bool in_part = true;                     ///< some weights stay as they are
+  using model = learned_model<M, chosen>;                   ///< whose tensors the optimizer sees
+  using weights = learned_views<M, chosen>;                 ///< what learns
+  using in_use_type = adapted_in_use<M, chosen>;            ///< what the passes read
+  using context_type = adapted_context<M>;                  ///< which kernels, and their scratch
+  using real = typename M::real;                            ///< numbers of arithmetic
+  static constexpr decoder_shape shape = M::shape;          ///< the model's sizes
+  static constexpr const auto& tensors = weights::tensors;  ///< what learns
+
+  static_assert(shape.experts == 0 || lora::rank == 0,
+                "ctlm: lora<> adapts no experts: train_only<> with selectors trains tensors of their layers");
+  static_assert(shape.experts == 0, "ctlm: train_only<> does not train models with experts yet");
+  static_assert(
+      native_format<typename M::weights::format> ||
+          [] {
+            for (const tensor_info& t : tensors)
+              if (t.is_matrix() && tensors.learns(t.id)) return false;
+            return true;
+          }(),
+      "ctlm: matrices learn themselves over weights<f32> (or f64) alone: over others, gains, biases and "
+      "adapters do (lora<>)");
+
+  /// Scratch of the products of a step.
+  template <class A>
+  static constexpr auto place_products(A& a, std::size_t workers) {
+    constexpr std::size_t widest = larger(Batch::rows, shape.most_outputs());
+    constexpr std::size_t inputs = larger(larger(shape.d_model, shape.d_ff), shape.q_dim());
+    constexpr bool decodes = !native_format<typename M::weights::format> || lora::config.weight_decomposed;
+    auto ws = decltype(context_type::linear)::place(a, widest, decodes ? inputs : 0, workers);
+    const auto cols = [](tensor_id id) { return rule_of(id).cols(shape); };
+    const auto rows = [](tensor_id id) { return rule_of(id).rows(shape); };
+    const auto width = [](tensor_id id) { return tensors.parts(id).count * lora::rank; };
+    ws.low_rank.place(a, Batch::rows, tensors.most(width), lora::config.dropout > 0 ? tensors.most(cols) : 0,
+                      lora::config.weight_decomposed ? tensors.most(rows) : 0, true);
+    return ws;
+  }
+
+  /// Before the first step: tensors that learn begin with what `base` has, A with small random numbers, B with zeros.
+  template <class Context>
+  static constexpr void begin(Context& c, const weights& learned, in_use_type& used, std::uint64_t seed,
+                              const typename M::const_weights& base) {
+    used.decoded = c.linear.tile;
+    used.stride = c.linear.tile_stride;
+    used.weights.base = base;
+    used.weights.learned = learned;
+    rng random{mix(seed)};
+    for (const tensor_info& t : tensors) {
+      const span<real> numbers = learned.numbers(t);
+      if (tensors.learns(t.id))
+        copy(base, t, numbers);
+      else if (tensors.place_of(t) == tensors.entry(t.id))
+        spread(random, t.cols, numbers);
+      else
+        for (real& x : numbers) x = 0;
+    }
+    used.weights.refresh(*c.exec, used.decoded, used.stride, true);
+  }
+  /// Before the passes of a micro-batch with the dropout of `stream`, or, where it is 0, without.
+  static constexpr void begin_pass(in_use_type& used, std::uint64_t stream) { used.weights.stream = stream; }
+
+ private:
+  /// As torch.nn.Linear begins: between -1 and 1, over the root of the number of inputs.
+  static constexpr void spread(rng& random, std::size_t inputs, span<real> to) {
+    const double bound = 1 / math::sqrt(static_cast<double>(inputs));
+    for (real& x : to) x = static_cast<real>((2 * random.uniform() - 1) * bound);
+  }
+  static constexpr void copy(const typename M::const_weights& base, const tensor_info& t, span<real> to) {
+    std::size_t n = 0;
+    for (std::size_t l = 0; l < (t.is_of_layer() ? shape.layers : 1); ++l) {
+      if (!tensors.has(t.id, l)) continue;
+      const real* from = nullptr;
+      if constexpr (native_format<typename M::weights::format>)
+        if (t.is_matrix()) from = base.matrix_of(t.id, l).data;
+      if (!t.is_matrix()) from = base.vector_of(t.id, l);
+      for (std::size_t i = 0; i < t.rows * t.cols; ++i) to[n++] = from[i];
+    }
+  }
+};
+
+}}  // namespace ctlm
