@@ -58,8 +58,9 @@ struct random_model {
 template <class Tag, class F>
 using decoder = ctlm::causal_lm<Tag, ctlm::weights<F>, ctlm::threads<workers>, ctlm::prompt_chunk<128>>;
 
+/// Tokens a second with weights of format F, called `name` in the table.
 template <class Tag, class F>
-void decode(bench::report& r, const machine& limits, workers& one, workers& two) {
+void decode(bench::report& r, const machine& limits, workers& one, workers& two, const char* name = F::name) {
   using M = decoder<Tag, F>;
   random_model<M> a(one), b(two);
   auto tokens = [](auto& session) {
@@ -70,7 +71,7 @@ void decode(bench::report& r, const machine& limits, workers& one, workers& two)
   };
   const auto rate = bench::rates({{"", tokens(*a.session), 16}, {"", tokens(*b.session), 16}});
   for (std::size_t t = 0; t < 2; ++t)
-    r.line(std::string(Tag::name) + " " + F::name + threads_text(t + 1), rate[t], "tokens/s",
+    r.line(std::string(Tag::name) + " " + name + threads_text(t + 1), rate[t], "tokens/s",
            rate[t] * static_cast<double>(M::weight_bytes) / limits.read[t], "read rate");
 }
 
@@ -257,6 +258,11 @@ int main(int argc, char** argv) {
       decode<Tag, int4<32>>(r, limits, one, two);
       decode<Tag, int3<32>>(r, limits, one, two);
       decode<Tag, int2<32>>(r, limits, one, two);
+      decode<Tag, int4<32, compact>>(r, limits, one, two, "int4<32, compact>");
+      decode<Tag, int3<32, compact>>(r, limits, one, two, "int3<32, compact>");
+      decode<Tag, int2<32, compact>>(r, limits, one, two, "int2<32, compact>");
+      decode<Tag, int2<16, compact>>(r, limits, one, two, "int2<16, compact>");
+      decode<Tag, ternary<>>(r, limits, one, two);
     };
     formats(shapes::llama_260k{});
     formats(shapes::llama_15m{});

@@ -161,6 +161,12 @@ TEST_CASE("a million random cases agree", "[differential]") {
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int6<64>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<int6<32, asymmetric>>>(r, n); });
   run(40'000, [&](std::size_t n) { integer_products<interleaved<ternary<>>>(r, n); });
+  run(40'000, [&](std::size_t n) { integer_products<interleaved<int2<16, compact>>>(r, n); });
+  run(20'000, [&](std::size_t n) { integer_products<interleaved<int4<16>>>(r, n); });
+  run(20'000, [&](std::size_t n) { integer_products<interleaved<int8<16, asymmetric>>>(r, n); });
+  run(20'000, [&](std::size_t n) { integer_products<interleaved<int3<16, compact>>>(r, n); });
+  run(20'000, [&](std::size_t n) { integer_products<interleaved<int6<8>>>(r, n); });
+  run(20'000, [&](std::size_t n) { integer_products<interleaved<int5<4, asymmetric>>>(r, n); });
   run(100'000, [&](std::size_t n) { matrix_products<float, float>(r, n); });
   run(30'000, [&](std::size_t n) { matrix_products<float, half>(r, n); });
   run(30'000, [&](std::size_t n) { matrix_products<bfloat, float>(r, n); });

@@ -177,8 +177,10 @@ TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weig
                    ctlm::int2<ctlm::per_channel>, ctlm::int2<9>, ctlm::int3<32>, (ctlm::int3<64, ctlm::asymmetric>),
                    ctlm::int3<7>, ctlm::int3<ctlm::per_channel>, ctlm::int5<32>, (ctlm::int5<32, ctlm::asymmetric>),
                    ctlm::int5<12>, ctlm::int5<ctlm::per_channel>, ctlm::int6<32>, (ctlm::int6<128, ctlm::asymmetric>),
-                   ctlm::int6<20>, ctlm::int6<ctlm::per_channel>, ctlm::ternary<>, ctlm::ternary<32>,
-                   ctlm::ternary<9>) {
+                   ctlm::int6<20>, ctlm::int6<ctlm::per_channel>, ctlm::ternary<>, ctlm::ternary<32>, ctlm::ternary<9>,
+                   (ctlm::int2<16, ctlm::compact>), ctlm::int4<16>, (ctlm::int4<16, ctlm::asymmetric>),
+                   (ctlm::int3<16, ctlm::compact>), ctlm::int8<16>, ctlm::int6<8>, (ctlm::int5<4, ctlm::asymmetric>),
+                   ctlm::int2<16>) {
   using F = ctlm::interleaved<TestType>;
   constexpr std::size_t rows = 21, m = 15;  // ragged; every width of a kernel's tile
   for (std::size_t n : {1, 5, 31, 32, 33, 64, 65, 96, 172, 300}) {

@@ -118,9 +118,9 @@ struct rounding_feedback {
         matmul(backend, exec, count, width, n - end, row_major(static_cast<const T*>(rows) + end, n),
                row_major(static_cast<const T*>(s.factor_block) + end, n).transposed(), rows + begin, n, true,
                s.divide_panels, s.divide_stride);
-      each_row(exec, count, rows, s, [&](T* row, T*) {
-        for (std::size_t i = end; i-- > begin;)
-          for (std::size_t j = i + 1; j < end; ++j) row[i] -= row[j] * factors[i * n + j];
+      parallel_for(exec, count, 8, [&](std::size_t first, std::size_t some, std::size_t) {
+        for (std::size_t r = first; r < first + some; r += 8)
+          divide_block(begin, end, smaller(8, first + some - r), rows + r * n);
       });
     }
     each_row(exec, count, rows, s, [&](T* row, T*) {
@@ -146,6 +146,21 @@ struct rounding_feedback {
   }
 
  private:
+  /// Columns [begin, end) of z from v, of rows [count][columns], count <= 8: rows side by side, because the numbers of
+  /// one row wait for each other.
+  constexpr void divide_block(std::size_t begin, std::size_t end, std::size_t count, T* rows) const {
+    const std::size_t n = columns;
+    auto divide_rows = [&](std::size_t some) {
+      for (std::size_t i = end; i-- > begin;) {
+        T sums[8]{};
+        for (std::size_t r = 0; r < some; ++r) sums[r] = rows[r * n + i];
+        for (std::size_t j = i + 1; j < end; ++j)
+          for (std::size_t r = 0; r < some; ++r) sums[r] -= rows[r * n + j] * factors[i * n + j];
+        for (std::size_t r = 0; r < some; ++r) rows[r * n + i] = sums[r];
+      }
+    };
+    count == 8 ? divide_rows(8) : divide_rows(count);
+  }
   /// f(row, scratch of a row) for all of them, on all threads.
   template <executor E, class F>
   constexpr void each_row(E& exec, std::size_t count, T* rows, const scratch_type& s, F&& f) const {

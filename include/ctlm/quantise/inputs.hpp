@@ -114,7 +114,9 @@ struct recorded_matrix {
 template <class Backend, executor E, class View, class T, class Workspace>
 constexpr void linear(Backend backend, E& exec, std::size_t m, const T* x, const recorded_matrix<View, T>& w,
                       const linear_terms<T>& terms, T* y, Workspace& ws) {
-  for (std::size_t i = 0; i < m * w.matrix.cols; ++i) w.rows[i] = x[i];
+  parallel_for(exec, m * w.matrix.cols, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
+    for (std::size_t i = first; i < first + n; ++i) w.rows[i] = x[i];
+  });
   linear(backend, exec, m, x, w.matrix, terms, y, ws);
 }
 

@@ -14,6 +14,10 @@ struct rounded_stripe {
   float* wanted = nullptr;  ///< [columns][lanes] what is to be rounded: weights, and errors of other columns
   float* scales = nullptr;  ///< [groups][lanes]
   float* bases = nullptr;   ///< [groups][lanes]
+  float* errors = nullptr;  ///< [block][lanes] what columns that were rounded last are wrong by
+
+  /// Columns whose errors go to the later ones together.
+  static constexpr std::size_t block = 64;
 
   /// Memory for matrices of at most `columns` columns, in at most `groups` groups.
   template <class A>
@@ -23,6 +27,7 @@ struct rounded_stripe {
     s.wanted = a.template allocate<float>(lanes * columns);
     s.scales = a.template allocate<float>(lanes * groups);
     s.bases = a.template allocate<float>(lanes * groups);
+    s.errors = a.template allocate<float>(lanes * block);
     return s;
   }
 };
@@ -43,6 +48,34 @@ constexpr void round_column(const float* wanted, const float* exact, const float
     codes[r] = static_cast<int>(cut + (cut < 0.0f ? -0.5f : 0.5f));
     const float e = exact[r] - (static_cast<float>(codes[r]) * scale[r] + base[r]);
     error[r] = math::isfinite(e) ? e : 0.0f;  // a group that is NaN must not spoil the others
+  }
+}
+
+/// wanted[j] += the errors of `count` columns, one after the other, times factors[i][j], for columns [first, n) in all
+/// lanes. Some columns at a time, which a cache holds, and four errors at a time, which registers hold.
+template <class T>
+constexpr void pass_errors(std::size_t count, const float* errors, const T* factors, std::size_t stride,
+                           std::size_t first, std::size_t n, float* wanted) {
+  constexpr std::size_t lanes = stripe_rows, some = 128, together = 4;
+  for (std::size_t begin = first; begin < n; begin += some) {
+    const std::size_t end = smaller(begin + some, n);
+    std::size_t i = 0;
+    for (; i + together <= count; i += together) {
+      float e[together][lanes]{};  // copies: nothing else writes to them
+      for (std::size_t k = 0; k < together; ++k)
+        for (std::size_t r = 0; r < lanes; ++r) e[k][r] = errors[(i + k) * lanes + r];
+      const T* const f = factors + i * stride;
+      for (std::size_t j = begin; j < end; ++j) {
+        const T a = f[j], b = f[stride + j], c = f[2 * stride + j], d = f[3 * stride + j];
+        float* const to = wanted + j * lanes;
+        for (std::size_t r = 0; r < lanes; ++r) to[r] = to[r] + e[0][r] * a + e[1][r] * b + e[2][r] * c + e[3][r] * d;
+      }
+    }
+    for (; i < count; ++i)
+      for (std::size_t j = begin; j < end; ++j) {
+        const T factor = factors[i * stride + j];
+        for (std::size_t r = 0; r < lanes; ++r) wanted[j * lanes + r] += errors[i * lanes + r] * factor;
+      }
   }
 }
 
@@ -72,20 +105,20 @@ constexpr void round_with_feedback(const View& to, std::size_t first, std::size_
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t r = 0; r < lanes; ++r)
       s.wanted[i * lanes + r] = s.rows[smaller(r, count - 1) * n + feedback.order[i]];
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t column = feedback.order[i], g = column / size;
-    int codes[lanes]{};
-    float exact[lanes]{}, error[lanes]{};
-    for (std::size_t r = 0; r < lanes; ++r) exact[r] = s.rows[smaller(r, count - 1) * n + column];
-    rounding_detail::round_column<F>(s.wanted + i * lanes, exact, s.scales + g * lanes, s.bases + g * lanes, codes,
-                                     error);
-    for (std::size_t r = 0; r < count; ++r) View::format::set(to, first + r, column, codes[r]);
-    const T* const factors = feedback.factors + i * feedback.columns;
-    for (std::size_t j = i + 1; j < n; ++j) {
-      const float factor = factors[j];
-      float* const later = s.wanted + j * lanes;
-      for (std::size_t r = 0; r < lanes; ++r) later[r] += error[r] * factor;
+  for (std::size_t begin = 0; begin < n; begin += s.block) {
+    const std::size_t end = smaller(begin + s.block, n);
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::size_t column = feedback.order[i], g = column / size;
+      int codes[lanes]{};
+      float exact[lanes]{};
+      float* const error = s.errors + (i - begin) * lanes;
+      for (std::size_t r = 0; r < lanes; ++r) exact[r] = s.rows[smaller(r, count - 1) * n + column];
+      rounding_detail::round_column<F>(s.wanted + i * lanes, exact, s.scales + g * lanes, s.bases + g * lanes, codes,
+                                       error);
+      for (std::size_t r = 0; r < count; ++r) View::format::set(to, first + r, column, codes[r]);
+      rounding_detail::pass_errors(1, error, feedback.factors + i * n, n, i + 1, end, s.wanted);
     }
+    rounding_detail::pass_errors(end - begin, s.errors, feedback.factors + begin * n, n, end, n, s.wanted);
   }
 }
 

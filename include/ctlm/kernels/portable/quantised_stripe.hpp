@@ -78,9 +78,34 @@ template <class F>
 inline constexpr int twice_stored_zero = F::has_min ? 2 * F::offset
                                                     : static_cast<int>(2.0f * F::numbers::zero) + 2 * F::offset;
 
-/// Groups that are whole tiles, for which kernels exist that take a tile at a time.
+/// Groups that are whole tiles, or of which a tile has a whole number: kernels exist for them that take a tile, or a
+/// group's part of it, at a time.
 template <class F>
-inline constexpr bool whole_tiles = F::group == per_channel || F::group % code_chunk == 0;
+inline constexpr bool vector_groups = F::group == per_channel || F::group % code_chunk == 0 ||
+                                      (F::group % quad == 0 && code_chunk % F::group == 0);
+
+/// The part of a tile that belongs to one group: vectors [first_vector(i), + vectors) of it, planes [first_plane(i), +
+/// planes) of their bytes, for part i of `count`.
+template <class F>
+struct tile_part {
+  static constexpr std::size_t quads = smaller(input_group<F>, code_chunk) / quad;
+  static constexpr std::size_t count = code_chunk / quad / quads;
+  static constexpr std::size_t vectors = smaller(quads, F::vectors), planes = quads / vectors;
+  static constexpr std::size_t first_vector(std::size_t i) { return i * quads % F::vectors; }
+  static constexpr std::size_t first_plane(std::size_t i) { return i * quads / F::vectors; }
+};
+/// f(std::integral_constant<std::size_t, i>) for i, which is less than Count.
+template <std::size_t Count, class Call>
+CTLM_INLINE constexpr void with_constant(std::size_t i, Call&& f) {
+  if constexpr (Count == 1) {
+    f(std::integral_constant<std::size_t, 0>{});
+  } else {
+    if (i + 1 == Count)
+      f(std::integral_constant<std::size_t, Count - 1>{});
+    else
+      with_constant<Count - 1>(i, f);
+  }
+}
 
 /// y[i][r] = row r of stripe `stripe` of w times row i of q; y is [m][stripe_rows]. Products and sums within a group
 /// are exact integers.

@@ -24,6 +24,15 @@ inline constexpr int twice_seen_zero = twice_stored_zero<F> - (F::bits == 8 && !
 template <class F>
 inline constexpr char high_mask = static_cast<char>((1 << F::bits) - (1 << F::low_bits));
 
+/// Asks for lines of a tile that will soon be read: all of them where one token passes over weights that no cache
+/// holds, which processors that look ahead by themselves are too late for.
+template <class F, std::size_t M>
+CTLM_INLINE void look_ahead(const std::uint8_t* codes) {
+  constexpr std::size_t line = 64, distance = 4096;
+  for (std::size_t at = 0; at < (M == 1 ? F::tile_bytes : line); at += line)
+    _mm_prefetch(reinterpret_cast<const char*>(codes) + distance + at, _MM_HINT_T0);
+}
+
 #if CTLM_AVX512
 
 /// Adds four products of each of sixteen rows.
@@ -58,14 +67,17 @@ CTLM_INLINE __m512i wide_quad(__m512i packed, const __m512i* high, std::size_t v
   return w;
 }
 
-template <class F, std::size_t M>
+/// Part Part of a tile: all of it, where a group is a whole tile or more.
+template <class F, std::size_t Part, std::size_t M>
 CTLM_INLINE void wide_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, __m512i (&sum)[M]) {
+  using part = tile_part<F>;
+  constexpr std::size_t first_v = part::first_vector(Part), first_p = part::first_plane(Part);
   const __m512i mask = _mm512_set1_epi8(static_cast<char>((1 << F::low_bits) - 1));
   __m512i high[F::high_vectors + 1];
   for (std::size_t v = 0; v < F::high_vectors; ++v) high[v] = _mm512_loadu_si512(codes + F::low_bytes + v * F::vector);
-  for (std::size_t v = 0; v < F::vectors; ++v) {
+  for (std::size_t v = first_v; v < first_v + part::vectors; ++v) {
     const __m512i packed = _mm512_loadu_si512(codes + v * F::vector);
-    for (std::size_t p = 0; p < F::planes; ++p) {
+    for (std::size_t p = first_p; p < first_p + part::planes; ++p) {
       const __m512i w = wide_quad<F>(packed, high, v, p, mask);
       for (std::size_t i = 0; i < M; ++i) {
         std::int32_t four;
@@ -112,7 +124,7 @@ CTLM_INLINE __m512i wide_less_zero(__m512i sum, const std::uint8_t* points, std:
 
 template <class F, std::size_t M>
 CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
-  constexpr std::size_t group_tiles = input_group<F> / code_chunk;
+  constexpr std::size_t group_tiles = ceil_div(input_group<F>, code_chunk), parts = tile_part<F>::count;
   const std::size_t n = w.cols, groups = input_groups<F>(n), tiles = F::tiles(n);
   const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n);
   const std::size_t first_scale = stripe * F::groups(n) * stripe_rows;
@@ -122,12 +134,17 @@ CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const q
   for (std::size_t g = 0, tile = 0; g < groups; ++g) {
     __m512i sum[M];
     for (std::size_t i = 0; i < M; ++i) sum[i] = wide_start<F>(q.sums[i * q.groups + g]);
-    for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end; ++tile) {
-      _mm_prefetch(reinterpret_cast<const char*>(codes) + 4096, _MM_HINT_T0);
-      wide_tile<F, M>(codes, x, q.code_stride, sum);
+    auto add_tile = [&](std::size_t part) {
+      if (part == 0) look_ahead<F, M>(codes);
+      with_constant<parts>(part, [&](auto i) { wide_tile<F, i>(codes, x, q.code_stride, sum); });
+      if (part + 1 < parts) return;
       codes += F::tile_bytes;
       x += code_chunk;
-    }
+    };
+    if constexpr (group_tiles == 1)
+      add_tile(g % parts);
+    else
+      for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end; ++tile) add_tile(0);
     const std::size_t at = first_scale + weight_group<F>(g) * stripe_rows;
     const __m512 scales = wide_scales<F>(w.scales + at);
     for (std::size_t i = 0; i < M; ++i) {
@@ -152,7 +169,7 @@ CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const q
 }
 
 template <class A, class F>
-requires whole_tiles<F>
+requires vector_groups<F>
 void quantised_stripe(simd<A>, F, const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
                       float* y) {
   std::size_t i = 0;
@@ -213,10 +230,32 @@ CTLM_INLINE __m256i avx2_less_zero(__m256i sum, const std::uint8_t* points, std:
   return _mm256_sub_epi32(_mm256_slli_epi32(sum, static_cast<int>(F::scale_format::parts_log2)), product);
 }
 
+/// Part Part of a tile, for eight rows: all of it, where a group is a whole tile or more.
+template <class F, std::size_t Part, std::size_t M>
+CTLM_INLINE void avx2_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride, __m256i mask,
+                           __m256i (&sum)[M]) {
+  using part = tile_part<F>;
+  constexpr std::size_t first_v = part::first_vector(Part), first_p = part::first_plane(Part);
+  const auto* parts = reinterpret_cast<const __m256i*>(codes);  // F::vector bytes are two
+  __m256i high[F::high_vectors + 1];
+  for (std::size_t v = 0; v < F::high_vectors; ++v) high[v] = _mm256_loadu_si256(parts + 2 * (F::vectors + v));
+  for (std::size_t v = first_v; v < first_v + part::vectors; ++v) {
+    const __m256i packed = _mm256_loadu_si256(parts + 2 * v);
+    for (std::size_t p = first_p; p < first_p + part::planes; ++p) {
+      const __m256i c = avx2_quad<F>(packed, high, v, p, mask);
+      for (std::size_t i = 0; i < M; ++i) {
+        std::int32_t four;
+        __builtin_memcpy(&four, x + i * stride + (p * F::vectors + v) * quad, sizeof four);
+        sum[i] = add_products<F>(sum[i], c, _mm256_set1_epi32(four));
+      }
+    }
+  }
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_seen_zero<F>;
-  constexpr std::size_t group_tiles = input_group<F> / code_chunk;
+  constexpr std::size_t group_tiles = ceil_div(input_group<F>, code_chunk), parts = tile_part<F>::count;
   const std::size_t n = w.cols, groups = input_groups<F>(n), tiles = F::tiles(n);
   const __m256i mask = _mm256_set1_epi8(static_cast<char>((1 << F::low_bits) - 1));
   for (std::size_t half = 0; half < 2; ++half) {
@@ -227,22 +266,13 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const q
     for (std::size_t g = 0, tile = 0; g < groups; ++g) {
       __m256i sum[M];
       for (std::size_t i = 0; i < M; ++i) sum[i] = _mm256_set1_epi32(-(twice_zero / 2) * q.sums[i * q.groups + g]);
-      for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end;
-           ++tile, codes += F::tile_bytes, x += code_chunk) {
-        const auto* parts = reinterpret_cast<const __m256i*>(codes);  // F::vector bytes are two
-        __m256i high[F::high_vectors + 1];
-        for (std::size_t v = 0; v < F::high_vectors; ++v) high[v] = _mm256_loadu_si256(parts + 2 * (F::vectors + v));
-        for (std::size_t v = 0; v < F::vectors; ++v) {
-          const __m256i packed = _mm256_loadu_si256(parts + 2 * v);
-          for (std::size_t p = 0; p < F::planes; ++p) {
-            const __m256i c = avx2_quad<F>(packed, high, v, p, mask);
-            for (std::size_t i = 0; i < M; ++i) {
-              std::int32_t four;
-              __builtin_memcpy(&four, x + i * q.code_stride + (p * F::vectors + v) * quad, sizeof four);
-              sum[i] = add_products<F>(sum[i], c, _mm256_set1_epi32(four));
-            }
-          }
-        }
+      const std::size_t part = g % parts;
+      for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end; ++tile) {
+        if (M == 1 && half == 0 && part == 0) look_ahead<F, M>(codes);
+        with_constant<parts>(part, [&](auto i) { avx2_tile<F, i>(codes, x, q.code_stride, mask, sum); });
+        if (part + 1 < parts) break;
+        codes += F::tile_bytes;
+        x += code_chunk;
       }
       const std::size_t s = (stripe * F::groups(n) + weight_group<F>(g)) * stripe_rows + half * 8;
       const __m256 scales = avx2_scales<F>(w.scales + s);
@@ -269,7 +299,7 @@ CTLM_INLINE void avx2_rows(const matrix<const F>& w, std::size_t stripe, const q
 }
 
 template <class A, class F>
-requires whole_tiles<F>
+requires vector_groups<F>
 void quantised_stripe(simd<A>, F, const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
                       float* y) {
   std::size_t i = 0;

@@ -65,11 +65,31 @@ CTLM_INLINE int32x4_t neon_less_zero(int32x4_t sum, const std::uint8_t* points, 
   return vmlsq_n_s32(vshlq_n_s32(sum, static_cast<int>(F::scale_format::parts_log2)), z, total);
 }
 
+/// Part Part of a tile: all of it, where a group is a whole tile or more.
+template <class F, std::size_t Part, std::size_t M, std::size_t Fours>
+CTLM_INLINE void neon_tile(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride,
+                           int32x4_t (&sum)[M][Fours]) {
+  using part = tile_part<F>;
+  constexpr std::size_t first_v = part::first_vector(Part), first_p = part::first_plane(Part);
+  for (std::size_t v = first_v; v < first_v + part::vectors; ++v)
+    for (std::size_t rows = 0; rows < Fours; ++rows) {
+      const uint8x16_t packed = vld1q_u8(codes + v * F::vector + rows * 16);
+      for (std::size_t p = first_p; p < first_p + part::planes; ++p) {
+        const int8x16_t c = neon_quad<F>(packed, codes + rows * 16, v, p);
+        for (std::size_t i = 0; i < M; ++i) {
+          std::int32_t four;
+          __builtin_memcpy(&four, x + i * stride + (p * F::vectors + v) * quad, sizeof four);
+          sum[i][rows] = add_products(sum[i][rows], c, vreinterpretq_s8_s32(vdupq_n_s32(four)));
+        }
+      }
+    }
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr int twice_zero = twice_stored_zero<F> - (F::bits == 8 ? 256 : 0);
   constexpr std::size_t parts = stripe_rows / 4;
-  constexpr std::size_t group_tiles = input_group<F> / code_chunk;
+  constexpr std::size_t group_tiles = ceil_div(input_group<F>, code_chunk), in_tile = tile_part<F>::count;
   const std::size_t n = w.cols, groups = input_groups<F>(n), tiles = F::tiles(n);
   const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n);
   const std::int8_t* x = q.codes;
@@ -80,19 +100,10 @@ CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const q
     int32x4_t sum[M][parts];
     for (std::size_t i = 0; i < M; ++i)
       for (auto& s : sum[i]) s = vdupq_n_s32(-(twice_zero / 2) * q.sums[i * q.groups + g]);
+    const std::size_t place = g % in_tile;
     for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end; ++tile) {
-      for (std::size_t v = 0; v < F::vectors; ++v)
-        for (std::size_t part = 0; part < parts; ++part) {
-          const uint8x16_t packed = vld1q_u8(codes + v * F::vector + part * 16);
-          for (std::size_t p = 0; p < F::planes; ++p) {
-            const int8x16_t c = neon_quad<F>(packed, codes + part * 16, v, p);
-            for (std::size_t i = 0; i < M; ++i) {
-              std::int32_t four;
-              __builtin_memcpy(&four, x + i * q.code_stride + (p * F::vectors + v) * quad, sizeof four);
-              sum[i][part] = add_products(sum[i][part], c, vreinterpretq_s8_s32(vdupq_n_s32(four)));
-            }
-          }
-        }
+      with_constant<in_tile>(place, [&](auto i) { neon_tile<F, i>(codes, x, q.code_stride, sum); });
+      if (place + 1 < in_tile) break;
       codes += F::tile_bytes;
       x += code_chunk;
     }
@@ -122,7 +133,7 @@ CTLM_INLINE void neon_rows(const matrix<const F>& w, std::size_t stripe, const q
 }
 
 template <class A, class F>
-requires whole_tiles<F>
+requires vector_groups<F>
 void quantised_stripe(simd<A>, F, const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
                       float* y) {
   std::size_t i = 0;
