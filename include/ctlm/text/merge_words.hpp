@@ -167,6 +167,7 @@ class long_word {
     for (std::uint32_t i = 0; i < s_.size(); ++i)
       if (s_[i].rank != none) waiting.push(s_[i].rank, i);
     std::vector<std::uint32_t> places;
+    places.reserve(s_.size());
     for (std::size_t rank = 0; rank < waiting.ranks(); ++rank) {
       waiting.take(rank, places);
       const bool goes_on = join_all(places, static_cast<std::uint32_t>(rank), ordered);
@@ -179,10 +180,16 @@ class long_word {
   bool join_all(std::vector<std::uint32_t>& places, std::uint32_t rank, bool ordered) {
     std::size_t joined = 0;
     bool goes_on = true;
+    token left = -1, right = -1, made = -1;  // most pairs of a rank are equal
     for (std::size_t k = 0; k < places.size() && goes_on; ++k) {
       const std::uint32_t i = places[k];
       if (s_[i].rank != rank) continue;  // another merge changed it
-      join(i, find_(s_[i].t, s_[s_[i].next].t).made);
+      if (s_[i].t != left || s_[s_[i].next].t != right) {
+        left = s_[i].t;
+        right = s_[s_[i].next].t;
+        made = find_(left, right).made;
+      }
+      join(i, made);
       s_[i].rank = changed;
       places[joined++] = i;
       if (!ordered) goes_on = rank_at(i) > rank && (s_[i].previous == none || rank_at(s_[i].previous) > rank);

@@ -145,13 +145,12 @@ class bpe_model {
     }
   }
   void find_codes() {
-    has_all_bytes_ = words_.as_bytes() && prefix_.empty() && suffix_.empty();
+    spells_bytes_ = words_.as_bytes() && prefix_.empty() && suffix_.empty();
     for (std::size_t b = 0; b < 256; ++b) {
       const auto byte = static_cast<unsigned char>(b);
       codes_[b] = words_.find_spelt(code_of_byte(byte));
       const char c = static_cast<char>(byte);
       single_[b] = b < 128 || words_.as_bytes() ? words_.find(std::string_view(&c, 1)) : -1;
-      has_all_bytes_ = has_all_bytes_ && single_[b] >= 0;
     }
   }
   // Whether merges make only pairs that come after them.
@@ -188,16 +187,28 @@ class bpe_model {
   }
 
   void encode_letters(std::string_view word, std::vector<token>& out) const {
-    if (has_all_bytes_ && word.size() <= merging_detail::few) {
+    if (word.size() <= merging_detail::few) {
       token t[merging_detail::few];
-      for (std::size_t i = 0; i < word.size(); ++i) t[i] = single_[static_cast<unsigned char>(word[i])];
-      const std::size_t n = merging_detail::merge_few(t, word.size(), finder{pairs_});
-      out.insert(out.end(), t, t + n);
-      return;
+      if (spell_bytes(word, t)) {
+        const std::size_t n = merging_detail::merge_few(t, word.size(), finder{pairs_});
+        out.insert(out.end(), t, t + n);
+        return;
+      }
     }
     const std::size_t begin = out.size();
-    spell(word, out);
+    out.resize(begin + word.size());
+    if (!spell_bytes(word, out.data() + begin)) {
+      out.resize(begin);
+      spell(word, out);
+    }
     merge(out, begin);
+  }
+  // The bytes of a word as tokens; false where letters are no bytes, or one is no token.
+  bool spell_bytes(std::string_view word, token* to) const {
+    if (!spells_bytes_) return false;
+    token all = 0;  // below zero if one is
+    for (std::size_t i = 0; i < word.size(); ++i) all |= to[i] = single_[static_cast<unsigned char>(word[i])];
+    return all >= 0;
   }
   // The letters of a word as tokens.
   void spell(std::string_view word, std::vector<token>& out) const {
@@ -266,10 +277,10 @@ class bpe_model {
   pair_table pairs_;
   std::string prefix_, suffix_;
   bool byte_fallback_ = false, ignore_merges_ = false, fuse_unk_ = false, has_unknown_ = false;
-  bool has_all_bytes_ = false;  // each byte is a token, and nothing else is a letter
-  bool is_ordered_ = true;      // a merge makes only pairs of higher ranks
-  std::size_t ranks_ = 0;       // all are below
-  std::vector<bool> whole_;     // tokens whose texts are one token
+  bool spells_bytes_ = false;  // each letter is a byte
+  bool is_ordered_ = true;     // a merge makes only pairs of higher ranks
+  std::size_t ranks_ = 0;      // all are below
+  std::vector<bool> whole_;    // tokens whose texts are one token
   token unknown_ = -1, codes_[256]{}, single_[256]{};
 };
 
