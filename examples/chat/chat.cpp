@@ -1,7 +1,8 @@
 // A conversation with a model from Hugging Face, in text: ./dev chat builds and runs it.
-//   chat [--prompt TEXT] [--system TEXT] [--raw] [--ids]
+//   chat [--prompt TEXT] [--system TEXT] [--most N] [--raw] [--ids]
 // Without a prompt it reads lines and answers each; what was said before stays in the session. An answer is printed as
-// it comes, in whole characters, up to the end of the turn or of the context; the likeliest token is taken each time.
+// it comes, in whole characters, up to the end of the turn or of the context, and of N tokens at most; the likeliest
+// token is taken each time.
 // --raw takes text as it is, without the model's template, and goes on with it; --ids takes and prints token ids.
 #include <ctlm/app/conversation.hpp>
 #include <ctlm/ctlm.hpp>
@@ -17,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 namespace {
 
 using lm = ctlm::causal_lm<example_model, ctlm::weights<CTLM_EXAMPLE_WEIGHTS>, ctlm::threads<ctlm::pool<16>>,
@@ -25,6 +28,7 @@ using lm = ctlm::causal_lm<example_model, ctlm::weights<CTLM_EXAMPLE_WEIGHTS>, c
 struct options {
   bool has_prompt = false, raw = false, ids = false;
   std::string prompt, system;
+  std::size_t most = lm::shape.context;  // tokens of an answer
 };
 
 [[noreturn]] void fail(const std::string& sentence) {
@@ -33,6 +37,12 @@ struct options {
 }
 std::string of_files(const ctlm::failure& f) {
   return std::string(example_model::files) + ": " + ctlm::explain(f).text;
+}
+
+std::size_t number_of(const std::string& option, const std::string& n) {
+  if (n.empty() || n.size() > 9 || n.find_first_not_of("0123456789") != n.npos || std::stoul(n) == 0)
+    fail(option + " needs a number of tokens, at least 1, not \"" + n + "\"");
+  return std::stoul(n);
 }
 
 bool is_utf8(const std::string& text) {
@@ -52,8 +62,10 @@ options read_options(int argc, char** argv) {
     } else if ((option == "--prompt" || option == "--system") && i + 1 < argc) {
       o.has_prompt = o.has_prompt || option == "--prompt";
       (option == "--prompt" ? o.prompt : o.system) = argv[++i];
+    } else if (option == "--most") {
+      o.most = number_of(option, i + 1 < argc ? argv[++i] : "");
     } else {
-      fail("usage: chat [--prompt TEXT] [--system TEXT] [--raw] [--ids]");
+      fail("usage: chat [--prompt TEXT] [--system TEXT] [--most N] [--raw] [--ids]");
     }
   }
   if (o.ids && (o.raw || !o.system.empty()))
@@ -95,12 +107,30 @@ void print(std::string_view piece) {
   std::fflush(stdout);
 }
 
+/// Reads a line; somebody who types sees that it is waited for.
+bool read_line(std::string& line) {
+  const bool typed = isatty(STDIN_FILENO) != 0;
+  if (typed) print("> ");
+  const bool read = static_cast<bool>(std::getline(std::cin, line));
+  if (typed && !read) print("\n");
+  return read;
+}
+
 /// answer(line) -> bool for the prompt, or for each line that is read; false if the prompt had no answer.
 template <class F>
 bool answer_all(const options& o, F answer) {
   if (o.has_prompt) return answer(o.prompt);
-  for (std::string line; std::getline(std::cin, line);) answer(line);
+  for (std::string line; read_line(line);) answer(line);
   return true;
+}
+
+/// Says why an answer ends where the context is full: a session that has no place left has not ended it by itself.
+template <class Session>
+void tell_if_full(const Session& session) {
+  if (session.position() < lm::shape.context) return;
+  std::fprintf(stderr,
+               "chat: the answer ends here, because the context of %zu positions is full (--context n has more)\n",
+               static_cast<std::size_t>(lm::shape.context));
 }
 
 /// The numbers of a line; what is none is said, and the line is empty then.
@@ -136,13 +166,16 @@ bool chat_in_ids(const options& o) {
     const std::vector<ctlm::token> prompt = ids_of(line);
     if (prompt.empty()) return false;
     made.begin();
-    const auto drawn = model->go_on(prompt, lm::shape.context, [&](ctlm::token t) {
+    const auto drawn = model->go_on(prompt, o.most, [&](ctlm::token t) {
       made.made_one();
       std::printf("%d ", t);
       std::fflush(stdout);
     });
     print("\n");
-    if (!drawn) std::fprintf(stderr, "chat: %s\n", ctlm::explain(drawn.error()).text);
+    if (drawn)
+      tell_if_full(model->session());
+    else
+      std::fprintf(stderr, "chat: %s\n", ctlm::explain(drawn.error()).text);
     return static_cast<bool>(drawn);
   });
   made.print();
@@ -172,15 +205,17 @@ bool chat_in_text(const options& o) {
       return false;
     }
     made.begin();
-    const auto answer = chat->say(line, [&](std::string_view piece) {
-      made.made_one();
-      print(piece);
-    });
-    if (answer)
-      print("\n");
-    else
-      refuse(answer.error());
-    return static_cast<bool>(answer);
+    const auto answer = chat->say(
+        line,
+        [&](std::string_view piece) {
+          made.made_one();
+          print(piece);
+        },
+        {}, o.most);
+    if (!answer) return refuse(answer.error()), false;
+    print("\n");
+    tell_if_full(chat->model().session());
+    return true;
   });
   made.print();
   return done;

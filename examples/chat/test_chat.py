@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """examples/chat, built for stories260K-hf: it goes on with a text as llama2.c does, tells its golden tokens, at once or line by
-line, and says what is wrong with a prompt.
+line, no more of them than it is told, says when the context is full and what is wrong with a prompt.
 
   test_chat.py CHAT DATA
 """
+import os
 import pathlib
 import subprocess
 import sys
@@ -47,7 +48,26 @@ code, lines, said = run("--ids", typed="x\n1 512\n" + golden[0] + "\n")
 expect(code == 0 and lines[-1][:63] == golden[1:], (code, lines, said))
 expect('not "x"' in said and "token 512 at position 1 of the prompt is outside the vocabulary of 512" in said, said)
 
-for arguments, words in [(["--ids", "--prompt", "one"], 'not "one"'), (["--ids", "--prompt", ""], 'not ""'),
+code, lines, said = run("--ids", "--most", "7", "--prompt", golden[0])
+expect(code == 0 and lines == [golden[1:8]] and "full" not in said, (code, lines, said))
+code, text, said = run("--raw", "--most", "5", "--prompt", "Once upon a time, there")
+expect(code == 0 and 1 < len(text) < 40 and story.startswith("Once upon a time, there" + text.rstrip("\n")), (code, text, said))
+full = "the answer ends here, because the context of 512 positions is full"
+code, text, said = run("--raw", "--prompt", "a " * 250)
+expect(code == 0 and full in said, (code, text, said))
+
+try:  # somebody who types sees a sign
+    import pty
+    ours, theirs = pty.openpty()
+    typing = subprocess.Popen([program, "--raw", "--most", "3"], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    os.write(ours, b"Once upon a time\n\x04")
+    shown = typing.communicate()[0].decode()
+    expect(typing.returncode == 0 and shown.startswith("> ") and shown.endswith("\n> \n"), (typing.returncode, shown))
+except ImportError:
+    pass
+
+for arguments, words in [(["--most", "0"], '--most needs a number of tokens, at least 1, not "0"'), (["--most"], 'not ""'),
+                         (["--most", "x"], 'not "x"'), (["--ids", "--prompt", "one"], 'not "one"'), (["--ids", "--prompt", ""], 'not ""'),
                          (["--ids", "--prompt", "1 x"], 'not "x"'), (["--ids", "--prompt", "1 99999999999"], 'not "99999999999"'),
                          (["--ids", "--prompt", "-7"], "token -7 at position 0"), (["--all"], "usage"), (["--prompt"], "usage"),
                          (["--ids", "--raw"], "neither with --raw"), (["--raw", "--system", "x"], "no place for --system"),

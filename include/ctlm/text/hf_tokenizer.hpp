@@ -10,6 +10,7 @@
 #include "../io/heap_keys.hpp"
 #include "../memory/out_of_memory.hpp"
 #include "added_tokens.hpp"
+#include "decoder/byte_texts.hpp"
 #include "decoder/decoder.hpp"
 #include "model/model.hpp"
 #include "normalizer/normalizer.hpp"
@@ -48,7 +49,7 @@ class hf_tokenizer {
   /// One without tokens.
   hf_tokenizer() = default;
   /// One of these parts, which fit together: for readers of other files.
-  explicit hf_tokenizer(tokenizer_detail::parts p) : parts_(static_cast<tokenizer_detail::parts&&>(p)) {}
+  explicit hf_tokenizer(tokenizer_detail::parts p) : parts_(static_cast<tokenizer_detail::parts&&>(p)) { prepare(); }
 
   /// Reads a tokenizer.json, or the one of a folder. A stored `truncation` or `padding` is not applied.
   ///
@@ -96,6 +97,7 @@ class hf_tokenizer {
   /// The text of tokens, in UTF-8. Tokens that do not exist add nothing.
   std::string decode(span<const token> tokens, special_tokens which = special_tokens::without) const {
     std::string text;
+    if (!texts_.empty()) return decode_bytes(tokens, which, text), text;
     decoding d(*this, which);
     for (const token t : tokens) d.push(t, text);
     d.finish(text);
@@ -140,8 +142,8 @@ class hf_tokenizer {
   bool has(token t) const { return parts_.added.find(t) != nullptr || parts_.model.words().has(t); }
   /// Whether a token is no part of a text.
   bool is_special(token t) const {
-    const auto* const added = parts_.added.find(spelling(t));
-    return added != nullptr && added->special;
+    const auto i = static_cast<std::size_t>(t);
+    return t >= 0 && i < is_special_.size() && is_special_[i];
   }
   /// The tokens that encode() puts before a text.
   const std::vector<token>& tokens_before() const { return parts_.around.before; }
@@ -184,7 +186,28 @@ class hf_tokenizer {
           return failure{errc::corrupt,
                          "ctlm: tokenizer.json: the post_processor has token {token}, which does not exist", 0, 0,
                          static_cast<std::size_t>(t)};
+    prepare();
     return result<hf_tokenizer>(static_cast<hf_tokenizer&&>(*this));
+  }
+
+  // What decode() asks of each token.
+  void prepare() {
+    is_special_.resize(vocab());
+    for (std::size_t t = 0; t < is_special_.size(); ++t) {
+      const std::string_view spelt = spelling(static_cast<token>(t));
+      const auto* const added = parts_.added.find(spelt);
+      is_special_[t] = added != nullptr && added->special;
+      if (parts_.decoder.joins_bytes()) texts_.add(spelt);
+    }
+  }
+  void decode_bytes(span<const token> tokens, special_tokens which, std::string& text) const {
+    std::string bytes;
+    bytes.reserve(4 * tokens.size());
+    for (const token t : tokens)
+      if (which == special_tokens::with || !is_special(t)) bytes.append(texts_[t]);
+    utf8_repair repair;
+    repair.push(bytes, text);
+    repair.finish(text);
   }
 
   // A part of a text without added tokens of the raw text; `first`: the text begins with it.
@@ -199,6 +222,8 @@ class hf_tokenizer {
   }
 
   tokenizer_detail::parts parts_;
+  std::vector<bool> is_special_;      // of each token
+  decoder_detail::byte_texts texts_;  // where the decoder joins bytes, of each token
 };
 
 }}  // namespace ctlm

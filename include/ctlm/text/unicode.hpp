@@ -34,10 +34,13 @@ class unfolded {
         block[c % 256] = is_white_space(static_cast<std::uint32_t>(c)) ? std::uint8_t{30} : std::uint8_t(run % 32);
         if (c % 256 == 255) keep(c / 256, block);
       }
+    for (std::uint32_t a = 0; a < 128; ++a) ascii_[a] = category_set{1} << (*this)[a];
   }
   std::uint8_t operator[](std::uint32_t c) const {
     return c < no_character ? blocks_[block_of_[c >> 8]][c & 255u] : std::uint8_t{31};
   }
+  // The sets of ASCII.
+  const category_set* ascii() const { return ascii_; }
 
  private:
   void keep(std::size_t place, const std::uint8_t (&block)[256]) {
@@ -48,6 +51,7 @@ class unfolded {
   }
 
   std::uint8_t blocks_[category_blocks + 8][256]{}, block_of_[0x1100]{};
+  category_set ascii_[128]{};
   std::size_t used_ = 0;
 };
 static_assert(category_blocks + 8 <= 256);

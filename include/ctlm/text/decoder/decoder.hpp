@@ -55,6 +55,9 @@ class decoder {
     return d;
   }
 
+  // Whether it joins the bytes of tokens and does nothing else.
+  bool joins_bytes() const { return steps_.size() == 1 && std::holds_alternative<byte_level>(steps_[0]); }
+
   // What one text's steps remember.
   struct memory {
     std::vector<state> states;

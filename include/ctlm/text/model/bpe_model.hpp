@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../merge_pairs.hpp"
+#include "../merge_words.hpp"
 #include "vocabulary.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI { namespace model_detail {
@@ -31,7 +32,7 @@ class bpe_model {
       return failure{errc::unsupported,
                      "ctlm: tokenizer.json: a dropout of merges is for training, and is not supported"};
     if (const auto r = m.read_merges(v.find("merges")); !r) return r.error();
-    m.find_codes();
+    m.prepare();
     return result<bpe_model>(static_cast<bpe_model&&>(m));
   }
   // Where tokens have ranks and there is no list of merges: neighbours become the token that their texts make together,
@@ -53,7 +54,7 @@ class bpe_model {
     m.unknown_ = r.unknown;
     for (std::size_t t = 0; t < r.ranks.size(); ++t)
       if (r.ranks[t] != unmade) m.find_pairs(static_cast<token>(t), r.ranks[t]);
-    m.find_codes();
+    m.prepare();
     return m;
   }
   // Of merges "left right", the first is merged first. Errors: as of a tokenizer.json.
@@ -66,22 +67,27 @@ class bpe_model {
       const std::string left(merges[i], 0, space), right(merges[i], std::min(space + 1, merges[i].size()));
       if (const auto r = m.add_merge(left, right, static_cast<std::uint32_t>(i)); !r) return r.error();
     }
-    m.find_codes();
+    m.prepare();
     return result<bpe_model>(static_cast<bpe_model&&>(m));
   }
   const vocabulary& words() const { return words_; }
 
   // Raises errc::corrupt where a word has what the vocabulary lacks, and the unk_token is no token either.
   void encode(std::string_view word, std::vector<token>& out) const {
-    if (ignore_merges_)
-      if (const token whole = words_.find(word); whole >= 0) return out.push_back(whole);
-    const std::size_t begin = out.size();
-    spell(word, out);
-    merge(out, begin);
+    if (const token whole = words_.find(word); whole >= 0 && (ignore_merges_ || is_whole(whole)))
+      return out.push_back(whole);
+    encode_letters(word, out);
   }
 
  private:
-  static constexpr std::size_t few = 48;  // so many tokens are merged where they lie
+  // What a pair becomes, for merge_words.hpp.
+  struct finder {
+    const pair_table& pairs;
+    merging_detail::ranked_pair operator()(token left, token right) const {
+      const pair_entry& e = pairs.find(left, right);
+      return {e.rank, e.made};
+    }
+  };
 
   result<void> read_merges(const json::value& merges) {
     if (merges.kind() != json::kind::array)
@@ -121,6 +127,12 @@ class bpe_model {
     right.assign(left, space + 1);
     left.resize(space);
   }
+  // What encode() asks of the tables, once they are complete.
+  void prepare() {
+    find_codes();
+    find_order();
+    find_whole();
+  }
   // All pairs that become this token.
   void find_pairs(token made, std::uint32_t rank) {
     std::string bytes(words_.spelling(made));
@@ -133,6 +145,7 @@ class bpe_model {
     }
   }
   void find_codes() {
+    spells_bytes_ = words_.as_bytes() && prefix_.empty() && suffix_.empty();
     for (std::size_t b = 0; b < 256; ++b) {
       const auto byte = static_cast<unsigned char>(b);
       codes_[b] = words_.find_spelt(code_of_byte(byte));
@@ -140,7 +153,63 @@ class bpe_model {
       single_[b] = b < 128 || words_.as_bytes() ? words_.find(std::string_view(&c, 1)) : -1;
     }
   }
+  // Whether merges make only pairs that come after them.
+  void find_order() {
+    std::vector<std::size_t> behind;  // of a token: all ranks that make it are below
+    const auto at = [&](token t) -> std::size_t& {
+      if (behind.size() <= static_cast<std::size_t>(t)) behind.resize(static_cast<std::size_t>(t) + 1);
+      return behind[static_cast<std::size_t>(t)];
+    };
+    pairs_.for_each([&](const pair_entry& e) {
+      const std::size_t after = std::size_t{e.rank} + 1;
+      at(e.made) = larger(at(e.made), after);
+      ranks_ = larger(ranks_, after);
+    });
+    pairs_.for_each([&](const pair_entry& e) {
+      const auto left = static_cast<token>(e.key >> 32), right = static_cast<token>(e.key & 0xFFFFFFFFu);
+      is_ordered_ = is_ordered_ && at(left) <= e.rank && at(right) <= e.rank;
+    });
+  }
+  // Which tokens merges make of their own texts: most words are such texts.
+  void find_whole() {
+    if (has_unknown_ && unknown_ < 0) return;
+    std::vector<bool> whole(words_.size(), true);
+    std::vector<token> made;
+    words_.for_each_piece([&](std::string_view text, token t) {
+      made.clear();
+      encode_letters(text, made);
+      if (made.size() != 1 || made[0] != t) whole[static_cast<std::size_t>(t)] = false;
+    });
+    whole_ = static_cast<std::vector<bool>&&>(whole);
+  }
+  bool is_whole(token t) const {
+    return static_cast<std::size_t>(t) < whole_.size() && whole_[static_cast<std::size_t>(t)];
+  }
 
+  void encode_letters(std::string_view word, std::vector<token>& out) const {
+    if (word.size() <= merging_detail::few) {
+      token t[merging_detail::few];
+      if (spell_bytes(word, t)) {
+        const std::size_t n = merging_detail::merge_few(t, word.size(), finder{pairs_});
+        out.insert(out.end(), t, t + n);
+        return;
+      }
+    }
+    const std::size_t begin = out.size();
+    out.resize(begin + word.size());
+    if (!spell_bytes(word, out.data() + begin)) {
+      out.resize(begin);
+      spell(word, out);
+    }
+    merge(out, begin);
+  }
+  // The bytes of a word as tokens; false where letters are no bytes, or one is no token.
+  bool spell_bytes(std::string_view word, token* to) const {
+    if (!spells_bytes_) return false;
+    token all = 0;  // below zero if one is
+    for (std::size_t i = 0; i < word.size(); ++i) all |= to[i] = single_[static_cast<unsigned char>(word[i])];
+    return all >= 0;
+  }
   // The letters of a word as tokens.
   void spell(std::string_view word, std::vector<token>& out) const {
     std::size_t unknowns = 0;  // that have not been written yet
@@ -185,48 +254,33 @@ class bpe_model {
   // Merges out[begin, end).
   void merge(std::vector<token>& out, std::size_t begin) const {
     const std::size_t n = out.size() - begin;
-    if (n < 2) return;
-    if (n <= few) return out.resize(begin + merge_few(out.data() + begin, n));
-    std::vector<token> many(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end());
-    merge_pairs(many, [&](token left, token right) {
+    token* const t = out.data() + begin;
+    if (n <= merging_detail::few) return out.resize(begin + merging_detail::merge_few(t, n, finder{pairs_}));
+    if (n >= merging_detail::none - 1) return merge_huge(out, begin);
+    const finder find{pairs_};
+    merging_detail::long_word word(t, n, find);
+    word.merge(ranks_, is_ordered_);
+    out.resize(begin + word.write(t));
+  }
+  // More tokens than 32 bits count.
+  void merge_huge(std::vector<token>& out, std::size_t begin) const {
+    std::vector<token> huge(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end());
+    merge_pairs(huge, [&](token left, token right) {
       const pair_entry& e = pairs_.find(left, right);
       return pair_merge{e.made, -static_cast<double>(e.rank)};
     });
-    std::copy(many.begin(), many.end(), out.begin() + static_cast<std::ptrdiff_t>(begin));
-    out.resize(begin + many.size());
-  }
-  // The best pair of all, again and again. Ranks of pairs are kept, so that a merge looks two up.
-  std::size_t merge_few(token* t, std::size_t n) const {
-    constexpr std::uint32_t none = ~std::uint32_t{0};
-    std::uint32_t ranks[few];
-    token made[few];
-    const auto look = [&](std::size_t i) {
-      const pair_entry& e = pairs_.find(t[i], t[i + 1]);
-      ranks[i] = e.made < 0 ? none : e.rank;
-      made[i] = e.made;
-    };
-    for (std::size_t i = 0; i + 1 < n; ++i) look(i);
-    for (;;) {
-      std::size_t best = 0;
-      for (std::size_t i = 1; i + 1 < n; ++i)
-        if (ranks[i] < ranks[best]) best = i;
-      if (n < 2 || ranks[best] == none) return n;
-      t[best] = made[best];
-      for (std::size_t i = best + 1; i + 1 < n; ++i) {
-        t[i] = t[i + 1];
-        ranks[i] = ranks[i + 1];
-        made[i] = made[i + 1];
-      }
-      --n;
-      if (best + 1 < n) look(best);
-      if (best > 0) look(best - 1);
-    }
+    std::copy(huge.begin(), huge.end(), out.begin() + static_cast<std::ptrdiff_t>(begin));
+    out.resize(begin + huge.size());
   }
 
   vocabulary words_;
   pair_table pairs_;
   std::string prefix_, suffix_;
   bool byte_fallback_ = false, ignore_merges_ = false, fuse_unk_ = false, has_unknown_ = false;
+  bool spells_bytes_ = false;  // each letter is a byte
+  bool is_ordered_ = true;     // a merge makes only pairs of higher ranks
+  std::size_t ranks_ = 0;      // all are below
+  std::vector<bool> whole_;    // tokens whose texts are one token
   token unknown_ = -1, codes_[256]{}, single_[256]{};
 };
 

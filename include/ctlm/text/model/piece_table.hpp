@@ -16,6 +16,18 @@ constexpr std::uint64_t stirred(std::uint64_t h) {
   h *= 0xD6E8FEB86659FD93u;
   return h ^ h >> 32;
 }
+// So many bytes as a number; which number depends on the machine.
+inline std::uint64_t up_to_seven(const char* s, std::size_t n) {
+  if (n >= 4) {
+    std::uint32_t first = 0, last = 0;
+    std::memcpy(&first, s, 4);
+    std::memcpy(&last, s + n - 4, 4);
+    return std::uint64_t{last} << 32 | first;
+  }
+  std::uint64_t rest = 0;
+  for (std::size_t i = 0; i < n; ++i) rest = rest << 8 | static_cast<unsigned char>(s[i]);
+  return rest;
+}
 inline std::uint64_t hash_of(std::string_view s) {
   std::uint64_t h = 0x9E3779B97F4A7C15u * (s.size() + 1);
   for (; s.size() >= 8; s.remove_prefix(8)) {
@@ -23,9 +35,7 @@ inline std::uint64_t hash_of(std::string_view s) {
     std::memcpy(&eight, s.data(), 8);
     h = stirred(h ^ eight);
   }
-  std::uint64_t rest = 0;
-  if (!s.empty()) std::memcpy(&rest, s.data(), s.size());
-  return stirred(h ^ rest);
+  return stirred(h ^ up_to_seven(s.data(), s.size()));
 }
 
 // Texts and their tokens. Of equal texts the last one counts.
@@ -33,52 +43,67 @@ class piece_table {
  public:
   void set(std::string_view text, token t) {
     if (2 * (entries_.size() + 1) > slots_.size()) grow();
-    std::uint32_t& slot = slots_[slot_of(text)];
-    if (slot != 0) {
-      entries_[slot - 1].t = t;
+    const std::uint64_t hash = hash_of(text);
+    slot& s = slots_[slot_of(text, hash)];
+    if (s.number != 0) {
+      entries_[s.number - 1].t = t;
       return;
     }
     entries_.push_back({bytes_.size(), text.size(), t});
     bytes_.append(text);
-    slot = static_cast<std::uint32_t>(entries_.size());
+    s = {mark_of(hash), static_cast<std::uint32_t>(entries_.size())};
     if (text.size() > longest_) longest_ = text.size();
   }
   // The token, or -1.
   token find(std::string_view text) const {
     if (text.size() > longest_ || slots_.empty()) return -1;
-    const std::uint32_t slot = slots_[slot_of(text)];
-    return slot == 0 ? -1 : entries_[slot - 1].t;
+    const std::uint32_t number = slots_[slot_of(text, hash_of(text))].number;
+    return number == 0 ? -1 : entries_[number - 1].t;
   }
   std::size_t longest() const { return longest_; }
   std::size_t size() const { return entries_.size(); }
+  // f(text, token) for each, in the order in which the texts came.
+  template <class F>
+  void for_each(F f) const {
+    for (const entry& e : entries_) f(text_of(e), e.t);
+  }
 
  private:
   struct entry {
     std::size_t at, length;
     token t;
   };
-  std::size_t slot_of(std::string_view text) const {
-    std::size_t i = static_cast<std::size_t>(hash_of(text)) & (slots_.size() - 1);
-    while (slots_[i] != 0 && text_of(entries_[slots_[i] - 1]) != text) i = (i + 1) & (slots_.size() - 1);
-    return i;
+  struct slot {
+    std::uint32_t mark, number;  // a part of the text's hash, and 1 more than its entry, or 0
+  };
+  static std::uint32_t mark_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
+  std::size_t slot_of(std::string_view text, std::uint64_t hash) const {
+    const std::size_t last = slots_.size() - 1;
+    for (std::size_t i = static_cast<std::size_t>(hash) & last;; i = (i + 1) & last) {
+      const slot& s = slots_[i];
+      if (s.number == 0 || (s.mark == mark_of(hash) && text_of(entries_[s.number - 1]) == text)) return i;
+    }
   }
-  std::string_view text_of(const entry& e) const { return std::string_view(bytes_).substr(e.at, e.length); }
+  std::string_view text_of(const entry& e) const { return {bytes_.data() + e.at, e.length}; }
   void grow() {
-    slots_.assign(slots_.empty() ? 64 : 2 * slots_.size(), 0);
-    for (std::size_t i = 0; i < entries_.size(); ++i)
-      slots_[slot_of(text_of(entries_[i]))] = static_cast<std::uint32_t>(i + 1);
+    slots_.assign(slots_.empty() ? 64 : 2 * slots_.size(), {});
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      const std::string_view text = text_of(entries_[i]);
+      const std::uint64_t hash = hash_of(text);
+      slots_[slot_of(text, hash)] = {mark_of(hash), static_cast<std::uint32_t>(i + 1)};
+    }
   }
 
   std::string bytes_;
   std::vector<entry> entries_;
-  std::vector<std::uint32_t> slots_;  // 1 more than an entry's number, or 0; a power of two of them
+  std::vector<slot> slots_;  // a power of two of them
   std::size_t longest_ = 0;
 };
 
 // What a pair of numbers stands for.
 struct pair_entry {
   std::uint64_t key = ~std::uint64_t{0};
-  std::uint32_t rank = 0;
+  std::uint32_t rank = ~std::uint32_t{0};  // the highest, where there is none
   token made = -1;
 };
 class pair_table {
@@ -100,6 +125,12 @@ class pair_table {
     std::size_t i = static_cast<std::size_t>(stirred(key)) & (slots_.size() - 1);
     while (slots_[i].made >= 0 && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
     return slots_[i];
+  }
+  // f(pair_entry) for each, in no order.
+  template <class F>
+  void for_each(F f) const {
+    for (const pair_entry& e : slots_)
+      if (e.made >= 0) f(e);
   }
 
  private:

@@ -97,6 +97,11 @@ class vocabulary {
     return bytes_of_letters(spelt, bytes) ? pieces_.find(bytes) : others_.find(spelt);
   }
   std::size_t longest() const { return pieces_.longest(); }
+  // f(text as the model sees it, token) for each.
+  template <class F>
+  void for_each_piece(F f) const {
+    pieces_.for_each(f);
+  }
 
  private:
   struct place {

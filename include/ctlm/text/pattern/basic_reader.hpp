@@ -11,7 +11,8 @@ namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 
 using namespace unicode_detail;
 
-// Reads the characters of one text; kinds(code) is the set of a character alone.
+// Reads the characters of one text; kinds(code) is the set of a character alone, and so is kinds.of_ascii(letter), if it
+// is there.
 template <class Kinds>
 class basic_reader {
  public:
@@ -22,6 +23,8 @@ class basic_reader {
   // The kind of the character at i, and its length; no kind at the end.
   constexpr category_set kind(std::size_t i, std::size_t& length) const {
     if (i >= text_.size()) return length = 0, category_set{0};
+    if constexpr (requires { kinds_.of_ascii('a'); })
+      if (static_cast<unsigned char>(text_[i]) < 0x80) return length = 1, kinds_.of_ascii(text_[i]);
     const character c = read_character(text_, i);
     length = c.length;
     return kinds_(c.code);

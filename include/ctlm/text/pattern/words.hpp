@@ -10,6 +10,7 @@ namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 struct unicode_kinds {
   const unfolded* table = &categories();
   category_set operator()(std::uint32_t c) const { return kind_of(*table, c); }
+  category_set of_ascii(char c) const { return table->ascii()[static_cast<unsigned char>(c)]; }
 };
 class reader : public basic_reader<unicode_kinds> {
  public:

@@ -24,6 +24,7 @@ class pre_tokenizer {
         return failure{errc::unsupported,
                        "ctlm: tokenizer.json: a pre_tokenizer behind ByteLevel is not supported, and there are {had}",
                        0, 0, p.steps_.size() - 1 - i};
+    p.prepare();
     return result<pre_tokenizer>(static_cast<pre_tokenizer&&>(p));
   }
   // One of these steps; byte_level may only be the last.
@@ -31,10 +32,11 @@ class pre_tokenizer {
   static pre_tokenizer of(Steps... steps) {
     pre_tokenizer p;
     (p.steps_.emplace_back(static_cast<Steps&&>(steps)), ...);
+    p.prepare();
     return p;
   }
   // Whether the model sees bytes.
-  bool gives_bytes() const { return !steps_.empty() && std::holds_alternative<byte_level>(steps_.back()); }
+  bool gives_bytes() const { return gives_bytes_; }
 
   // f(word) for each word of a text.
   template <class F>
@@ -43,6 +45,12 @@ class pre_tokenizer {
   }
 
  private:
+  // ByteLevel that cuts nothing is not asked at each word.
+  void prepare() {
+    const auto* const last = steps_.empty() ? nullptr : std::get_if<byte_level>(&steps_.back());
+    gives_bytes_ = last != nullptr;
+    if (last != nullptr && !last->use_regex && !last->add_prefix_space) steps_.pop_back();
+  }
   template <class F>
   void run(std::size_t i, const piece& p, const F& f) const {
     if (i == steps_.size()) return f(p.text);
@@ -51,6 +59,7 @@ class pre_tokenizer {
 
   std::vector<std::variant<bert, byte_level, digits, metaspace, punctuation, split, whitespace, whitespace_split>>
       steps_;
+  bool gives_bytes_ = false;
 };
 
 }}}  // namespace ctlm::pre_tokenizer_detail
