@@ -28,8 +28,9 @@ struct learning {
   using used_format = typename in_use_type::format;                ///< and how they are stored
   using head_pass = chunked_head<M, Batch, typename Slots::head>;  ///< head and loss, some rows at a time
 
-  /// The run's hyper-parameters.
   using loss_type = typename Slots::loss;  ///< slot loss<>
+
+  /// The run's hyper-parameters.
   using options = trainer_options<optimizer, schedule, typename Slots::groups, typename Slots::clip, loss_type>;
 
   [[no_unique_address]] executor_slot<executor_type> exec{};  ///< who runs the kernels
