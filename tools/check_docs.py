@@ -39,9 +39,10 @@ TRAITS = {"type", "value", "ok", "kind", "readable", "begin", "end", "size"}
 CONCEPTS = {
     "policy/activation": {"name", "gated", "value", "derivative"},
     "policy/norm": {"name", "statistics", "forward", "repeat", "backward_input", "backward_weight"},
-    "policy/optimizer": {"name", "moments", "options", "problem_of", "apply"},
+    "policy/clip": {"options", "problem_of", "apply"},
+    "policy/optimizer": {"name", "moments", "options", "problem_of", "apply", "place_state", "place_scratch"},
     "policy/schedule": {"options", "problem_of", "rate"},
-    "policy/loss": {"name", "apply"},
+    "policy/loss": {"name", "options", "problem_of", "apply"},
     "policy/head": {"name", "outputs", "forward", "backward"},
 }
 

@@ -49,6 +49,7 @@
 #include "policy/clip/normalise.hpp"
 #include "policy/head/head.hpp"
 #include "policy/loss/cross_entropy_loss.hpp"
+#include "policy/loss/smoothed_cross_entropy_loss.hpp"
 #include "policy/memory/memory.hpp"
 #include "policy/norm/layer_norm.hpp"
 #include "policy/norm/norm.hpp"

@@ -2,6 +2,7 @@
 // ctlm: head and loss over the rows of a micro-batch, some rows at a time: logits of all rows never exist at once.
 #pragma once
 
+#include "../kernels/distillation.hpp"
 #include "../model/embedding_scale.hpp"
 #include "../model/vocabulary.hpp"
 #include "../policy/head/head.hpp"
@@ -24,6 +25,39 @@ struct token_targets {
   }
 };
 
+/// The same of a loss with options.
+template <class Loss>
+requires requires { typename Loss::options; }
+struct token_targets<Loss> {
+  const token* tokens;
+  const typename Loss::options& options;
+
+  template <class Context, class T>
+  constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
+                              T scale, T* losses) const {
+    return Loss::apply(c.backend, *c.exec, n, outputs, logits, tokens + first, scale, losses, options);
+  }
+};
+
+/// Tokens, whose cross entropy is found, and how many of them were the most probable ones.
+struct judged_targets {
+  const token* tokens;  ///< [rows]
+  std::size_t& right;   ///< the count so far
+
+  /// The same as token_targets.
+  template <class Context, class T>
+  constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
+                              T scale, T* losses) const {
+    for (std::size_t r = 0; r < n; ++r) {
+      const token t = tokens[first + r];
+      const T* const x = logits.data + r * outputs;
+      if (t != ignore_token && x[static_cast<std::size_t>(t)] == maximum(c.backend, outputs, x)) ++right;
+    }
+    cross_entropy(c.backend, *c.exec, n, outputs, logits.data, tokens + first, scale, losses);
+    return {logits.data};
+  }
+};
+
 /// Targets that are a teacher's distributions (distil).
 template <class Teacher>
 struct teacher_targets {
@@ -34,6 +68,28 @@ struct teacher_targets {
   constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
                               T scale, T* losses) const {
     soft_cross_entropy(c.backend, *c.exec, n, outputs, logits.data, teacher->logits(first, n), scale, losses);
+    return {logits.data};
+  }
+};
+
+/// How distil() compares a student with its teacher.
+struct distillation_options {
+  float temperature = 1;  ///< both models' logits are divided by it, which shows improbable tokens; above 0
+  bool reverse = false;   ///< whether the student is to be sure where the teacher is, and not the other way round
+};
+
+/// The same by a divergence with options.
+template <class Teacher>
+struct divergence_targets {
+  Teacher* teacher;                     ///< has read the same tokens
+  const distillation_options& options;  ///< temperature and direction
+
+  /// The same as token_targets.
+  template <class Context, class T>
+  constexpr gradients<T> loss(Context& c, std::size_t first, std::size_t n, std::size_t outputs, values<T> logits,
+                              T scale, T* losses) const {
+    distillation(c.backend, *c.exec, n, outputs, logits.data, teacher->logits(first, n), T(options.temperature),
+                 options.reverse, scale, losses);
     return {logits.data};
   }
 };
@@ -76,6 +132,9 @@ class chunked_head {
     }
     return total();
   }
+
+  /// The rows' losses, [rows], as the last pass left them.
+  constexpr const real* losses() const { return losses_; }
 
   /// The sum of the rows' losses, and gradients times `scale`: those of the rows are written to drows [rows][d_model],
   /// those of the head's weights to g (added where `accumulate`).

@@ -25,6 +25,7 @@ struct weight_groups {
     static_cast<void>(((Where::has(tensor, layer) || (++i, false)) || ...));
     return i;
   }
+  /// What is wrong with the options.
   static constexpr failure problem_of(const options& o) {
     for (const group_options& g : o)
       if (const failure f = first_problem(not_negative(static_cast<double>(g.rate), "groups.rate"),

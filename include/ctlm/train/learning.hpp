@@ -29,8 +29,10 @@ struct learning {
   using used_format = typename in_use_type::format;                ///< and how they are stored
   using head_pass = chunked_head<M, Batch, typename Slots::head>;  ///< head and loss, some rows at a time
 
+  using loss_type = typename Slots::loss;  ///< slot loss<>
+
   /// The run's hyper-parameters.
-  using options = trainer_options<optimizer, schedule, typename Slots::groups, typename Slots::clip>;
+  using options = trainer_options<optimizer, schedule, typename Slots::groups, typename Slots::clip, loss_type>;
 
   [[no_unique_address]] executor_slot<executor_type> exec{};  ///< who runs the kernels
   options settings{};                                         ///< what the run was told
@@ -146,11 +148,27 @@ struct learning {
     const ctlm::gradients<real> dfinal{activations.dfinal_rows};
     const values<const real> rows = forward(inputs, drop);
     const real scale = real(1) / static_cast<real>(larger(1, counted));
+    if constexpr (requires { targets.prepare(context, std::size_t{}, head.losses()); }) {
+      // What the rows' gradients count depends on all rows' losses: the head is gone through once more, and first.
+      head.loss(context, used(), rows, token_targets<cross_entropy_loss>{targets.tokens}, {activations.head_out});
+      const double found = targets.prepare(context, M::shape.vocab, head.losses());
+      head.gradient(context, used(), gradients, rows, targets, scale, {activations.head_out}, dfinal, micro > 0);
+      backward(inputs, drop, micro);
+      return found;
+    }
     const double loss =
         head.gradient(context, used(), gradients, rows, targets, scale, {activations.head_out}, dfinal, micro > 0);
     backward_pass<M, Batch, used_format, Slots::recomputed>{}(context, used(), gradients, activations, dfinal,
                                                               inputs.data(), drop, micro > 0);
     return loss;
+  }
+
+  /// Targets that are tokens, with the loss's options.
+  constexpr token_targets<loss_type> targets_at(const token* tokens) const {
+    if constexpr (requires { typename loss_type::options; })
+      return {tokens, settings.loss};
+    else
+      return {tokens};
   }
 
   /// One step: the micro-batches' gradients, then the update. targets_of(tokens, i) are those of micro-batch i.
@@ -177,6 +195,12 @@ struct learning {
   }
 
  private:
+  /// The backward pass of a micro-batch, from the gradients of its final rows.
+  constexpr void backward(span<const token> inputs, const dropout_masks& drop, std::size_t micro) {
+    backward_pass<M, Batch, used_format, Slots::recomputed>{}(context, used(), gradients, activations,
+                                                              ctlm::gradients<real>{activations.dfinal_rows},
+                                                              inputs.data(), drop, micro > 0);
+  }
   template <class... Base>
   constexpr void begin(const Base&... base) {
     context.exec = exec.get();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../policy/clip/clip.hpp"
+#include "../policy/loss/cross_entropy_loss.hpp"
 #include "../policy/optimizer/optimizer.hpp"
 #include "../policy/options.hpp"
 #include "../policy/schedule/schedule.hpp"
@@ -22,9 +23,20 @@ struct step_result {
   bool skipped = false;
 };
 
+/// What trainer::judge() returns.
+struct evaluation {
+  double loss = 0;          ///< mean cross entropy over the targets that count, in nats
+  double accuracy = 0;      ///< the share of them that was the most probable one
+  std::size_t counted = 0;  ///< how many there were
+
+  /// The exponential of the loss.
+  constexpr double perplexity() const { return math::exp(loss); }
+};
+
 /// Hyper-parameters, all with defaults: `trainer::options`. A misspelt one is named by the compiler if the options have
 /// a name: `trainer::options o{.optimizer = {.lr = 1e-3f}};` and not a list in braces among a constructor's arguments.
-template <class Optimizer, class Schedule, class Groups = weight_groups<>, class Clip = clip_by_norm>
+template <class Optimizer, class Schedule, class Groups = weight_groups<>, class Clip = clip_by_norm,
+          class Loss = cross_entropy_loss>
 struct trainer_options {
   std::uint64_t seed = 1337;                ///< of the first weights and of dropout
   typename Optimizer::options optimizer{};  ///< learning rate and what else the optimizer takes
@@ -34,16 +46,27 @@ struct trainer_options {
 
   [[no_unique_address]] typename Groups::options groups{};  ///< of each of groups<...>: factors of rate and decay
   [[no_unique_address]] typename Clip::options clip{};      ///< what clip<> takes
+
+  [[no_unique_address]] typename options_of_loss<Loss>::type loss{};  ///< what loss<> takes
 };
 
+/// What is wrong with the options of a loss.
+template <class Loss>
+constexpr failure loss_problem([[maybe_unused]] const typename options_of_loss<Loss>::type& o) {
+  if constexpr (requires { typename Loss::options; })
+    return options_problem<Loss>(o);
+  else
+    return {};
+}
+
 /// Refuses numbers that a step could not compute with, in words.
-template <class Optimizer, class Schedule, class Groups, class Clip>
-constexpr void require_options(const trainer_options<Optimizer, Schedule, Groups, Clip>& o) {
+template <class Optimizer, class Schedule, class Groups, class Clip, class Loss>
+constexpr void require_options(const trainer_options<Optimizer, Schedule, Groups, Clip, Loss>& o) {
   const failure problem =
       first_problem(below_one(static_cast<double>(o.dropout), "dropout"),
                     option_problem(o.clip_norm >= 0, "ctlm: {name} must be a number of at least 0", "clip_norm"),
                     options_problem<Optimizer>(o.optimizer), options_problem<Schedule>(o.schedule),
-                    options_problem<Groups>(o.groups), options_problem<Clip>(o.clip));
+                    options_problem<Groups>(o.groups), options_problem<Clip>(o.clip), loss_problem<Loss>(o.loss));
   check(problem.code == errc::ok, problem);
 }
 

@@ -9,11 +9,14 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// An optimizer without state: what a weight_update whose optimizer keeps its own state is built on.
 struct no_optimizer_state {
-  static constexpr const char* name = "none";
-  static constexpr std::size_t moments = 0;
+  static constexpr const char* name = "none";  ///< of the optimizer
+  static constexpr std::size_t moments = 0;    ///< numbers of state for each weight
+
+  /// None that count.
   struct options {
-    float lr = 0;
+    float lr = 0;  ///< that every optimizer has
   };
+  /// Does nothing.
   template <class Backend, class T>
   static constexpr void apply(Backend, std::size_t, T*, const T*, T**, const options&, const update&) {}
 };

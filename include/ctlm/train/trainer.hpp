@@ -4,6 +4,7 @@
 #pragma once
 
 #include "learning.hpp"
+#include "preference.hpp"
 #include "wrong_arguments.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -105,7 +106,7 @@ class trainer : trainer_arguments<M, trainer_slots<M, Slots...>::in_part,
         require_batch("ctlm: step needs accumulate * batch * sequence tokens, {needed}, and as many targets, not {had}",
                       inputs, targets, step_tokens, shape.vocab);
     return learning_.learn(inputs, counted, [&](span<const token>, std::size_t i) {
-      return token_targets<typename slots::loss>{targets.data() + i * batch_tokens};
+      return learning_.targets_at(targets.data() + i * batch_tokens);
     });
   }
 
@@ -123,6 +124,60 @@ class trainer : trainer_arguments<M, trainer_slots<M, Slots...>::in_part,
       return teacher_targets<Teacher>{&teacher};
     });
   }
+  /// The same by the divergence between the two distributions, at a temperature, in either direction. Refuses a
+  /// temperature that is not above 0.
+  template <class Teacher>
+  constexpr step_result distil(span<const token> inputs, Teacher& teacher, const distillation_options& o) {
+    static_assert(
+        Teacher::batch_tokens == batch_tokens && Teacher::sequence == sequence && Teacher::shape.vocab == shape.vocab,
+        "ctlm: a teacher needs the student's batch, sequence and vocabulary");
+    require_batch("ctlm: distil needs accumulate * batch * sequence tokens, {needed}, not {had}", inputs, step_tokens,
+                  shape.vocab);
+    refuse(positive(static_cast<double>(o.temperature), "temperature"));
+    return learning_.learn(inputs, step_tokens, [&](span<const token> tokens, std::size_t) {
+      teacher.read(tokens);
+      return divergence_targets<Teacher>{&teacher, o};
+    });
+  }
+
+  /// One optimizer step of direct preference optimisation. Of the sequences of every micro-batch, [batch][sequence],
+  /// number 2i is the chosen answer and 2i + 1 the rejected one, both after the same prompt; targets of ignore_token,
+  /// those of prompts and padding, take no part. `reference` is a teacher, or a trainer that stays as it is, with the
+  /// weights that this one began with.
+  template <class Reference>
+  constexpr step_result prefer(span<const token> inputs, span<const token> targets, Reference& reference,
+                               const preference& o = {}, preference_result* found = nullptr) {
+    require_preference(o);
+    require_batch("ctlm: prefer needs accumulate * batch * sequence tokens, {needed}, and as many targets, not {had}",
+                  inputs, targets, step_tokens, shape.vocab);
+    preference_result sums{};
+    real weights[batch]{};
+    const step_result r =
+        learning_.learn(inputs, accumulate * (batch / 2), [&](span<const token> tokens, std::size_t i) {
+          reference.read(tokens);
+          return preference_targets<batch_type, Reference, real>{targets.data() + i * batch_tokens, &reference, o, sums,
+                                                                 weights};
+        });
+    if (found != nullptr) *found = mean_of(sums, accumulate * (batch / 2));
+    return r;
+  }
+  /// The same of one micro-batch, without an update and without dropout.
+  template <class Reference>
+  constexpr preference_result compare(span<const token> inputs, span<const token> targets, Reference& reference,
+                                      const preference& o = {}) {
+    require_preference(o);
+    require_batch("ctlm: compare needs batch * sequence tokens, {needed}, and as many targets, not {had}", inputs,
+                  targets, batch_tokens, shape.vocab);
+    reference.read(inputs);
+    learning_.refresh();
+    learning_.loss(inputs, token_targets<cross_entropy_loss>{targets.data()});
+    preference_result sums{};
+    real weights[batch]{};
+    preference_targets<batch_type, Reference, real>{targets.data(), &reference, o, sums, weights}.prepare(
+        learning_.context, shape.vocab, learning_.head.losses());
+    return mean_of(sums, batch / 2);
+  }
+
   /// Takes a micro-batch as a teacher does, for another trainer's distil().
   constexpr void read(span<const token> inputs) {
     require_batch("ctlm: read needs batch * sequence tokens, {needed}, not {had}", inputs, batch_tokens, shape.vocab);
@@ -137,7 +192,7 @@ class trainer : trainer_arguments<M, trainer_slots<M, Slots...>::in_part,
         require_batch("ctlm: forward_backward needs batch * sequence tokens, {needed}, and as many targets, not {had}",
                       inputs, targets, batch_tokens, shape.vocab);
     learning_.begin_gradients();
-    return learning_.learn_from(inputs, token_targets<typename slots::loss>{targets.data()}, counted, 0) /
+    return learning_.learn_from(inputs, learning_.targets_at(targets.data()), counted, 0) /
            static_cast<double>(larger(1, counted));
   }
 
@@ -147,8 +202,19 @@ class trainer : trainer_arguments<M, trainer_slots<M, Slots...>::in_part,
         require_batch("ctlm: evaluate needs batch * sequence tokens, {needed}, and as many targets, not {had}", inputs,
                       targets, batch_tokens, shape.vocab);
     learning_.refresh();
-    return learning_.loss(inputs, token_targets<typename slots::loss>{targets.data()}) /
-           static_cast<double>(larger(1, counted));
+    return learning_.loss(inputs, learning_.targets_at(targets.data())) / static_cast<double>(larger(1, counted));
+  }
+
+  /// Cross entropy and accuracy over one micro-batch, without dropout, whatever the loss of the steps is.
+  constexpr evaluation judge(span<const token> inputs, span<const token> targets) {
+    const std::size_t counted =
+        require_batch("ctlm: judge needs batch * sequence tokens, {needed}, and as many targets, not {had}", inputs,
+                      targets, batch_tokens, shape.vocab);
+    learning_.refresh();
+    std::size_t right = 0;
+    const double total = learning_.loss(inputs, judged_targets{targets.data(), right});
+    const auto n = static_cast<double>(larger(1, counted));
+    return {total / n, static_cast<double>(right) / n, counted};
   }
 
   /// To read: start_from is the way in.
@@ -187,6 +253,17 @@ class trainer : trainer_arguments<M, trainer_slots<M, Slots...>::in_part,
   }
 
  private:
+  static constexpr void refuse(const failure& problem) { check(problem.code == errc::ok, problem); }
+  static constexpr void require_preference(const preference& o) {
+    refuse(first_problem(positive(static_cast<double>(o.beta), "beta"),
+                         option_problem(o.label_smoothing >= 0 && o.label_smoothing < 0.5f,
+                                        "ctlm: {name} must be at least 0 and less than 0.5", "label_smoothing")));
+  }
+  static constexpr preference_result mean_of(preference_result sums, std::size_t pairs) {
+    for (double* sum : {&sums.loss, &sums.accuracy, &sums.margin}) *sum /= static_cast<double>(pairs);
+    return sums;
+  }
+
   learning_type learning_{};
 };
 

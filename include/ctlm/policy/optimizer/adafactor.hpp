@@ -38,8 +38,8 @@ struct adafactor {
   /// [matrices][cols].
   template <class T>
   struct state {
-    T* rows;
-    T* cols;
+    T* rows;  ///< [matrices][rows]
+    T* cols;  ///< [matrices][cols]
   };
   template <class T, class A>
   static constexpr state<T> place_state(A& a, const weight_stack& s) {
@@ -49,9 +49,9 @@ struct adafactor {
   /// Sums of rows [rows], and their factors [rows] and those of columns [cols].
   template <class T>
   struct scratch {
-    double* sums;
-    T* row_factors;
-    T* col_factors;
+    double* sums;    ///< [rows]
+    T* row_factors;  ///< [rows]
+    T* col_factors;  ///< [cols]
   };
   template <class T, class A, class Backend>
   static constexpr scratch<T> place_scratch(A& a, Backend, std::size_t, const weight_stack& s) {

@@ -20,9 +20,9 @@ struct adam8 {
   /// Of matrices: codes [size] and scales [blocks] of both moments. Of vectors: the moments, [size].
   template <class T>
   struct state {
-    std::uint8_t* codes[adamw::moments];
-    float* scales[adamw::moments];
-    T* moments[adamw::moments];
+    std::uint8_t* codes[adamw::moments];  ///< [size]
+    float* scales[adamw::moments];        ///< [blocks]
+    T* moments[adamw::moments];           ///< [size]
   };
   template <class T, class A>
   static constexpr state<T> place_state(A& a, const weight_stack& s) {

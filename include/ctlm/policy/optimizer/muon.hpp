@@ -42,7 +42,7 @@ struct muon {
   /// Of matrices: momentum alone. Of others: AdamW's two moments.
   template <class T>
   struct state {
-    T* moments[adamw::moments];
+    T* moments[adamw::moments];  ///< [size]
   };
   template <class T, class A>
   static constexpr state<T> place_state(A& a, const weight_stack& s) {
@@ -52,13 +52,13 @@ struct muon {
   /// Of matrices: [short][long] the step, twice, [short][short] its products, and a product's workspace.
   template <class T>
   struct scratch {
-    T* step;
-    T* next;
-    T* gram;
-    T* polynomial;
-    double* sums;
-    T* workspace;
-    std::size_t stride;
+    T* step;             ///< [short][long]
+    T* next;             ///< [short][long]
+    T* gram;             ///< [short][short] step times its transpose
+    T* polynomial;       ///< [short][short]
+    double* sums;        ///< [short]
+    T* workspace;        ///< [workers][stride] of products
+    std::size_t stride;  ///< numbers for each worker
   };
   template <class T, class A, class Backend>
   static constexpr scratch<T> place_scratch(A& a, Backend backend, std::size_t workers, const weight_stack& s) {
