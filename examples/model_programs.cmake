@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-# Programs that are compiled for one model. ./dev logits, chat, quantise, quality, budget and caches set these variables;
+# Programs that are compiled for one model. ./dev logits, chat, quantise, quality, budget, caches and finetune set these variables;
 # without them the programs are built for the small model of the tests, where it is there.
 set(CTLM_MODEL "" CACHE PATH "Model for examples/logits, chat, quantise, quality, budget, caches: a folder from Hugging Face, or a GGUF file")
 set(CTLM_MODEL_WEIGHTS f32 CACHE STRING "How they store its weights: f32, bf16, int8, int4, int3, int4<64, asymmetric>, ternary, ...")
 set(CTLM_MODEL_CANDIDATES "" CACHE STRING "Formats that examples/budget chooses from: int4<64, asymmetric>, int8<32>, ...; empty: the library's list")
+set(CTLM_MODEL_RANK 8 CACHE STRING "Rank of the adapters that examples/finetune trains")
 set(CTLM_MODEL_CONTEXT "" CACHE STRING "Positions that they have room for; empty: as many as the model was made for")
 
 set(model "${CTLM_MODEL}")
@@ -66,9 +67,9 @@ foreach(part IN LISTS parts)
   list(APPEND candidates ${part})
 endforeach()
 list(JOIN candidates "," candidates)
-set(programs logits chat quantise quality budget caches)
-if(CTLM_SINGLE_HEADER)  # which has no other headers beside it: chat includes one
-  list(REMOVE_ITEM programs chat)
+set(programs logits chat quantise quality budget caches finetune)
+if(CTLM_SINGLE_HEADER)  # which has no other headers beside it: these include some
+  list(REMOVE_ITEM programs chat finetune)
 endif()
 foreach(program ${programs})
   add_example(${program} ${program}/${program}.cpp)
@@ -77,6 +78,9 @@ foreach(program ${programs})
     target_compile_definitions(${program} PRIVATE "CTLM_EXAMPLE_WEIGHTS=ctlm::int4<32>")
   else()
     target_compile_definitions(${program} PRIVATE "CTLM_EXAMPLE_WEIGHTS=${format}")
+  endif()
+  if(program STREQUAL finetune)
+    target_compile_definitions(finetune PRIVATE CTLM_EXAMPLE_RANK=${CTLM_MODEL_RANK})
   endif()
   if(program STREQUAL budget AND candidates)
     target_compile_definitions(budget PRIVATE "CTLM_EXAMPLE_CANDIDATES=${candidates}")

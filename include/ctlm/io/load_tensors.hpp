@@ -195,11 +195,13 @@ result<void> load_tensors(const Source& source, const tensor_names& names, const
                      weight_views<Shape, F>::tensors.size(),
                      r.count(),
                      remember(span<const char>(r.first))};
-    for (const auto& p : pieces)
+    for (const auto& p : pieces) {
       if (p.to.ours->is_matrix())
         load_detail::load_rows(weights, p, exec);
       else
         load_detail::load_vector(weights, p);
+      if constexpr (requires { source.release(*p.from); }) source.release(*p.from);
+    }
     return {};
   });
 }

@@ -53,6 +53,16 @@ class mapped_file {
   /// The file's bytes, at the beginning of a page.
   span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
 
+  /// Says that some of its bytes will not be read for a while: the pages that lie wholly among them leave this process's
+  /// memory until they are touched again. Bytes of anything else are left alone.
+  void release(span<const std::byte> part) const {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto base = reinterpret_cast<std::uintptr_t>(data_), begin = reinterpret_cast<std::uintptr_t>(part.data());
+    if (data_ == nullptr || begin < base || begin - base > size_ || part.size() > size_ - (begin - base)) return;
+    const auto first = (begin - base + page - 1) / page * page, last = (begin - base + part.size()) / page * page;
+    if (first < last) ::madvise(static_cast<std::byte*>(data_) + first, last - first, MADV_DONTNEED);
+  }
+
  private:
   void* data_ = nullptr;
   std::size_t size_ = 0;

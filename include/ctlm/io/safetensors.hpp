@@ -65,6 +65,11 @@ class safetensors_file {
     return find(span<const char>(name, std::string_view(name).size()));
   }
 
+  /// Says that a tensor has been read: its pages need not stay in this process's memory.
+  void release(const stored_tensor& t) const {
+    for (const open_file& f : files_) f.map.release(t.bytes);
+  }
+
   /// The object `__metadata__` of the first file, whose values are strings; a missing value if it has none.
   json::value metadata() const {
     return files_.empty() ? json::value() : files_[0].header.find(safetensors_detail::metadata_key);
