@@ -27,6 +27,9 @@ struct tiny {
 struct pairs {
   static constexpr train_config config{.batch = 2};
 };
+struct four {
+  static constexpr std::size_t batch = 4, sequence = 3, rows = 12;
+};
 constexpr std::size_t steps = 100, rows = 4, context = 32, prompt = 8;
 
 struct found {
@@ -148,6 +151,50 @@ TEMPLATE_TEST_CASE("losses follow PyTorch at every step", "[parity]", f32, f64) 
   follow_preferences<M, at_once>("dpo", {.beta = 0.5f});
   follow_preferences<M, in_two>("dpo", {.beta = 0.5f});
   follow_preferences<M, at_once>("dpo_smoothed", {.beta = 0.25f, .label_smoothing = 0.125f});
+}
+
+TEMPLATE_TEST_CASE("contrasts follow PyTorch at every step", "[parity]", f32, f64) {
+  using M = causal_lm<small_gpt2, weights<TestType>>;
+  follow<M, at_once>("contrast", [](auto& t, pair p) {
+    for (std::size_t i = 0; i < p.targets.size(); ++i)
+      if (i % context < prompt) p.targets[i] = ignore_token;
+    const contrast_result before = t.match(p.inputs, p.targets, {.temperature = 0.5f});
+    contrast_result now;
+    const step_result r = t.contrast(p.inputs, p.targets, {.temperature = 0.5f}, &now);
+    CHECK(before.loss == Approx(now.loss).epsilon(1e-9));
+    CHECK(before.accuracy == now.accuracy);
+    return r;
+  });
+}
+
+TEMPLATE_TEST_CASE("gradients of contrasts equal central differences", "[parity]", portable, native) {
+  using M = causal_lm<tiny, weights<f64>>;
+  constexpr std::size_t d = 12;
+  struct {
+    TestType backend;
+    serial* exec;
+  } c{};
+  serial exec;
+  c.exec = &exec;
+  rng random{5};
+  std::vector<double> x(four::rows * d), g(x.size()), scratch(contrast_targets<M, four>::numbers);
+  for (double& v : x) v = random.normal();
+  const std::vector<token> targets{1, ignore_token, 1, 1, 1, 1, ignore_token, 1, 1, 1, ignore_token, 1};
+  contrast_result sums;
+  const contrast_options o{.temperature = 0.25f};
+  const contrast_targets<M, four> t{{targets.data()}, o, sums};
+  t.from_rows(c, values<const double>{x.data()}, 2.0, scratch.data(), g.data());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double saved = x[i];
+    const double expected = extend::derivative(
+        [&](double v) {
+          x[i] = v;
+          return t.from_rows(c, values<const double>{x.data()}, 0.0, scratch.data(), nullptr);
+        },
+        saved);
+    x[i] = saved;
+    CHECK(std::fabs(g[i] / 2 - expected) < 1e-6 * std::fabs(expected) + 1e-9);
+  }
 }
 
 TEST_CASE("gradients of the smoothed loss equal central differences", "[parity]") {

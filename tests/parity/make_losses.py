@@ -62,10 +62,18 @@ def dpo(w, step, beta, smoothing):
     return (-F.logsigmoid(beta * logits) * (1 - smoothing) - F.logsigmoid(-beta * logits) * smoothing).mean()
 
 
+def contrast(w, step, temperature=0.5):
+    """InfoNCE: rows 2i and 2i + 1 belong together; a vector is the mean of the final rows after the prompt."""
+    inputs, _ = batch(GPT2, step)
+    vectors = F.normalize(forward(GPT2, w, inputs, rows=True)[:, PROMPT:].mean(1), dim=-1)
+    return F.cross_entropy(vectors[0::2] @ vectors[1::2].T / temperature, torch.arange(len(vectors) // 2))
+
+
 CASES = {
     "smoothed": lambda w, s: smoothed(w, s),
     "forward": lambda w, s: divergence(w, s, 2.0, False),
     "reverse": lambda w, s: divergence(w, s, 1.5, True),
+    "contrast": lambda w, s: contrast(w, s),
     "dpo": lambda w, s: dpo(w, s, 0.5, 0.0),
     "dpo_smoothed": lambda w, s: dpo(w, s, 0.25, 0.125),
 }

@@ -86,8 +86,8 @@ def rotate(x, c):
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
 
-def forward(c, w, tokens):
-    """Logits [batch, time, vocab]."""
+def forward(c, w, tokens, rows=False):
+    """Logits [batch, time, vocab], or the final rows [batch, time, d_model]."""
     gpt2 = c["spec"] == "gpt2"
     d, heads, kv_heads = c["d_model"], c["heads"], c["kv_heads"]
     size = d // heads
@@ -122,6 +122,8 @@ def forward(c, w, tokens):
             gate, value = up.chunk(2, -1)
             h = F.silu(gate) * value
         x = x + F.linear(h, w["down.weight"][l], bias("down.bias", l))
+    if rows:
+        return norm(x, "norm")
     return F.linear(norm(x, "norm"), w["token_embedding" if gpt2 else "head.weight"])
 
 

@@ -148,16 +148,7 @@ struct learning {
     const ctlm::gradients<real> dfinal{activations.dfinal_rows};
     const values<const real> rows = forward(inputs, drop);
     const real scale = real(1) / static_cast<real>(larger(1, counted));
-    if constexpr (requires { targets.prepare(context, std::size_t{}, head.losses()); }) {
-      // What the rows' gradients count depends on all rows' losses: the head is gone through once more, and first.
-      head.loss(context, used(), rows, token_targets<cross_entropy_loss>{targets.tokens}, {activations.head_out});
-      const double found = targets.prepare(context, M::shape.vocab, head.losses());
-      head.gradient(context, used(), gradients, rows, targets, scale, {activations.head_out}, dfinal, micro > 0);
-      backward(inputs, drop, micro);
-      return found;
-    }
-    const double loss =
-        head.gradient(context, used(), gradients, rows, targets, scale, {activations.head_out}, dfinal, micro > 0);
+    const double loss = through_head(targets, rows, scale, micro);
     backward_pass<M, Batch, used_format, Slots::recomputed>{}(context, used(), gradients, activations, dfinal,
                                                               inputs.data(), drop, micro > 0);
     return loss;
@@ -195,11 +186,28 @@ struct learning {
   }
 
  private:
-  /// The backward pass of a micro-batch, from the gradients of its final rows.
-  constexpr void backward(span<const token> inputs, const dropout_masks& drop, std::size_t micro) {
-    backward_pass<M, Batch, used_format, Slots::recomputed>{}(context, used(), gradients, activations,
-                                                              ctlm::gradients<real>{activations.dfinal_rows},
-                                                              inputs.data(), drop, micro > 0);
+  /// The sum of losses, and the gradients of the final rows and of the head's weights.
+  template <class Targets>
+  constexpr double through_head(const Targets& targets, values<const real> rows, real scale, std::size_t micro) {
+    const ctlm::gradients<real> dfinal{activations.dfinal_rows};
+    if constexpr (requires { targets.from_rows(context, rows, scale, activations.head_out, dfinal.data); }) {
+      static_assert(
+          Targets::numbers <= head_pass::out_numbers,
+          "ctlm: vectors of sequences find no room in the memory of the head: a smaller config.batch needs less");
+      if (micro == 0) {
+        const auto unused = gradients.head();  // which a head would have written
+        clear(unused.rows * unused.cols, unused.data);
+      }
+      return targets.from_rows(context, rows, scale, activations.head_out, dfinal.data);
+    } else if constexpr (requires { targets.prepare(context, std::size_t{}, head.losses()); }) {
+      // What the rows' gradients count depends on all rows' losses: the head is gone through once more, and first.
+      head.loss(context, used(), rows, token_targets<cross_entropy_loss>{targets.tokens}, {activations.head_out});
+      const double found = targets.prepare(context, M::shape.vocab, head.losses());
+      head.gradient(context, used(), gradients, rows, targets, scale, {activations.head_out}, dfinal, micro > 0);
+      return found;
+    } else {
+      return head.gradient(context, used(), gradients, rows, targets, scale, {activations.head_out}, dfinal, micro > 0);
+    }
   }
   template <class... Base>
   constexpr void begin(const Base&... base) {

@@ -3,6 +3,7 @@
 // what it consists of and how a step goes.
 #pragma once
 
+#include "contrast.hpp"
 #include "learning.hpp"
 #include "preference.hpp"
 #include "wrong_arguments.hpp"
@@ -178,6 +179,48 @@ class trainer : trainer_arguments<M, trainer_slots<M, Slots...>::in_part,
     return mean_of(sums, batch / 2);
   }
 
+  /// One optimizer step of contrastive learning. Of the sequences of every micro-batch, [batch][sequence], 2i and 2i +
+  /// 1 belong together, and all other second ones are what 2i is told from. A sequence's vector is the mean of its
+  /// final rows whose target is not ignore_token. Refuses sequences without any.
+  constexpr step_result contrast(span<const token> inputs, span<const token> targets, const contrast_options& o = {},
+                                 contrast_result* found = nullptr) {
+    refuse(positive(static_cast<double>(o.temperature), "temperature"));
+    require_batch("ctlm: contrast needs accumulate * batch * sequence tokens, {needed}, and as many targets, not {had}",
+                  inputs, targets, step_tokens, shape.vocab);
+    for (std::size_t i = 0; i < accumulate; ++i)
+      for (std::size_t s = 0; s < batch; ++s) vectors_of(targets.data() + i * batch_tokens).length(s);
+    contrast_result sums{};
+    constexpr std::size_t pairs = accumulate * (batch / 2);
+    const step_result r = learning_.learn(inputs, pairs, [&](span<const token>, std::size_t i) {
+      return contrast_targets<M, batch_type>{{targets.data() + i * batch_tokens}, o, sums};
+    });
+    if (found != nullptr) *found = {sums.loss / pairs, sums.accuracy / pairs};
+    return r;
+  }
+  /// The same of one micro-batch, without an update and without dropout.
+  constexpr contrast_result match(span<const token> inputs, span<const token> targets, const contrast_options& o = {}) {
+    refuse(positive(static_cast<double>(o.temperature), "temperature"));
+    require_batch("ctlm: match needs batch * sequence tokens, {needed}, and as many targets, not {had}", inputs,
+                  targets, batch_tokens, shape.vocab);
+    learning_.read(inputs);
+    contrast_result sums{};
+    contrast_targets<M, batch_type>{{targets.data()}, o, sums}.from_rows(
+        learning_.context, learning_.rows_read, real(0), learning_.activations.head_out, nullptr);
+    constexpr std::size_t pairs = batch / 2;
+    return {sums.loss / pairs, sums.accuracy / pairs};
+  }
+  /// The vectors of a micro-batch's sequences, as contrast() makes them, to vectors [batch][d_model].
+  constexpr void embed(span<const token> inputs, span<const token> targets, span<real> vectors) {
+    require_batch("ctlm: embed needs batch * sequence tokens, {needed}, and as many targets, not {had}", inputs,
+                  targets, batch_tokens, shape.vocab);
+    check(vectors.size() == batch * shape.d_model,
+          failure{errc::invalid_argument, "ctlm: embed needs room for batch * d_model numbers, {needed}, not {had}", 0,
+                  batch * shape.d_model, vectors.size()});
+    learning_.read(inputs);
+    real lengths[batch]{};
+    vectors_of(targets.data()).pool(learning_.context, learning_.rows_read, vectors.data(), lengths);
+  }
+
   /// Takes a micro-batch as a teacher does, for another trainer's distil().
   constexpr void read(span<const token> inputs) {
     require_batch("ctlm: read needs batch * sequence tokens, {needed}, not {had}", inputs, batch_tokens, shape.vocab);
@@ -254,6 +297,7 @@ class trainer : trainer_arguments<M, trainer_slots<M, Slots...>::in_part,
 
  private:
   static constexpr void refuse(const failure& problem) { check(problem.code == errc::ok, problem); }
+  static constexpr pooled_rows<M, batch_type> vectors_of(const token* targets) { return {targets}; }
   static constexpr void require_preference(const preference& o) {
     refuse(first_problem(positive(static_cast<double>(o.beta), "beta"),
                          option_problem(o.label_smoothing >= 0 && o.label_smoothing < 0.5f,
