@@ -8,6 +8,7 @@
 #include <ctlm/ctlm.hpp>
 #include <ctlm/io/load_adapter.hpp>
 #include <ctlm/io/save_adapter.hpp>
+#include <ctlm/model/adapted_session.hpp>
 #include <ctlm/train/adapters.hpp>
 
 #include <cmath>
@@ -184,4 +185,54 @@ TEMPLATE_TEST_CASE("an adapter of PEFT, merged, has PEFT's logits", "[io][adapte
   const std::vector<float> expected = numbers(std::string(TestType::name) + "/golden.safetensors", "logits");
   CHECK(worst_logit(base.weights, expected) > 0.05);  // the base alone has others
   CHECK(worst_merged<lm>(base, a.get(), TestType::name) < 1e-4);
+}
+
+namespace {
+
+/// The logits of the first sequence, by a session that is empty.
+template <class Session>
+std::vector<float> logits_of(Session& s) {
+  const batch first(0);
+  std::vector<float> all;
+  s.score(span<const token>(first.inputs).first(16),
+          [&](std::size_t, span<float> logits) { all.insert(all.end(), logits.begin(), logits.end()); });
+  return all;
+}
+double apart(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    worst = worse(worst, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("sessions over one base switch adapters", "[io][adapters]") {
+  using adapted_lm = causal_lm<base_tag, adapters<4>>;
+  const base_model base;
+  heap_arena one_memory(adapted_lm::session_bytes), other_memory(adapted_lm::session_bytes);
+  adapted_lm::session one(base.weights, one_memory), other(base.weights, other_memory);
+  const auto plain = logits_of(one);
+  CHECK(worst_logit(base.weights, plain) < 1e-6);
+  for (const char* name : {"lora", "rslora", "dora", "layers"}) {
+    const auto a = load_adapter<adapted_lm>((folder_of(name) + "/last").c_str()).value();
+    a.get().prepare(base.weights);
+    one.reset();
+    one.use(&a.get());
+    const auto expected = numbers(std::string(name) + "/golden.safetensors", "logits");
+    CHECK(apart(logits_of(one), expected) < 1e-4);
+    other.reset();
+    CHECK(apart(logits_of(other), plain) == 0);  // another session's weights are what they were
+    CHECK_THROWS_WITH(one.use(&a.get()), "ctlm: a session takes another adapter while it is empty: it has 16 tokens");
+    one.reset();
+    one.use(static_cast<const adapter<adapted_lm>*>(nullptr));
+    CHECK(apart(logits_of(one), plain) == 0);
+  }
+  using small_lm = causal_lm<base_tag, adapters<2>>;
+  heap_arena small_memory(small_lm::session_bytes);
+  small_lm::session small(base.weights, small_memory);
+  const auto a = load_adapter<small_lm>((folder_of("lora") + "/last").c_str()).value();
+  CHECK_THROWS_WITH(small.use(&a.get()),
+                    "ctlm: this adapter has rank 4, and the model's sessions take ranks up to 2: adapters<2>");
 }

@@ -111,6 +111,9 @@ struct causal_lm {
   static constexpr std::size_t prompt_chunk_rows =
       slot_or<slot_kind::prompt_chunk, ctlm::prompt_chunk_rows<8>, Slots...>::value;
 
+  /// Slot adapters<>: the highest rank of adapters that sessions take; 0: they take none.
+  static constexpr std::size_t adapter_rank = slot_or<slot_kind::adapters, highest_rank<0>, Slots...>::value;
+
   using shape_type = shape_of<Tag, activation_policy::gated>;  ///< the shape, as a type
 
   /// The shape: all sizes, with the config's defaults filled in.

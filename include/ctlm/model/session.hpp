@@ -126,6 +126,17 @@ class basic_session {
     return position <= position_ && (position == 0 || cache_type::layout::first_seen(position) >= first_kept_);
   }
 
+  /// Of a model with adapters<N>, while the session is empty: from now on it computes with this adapter, which must
+  /// outlive it, or with the weights alone (nullptr). Raises errc::invalid_argument if the session is not empty, or the
+  /// adapter's rank is above N.
+  template <class Adapter>
+  requires(M::adapter_rank > 0) constexpr void use(const Adapter* adapter) {
+    check(position_ == 0,
+          failure{errc::invalid_argument,
+                  "ctlm: a session takes another adapter while it is empty: it has {had} tokens", 0, 0, position_});
+    weights_.use(adapter);
+  }
+
   /// What lm::session_bytes is computed from.
   static constexpr std::size_t bytes_needed() {
     return measure([](auto& a) { basic_session().place(a, a); });
@@ -164,6 +175,7 @@ class basic_session {
     angles_ = rotary_angles<real>::place(a, shape, rows_at_once);
     c_.linear = decltype(c_.linear)::place(a, rows_at_once, shape.most_outputs(),
                                            larger(larger(d, shape.d_ff), shape.q_dim()), workers);
+    session_context<M>::place(c_, a, rows_at_once);
     overlay(
         a,
         [&](auto& attention) {
@@ -276,7 +288,7 @@ class basic_session {
 
   weight_source<M> weights_{};
   [[no_unique_address]] executor_slot<executor_type> exec_{};
-  kernel_context<M> c_{};
+  typename session_context<M>::type c_{};
   cache_type cache_{};
   release_hook release_cache_{};
   std::size_t position_ = 0;

@@ -2,12 +2,22 @@
 // ctlm: where a session finds its weights: all of them at hand, or one layer after the other.
 #pragma once
 
-#include "weights.hpp"
+#include "kernel_context.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
 template <class M>
 class offloaded_weights;
+
+/// Which kernels a session of model M runs, and their scratch. model/adapted_session.hpp has that of adapters<N>.
+template <class M>
+struct session_context {
+  /// The context.
+  using type = kernel_context<M>;
+  /// Asks an arena for what adapters need: nothing.
+  template <class A>
+  static constexpr void place(type&, A&, std::size_t) {}
+};
 
 /// Where a session finds its weights: here, all of them are in memory. The specialisation below is for models with
 /// memory<offloaded<bytes>>, whose layers arrive from a file one after the other.

@@ -10,6 +10,7 @@
 //   backend<B>      portable or native                      default native
 //   threads<E>      serial or pool<N>                       default serial
 //   memory<P>       resident or offloaded<bytes>            default resident
+//   adapters<N>     sessions take adapters of rank up to N    default: none (model/adapted_session.hpp)
 //   prompt_chunk<N> tokens of a prompt taken at once        default 8
 #pragma once
 
@@ -36,6 +37,7 @@ enum class slot_kind : std::uint8_t {
   backend,       ///< which kernels
   threads,       ///< who runs them
   memory,        ///< where the weights are while a session runs
+  adapters,      ///< the highest rank of adapters that sessions take
   prompt_chunk,  ///< tokens of a prompt taken at once
   optimizer,     ///< how gradients become steps
   schedule,      ///< the learning rate of each step
@@ -60,6 +62,12 @@ struct slot {
 template <std::size_t N>
 struct prompt_chunk_rows {
   static_assert(N > 0, "ctlm: prompt_chunk<N> takes at least one token at a time");
+  static constexpr std::size_t value = N;
+};
+
+/// The policy of adapters<N>.
+template <std::size_t N>
+struct highest_rank {
   static constexpr std::size_t value = N;
 };
 
@@ -101,6 +109,9 @@ using memory = slot<slot_kind::memory, P>;
 /// more bytes of session.
 template <std::size_t N>
 using prompt_chunk = slot<slot_kind::prompt_chunk, prompt_chunk_rows<N>>;
+/// Slot of a model: its sessions take adapters (LoRA) of rank up to N, which model/adapted_session.hpp is included for.
+template <std::size_t N>
+using adapters = slot<slot_kind::adapters, highest_rank<N>>;
 /// Of a trainer: the first N layers keep only their input for the backward pass, which computes the rest again
 /// (gradient checkpointing: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The same bits in less
 /// memory.
@@ -160,8 +171,8 @@ struct check_slots {
   static_assert(
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, norm, compute, backend, "
-      "threads, memory, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, groups, clip, loss, "
-      "head, train_only");
+      "threads, memory, adapters, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, groups, "
+      "clip, loss, head, train_only");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
@@ -170,6 +181,7 @@ struct check_slots {
   static_assert(once<slot_kind::backend>, "ctlm: duplicate slot: backend<> is given twice");
   static_assert(once<slot_kind::threads>, "ctlm: duplicate slot: threads<> is given twice");
   static_assert(once<slot_kind::memory>, "ctlm: duplicate slot: memory<> is given twice");
+  static_assert(once<slot_kind::adapters>, "ctlm: duplicate slot: adapters<> is given twice");
   static_assert(once<slot_kind::prompt_chunk>, "ctlm: duplicate slot: prompt_chunk<> is given twice");
   static_assert(once<slot_kind::optimizer>, "ctlm: duplicate slot: optimizer<> is given twice");
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");

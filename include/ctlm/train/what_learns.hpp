@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../model/initialise.hpp"
+#include "../model/kernel_context.hpp"
 #include "quantisation_aware.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
