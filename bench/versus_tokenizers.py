@@ -57,7 +57,9 @@ int main(int, char** arguments) {  // TOKENIZER TEXT
   const double decoding = seconds([&] { for (const auto& line : tokens) bytes += t.decode(line).size(); });
   double on_one = 1e9, on_two = 1e9;
   for (int i = 0; i < 3; ++i) {
+    tokens.clear();
     on_one = std::min(on_one, seconds([&] { tokens = ctlm::encode_all(t, all, one); }));
+    tokens.clear();
     on_two = std::min(on_two, seconds([&] { tokens = ctlm::encode_all(t, all, two); }));
   }
   std::printf("%.9f %.9f %.9f", std::min(encoding, on_one), decoding, on_one / on_two);

@@ -145,8 +145,10 @@
 
 #include "text/bpe.hpp"
 #include "text/byte_letters.hpp"
+#include "text/encode_all.hpp"
 #include "text/llama2c_tokenizer.hpp"
 #include "text/merge_pairs.hpp"
+#include "text/merge_words.hpp"
 #include "text/read_hf_tokenizer.hpp"
 #include "text/save_hf_tokenizer.hpp"
 #include "text/text_stream.hpp"

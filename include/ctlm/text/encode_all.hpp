@@ -11,7 +11,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// many threads. Neighbours are one task, as many as have 64 KB of text together.
 ///
 ///     ctlm::pool<8> threads;
-///     const auto tokens = ctlm::encode_all(*t, texts, threads);
+///     const auto tokens = ctlm::encode_all(t, ctlm::span<const std::string_view>(texts), threads);
 ///
 /// What encode raises, this raises.
 template <tokenizer T, executor E, class... How>
