@@ -39,7 +39,7 @@ def example(name):
 # Name, source, budgets of .text (bytes) and of preprocessed lines.
 BUDGETS = [
     ("the header alone", "#include <ctlm.hpp>\nint main() {}\n", 200, 86_000),
-    ("the header alone, freestanding", "#define CTLM_FREESTANDING 1\n#include <ctlm.hpp>\nint main() {}\n", 200, 14_000),
+    ("the header alone, freestanding", "#define CTLM_FREESTANDING 1\n#include <ctlm.hpp>\nint main() {}\n", 200, 17_000),
     ("a session, int4, 2 layers", SESSION.replace("LAYERS", "2"), 24_000, 86_000),
     ("a session, int4, 48 layers", SESSION.replace("LAYERS", "48"), 24_000, 86_000),
     ("a trainer, f32, 2 layers", TRAINING.replace("LAYERS", "2"), 46_000, 86_000),
@@ -49,7 +49,7 @@ BUDGETS = [
     ("examples/stories260k", example("stories260k.cpp"), 62_000, 87_000),
     ("examples/firmware/learn", example("firmware/learn.cpp"), 47_000, 86_000),
     ("examples/firmware/pack_stories", example("firmware/pack_stories.cpp"), 85_000, 86_000),
-    ("examples/demo", example("demo/main.cpp"), 325_000, 91_500),
+    ("examples/demo", example("demo/main.cpp"), 325_000, 94_000),
 ]
 SAME_CODE = [("a session, int4, 2 layers", "a session, int4, 48 layers"),
              ("a trainer, f32, 2 layers", "a trainer, f32, 48 layers")]

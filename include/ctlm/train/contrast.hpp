@@ -66,7 +66,7 @@ struct pooled_rows {
 /// Targets of a micro-batch of pairs: sequences 2i and 2i + 1 belong together.
 template <class M, class Batch>
 struct contrast_targets : pooled_rows<M, Batch> {
-  using base = pooled_rows<M, Batch>;
+  using base = pooled_rows<M, Batch>;  ///< how sequences become vectors
   using base::d;
   using typename base::real;
   static_assert(Batch::batch % 2 == 0, "ctlm: contrasts come in pairs: config.batch must be even");

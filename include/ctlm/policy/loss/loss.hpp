@@ -11,7 +11,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// L::apply(backend, exec, rows, n, logits, targets, scale, losses): of `rows` rows of n logits, losses[r] receives the
 /// loss of row r, and the logits become scale * its derivatives by them, which are returned. A target of ignore_token
 /// means a loss and gradients of 0. Every row's result depends on that row alone. A loss with run-time options has a
-/// type L::options, which apply takes last, with a default; L::problem_of(options) is optional (policy/options.hpp).
+/// type L::options, which apply may take last; L::problem_of(options) is optional (policy/options.hpp).
 template <class L>
 concept loss_policy = requires(serial& exec, values<float> logits, const token* targets, float* losses) {
   { L::name } -> std::convertible_to<const char*>;

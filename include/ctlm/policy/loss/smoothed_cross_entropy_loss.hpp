@@ -25,15 +25,16 @@ struct smoothed_cross_entropy_loss {
 
   template <class Backend, executor E, class T>
   static constexpr gradients<T> apply(Backend backend, E& exec, std::size_t rows, std::size_t n, values<T> logits,
-                                      const token* targets, T scale, T* losses) {
-    return apply(backend, exec, rows, n, logits, targets, scale, losses, options{});
-  }
-  template <class Backend, executor E, class T>
-  static constexpr gradients<T> apply(Backend backend, E& exec, std::size_t rows, std::size_t n, values<T> logits,
                                       const token* targets, T scale, T* losses, const options& o) {
     smoothed_cross_entropy(backend, exec, rows, n, logits.data, targets, T(o.label_smoothing), T(o.z_loss), scale,
                            losses);
     return {logits.data};
+  }
+  /// The same with the default options.
+  template <class Backend, executor E, class T>
+  static constexpr gradients<T> apply(Backend backend, E& exec, std::size_t rows, std::size_t n, values<T> logits,
+                                      const token* targets, T scale, T* losses) {
+    return apply(backend, exec, rows, n, logits, targets, scale, losses, options{});
   }
 };
 static_assert(loss_policy<smoothed_cross_entropy_loss>);
