@@ -53,8 +53,8 @@ class mapped_file {
   /// The file's bytes, at the beginning of a page.
   span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
 
-  /// Says that some of its bytes will not be read for a while: the pages that lie wholly among them leave this process's
-  /// memory until they are touched again. Bytes of anything else are left alone.
+  /// Says that some of its bytes will not be read for a while: the pages that lie wholly among them leave this
+  /// process's memory until they are touched again. Bytes of anything else are left alone.
   void release(span<const std::byte> part) const {
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     const auto base = reinterpret_cast<std::uintptr_t>(data_), begin = reinterpret_cast<std::uintptr_t>(part.data());
