@@ -11,8 +11,8 @@ namespace ctlm { inline namespace CTLM_ABI { namespace pattern_detail {
 
 using namespace unicode_detail;
 
-// Reads the characters of one text; kinds(code) is the set of a character alone, and so is kinds.of_ascii(letter), if it
-// is there.
+// Reads the characters of one text; kinds(code) is the set of a character alone, and so is kinds.of_ascii(letter), if
+// it is there.
 template <class Kinds>
 class basic_reader {
  public:
