@@ -188,7 +188,8 @@ struct learning {
  private:
   /// The sum of losses, and the gradients of the final rows and of the head's weights.
   template <class Targets>
-  CTLM_INLINE constexpr double through_head(const Targets& targets, values<const real> rows, real scale, std::size_t micro) {
+  CTLM_INLINE constexpr double through_head(const Targets& targets, values<const real> rows, real scale,
+                                            std::size_t micro) {
     const ctlm::gradients<real> dfinal{activations.dfinal_rows};
     if constexpr (requires { targets.from_rows(context, rows, scale, activations.head_out, dfinal.data); }) {
       static_assert(
