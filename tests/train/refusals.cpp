@@ -20,7 +20,7 @@ struct recipe {
   static constexpr train_config config{.batch = 2, .sequence = 8, .accumulate = 2};
 };
 
-using adam = trainer<causal_lm<tiny_gpt2>, recipe, schedule<warmup_cosine>>;
+using with_adamw = trainer<causal_lm<tiny_gpt2>, recipe, schedule<warmup_cosine>>;
 using momentum = trainer<causal_lm<tiny_gpt2>, recipe, optimizer<sgd>>;
 using integers = trainer<causal_lm<tiny_gpt2>, recipe, trained_for<int4<32>>>;
 
@@ -97,28 +97,28 @@ void check_skipping(float& culprit) {
 
 TEST_CASE("a step whose loss or gradients are not finite is skipped, and says so", "[train]") {
   for (float culprit : {not_a_number, infinity, 1e38f}) {
-    check_skipping<adam>(culprit);
+    check_skipping<with_adamw>(culprit);
     check_skipping<momentum>(culprit);
     check_skipping<integers>(culprit);
   }
 }
 
 TEST_CASE("learning from a teacher that has lost its numbers is skipped", "[train]") {
-  heap_arena a(adam::train_bytes), b(adam::train_bytes);
-  adam student(a, {}), teacher(b, {});
+  heap_arena a(with_adamw::train_bytes), b(with_adamw::train_bytes);
+  with_adamw student(a, {}), teacher(b, {});
   teacher.start_from([](const auto& w) { w.vector_of(tensor_id::norm_weight)[1] = not_a_number; });
   const auto before = state_of(student);
-  CHECK(student.distil(batch<adam>{}.inputs, teacher).skipped);
+  CHECK(student.distil(batch<with_adamw>{}.inputs, teacher).skipped);
   CHECK(state_of(student) == before);
   CHECK(student.steps() == 1);
 }
 
 TEST_CASE("without a target there is no loss", "[train]") {
-  heap_arena memory(adam::train_bytes);
-  adam t(memory, {});
-  const std::vector<token> inputs = random_tokens(adam::step_tokens, 61), none(adam::step_tokens, ignore_token);
+  heap_arena memory(with_adamw::train_bytes);
+  with_adamw t(memory, {});
+  const std::vector<token> inputs = random_tokens(with_adamw::step_tokens, 61), none(with_adamw::step_tokens, ignore_token);
   const span<const token> x = inputs, y = none;
-  CHECK(t.evaluate(x.first(adam::batch_tokens), y.first(adam::batch_tokens)) == 0);
+  CHECK(t.evaluate(x.first(with_adamw::batch_tokens), y.first(with_adamw::batch_tokens)) == 0);
   const step_result r = t.step(x, y);
   CHECK(r.loss == 0);
   CHECK(r.gradient_norm == 0);
@@ -128,27 +128,27 @@ TEST_CASE("without a target there is no loss", "[train]") {
 #if CTLM_EXCEPTIONS
 TEST_CASE("options that cannot be computed with are refused by name", "[train]") {
   const std::string finite = " must be a finite number of at least 0", part = " must be at least 0 and less than 1";
-  CHECK(error_with<adam>({}).empty());
-  CHECK(error_with<adam>({.schedule = {.warmup = 5, .total = 5}, .clip_norm = infinity}).empty());
+  CHECK(error_with<with_adamw>({}).empty());
+  CHECK(error_with<with_adamw>({.schedule = {.warmup = 5, .total = 5}, .clip_norm = infinity}).empty());
   for (float x : {1.0f, 1.5f, -0.1f, not_a_number, infinity}) {
-    CHECK(error_with<adam>({.dropout = x}) == "ctlm: dropout" + part);
-    CHECK(error_with<adam>({.optimizer = {.beta1 = x}}) == "ctlm: optimizer.beta1" + part);
-    CHECK(error_with<adam>({.optimizer = {.beta2 = x}}) == "ctlm: optimizer.beta2" + part);
+    CHECK(error_with<with_adamw>({.dropout = x}) == "ctlm: dropout" + part);
+    CHECK(error_with<with_adamw>({.optimizer = {.beta1 = x}}) == "ctlm: optimizer.beta1" + part);
+    CHECK(error_with<with_adamw>({.optimizer = {.beta2 = x}}) == "ctlm: optimizer.beta2" + part);
     CHECK(error_with<momentum>({.optimizer = {.momentum = x}}) == "ctlm: optimizer.momentum" + part);
   }
   for (float x : {-1e-3f, not_a_number, infinity, -infinity}) {
-    CHECK(error_with<adam>({.optimizer = {.lr = x}}) == "ctlm: optimizer.lr" + finite);
-    CHECK(error_with<adam>({.optimizer = {.weight_decay = x}}) == "ctlm: optimizer.weight_decay" + finite);
+    CHECK(error_with<with_adamw>({.optimizer = {.lr = x}}) == "ctlm: optimizer.lr" + finite);
+    CHECK(error_with<with_adamw>({.optimizer = {.weight_decay = x}}) == "ctlm: optimizer.weight_decay" + finite);
     CHECK(error_with<momentum>({.optimizer = {.lr = x}}) == "ctlm: optimizer.lr" + finite);
     CHECK(error_with<momentum>({.optimizer = {.weight_decay = x}}) == "ctlm: optimizer.weight_decay" + finite);
-    CHECK(error_with<adam>({.schedule = {.min_lr = x}}) == "ctlm: schedule.min_lr" + finite);
+    CHECK(error_with<with_adamw>({.schedule = {.min_lr = x}}) == "ctlm: schedule.min_lr" + finite);
   }
   for (float x : {0.0f, -1e-8f, not_a_number, infinity})
-    CHECK(error_with<adam>({.optimizer = {.eps = x}}) == "ctlm: optimizer.eps must be a finite number above 0");
+    CHECK(error_with<with_adamw>({.optimizer = {.eps = x}}) == "ctlm: optimizer.eps must be a finite number above 0");
   for (float x : {-1.0f, not_a_number})
-    CHECK(error_with<adam>({.clip_norm = x}) == "ctlm: clip_norm must be a number of at least 0");
-  CHECK(error_with<adam>({.schedule = {.total = 0}}) == "ctlm: schedule.total must be at least 1 step, not 0");
-  CHECK(error_with<adam>({.schedule = {.warmup = 11, .total = 10}}) ==
+    CHECK(error_with<with_adamw>({.clip_norm = x}) == "ctlm: clip_norm must be a number of at least 0");
+  CHECK(error_with<with_adamw>({.schedule = {.total = 0}}) == "ctlm: schedule.total must be at least 1 step, not 0");
+  CHECK(error_with<with_adamw>({.schedule = {.warmup = 11, .total = 10}}) ==
         "ctlm: schedule.warmup of 11 steps is longer than schedule.total of 10 steps");
 }
 
@@ -164,14 +164,14 @@ TEST_CASE("a schedule that yields no number stops the step", "[train]") {
 }
 
 TEST_CASE("tokens and targets are refused with their numbers, before anything changes", "[train]") {
-  heap_arena memory(adam::train_bytes), other(adam::train_bytes);
-  adam t(memory, {}), teacher(other, {});
-  constexpr std::size_t n = adam::step_tokens, m = adam::batch_tokens;
-  const batch<adam> good;
+  heap_arena memory(with_adamw::train_bytes), other(with_adamw::train_bytes);
+  with_adamw t(memory, {}), teacher(other, {});
+  constexpr std::size_t n = with_adamw::step_tokens, m = with_adamw::batch_tokens;
+  const batch<with_adamw> good;
   t.step(good.inputs, good.targets);
   const auto before = state_of(t);
   for (token wrong : {61, -2, 2'000'000'000}) {
-    batch<adam> b;
+    batch<with_adamw> b;
     b.targets[n - 1] = b.targets[m - 1] = wrong;
     const std::string words = std::to_string(wrong) + " is outside the vocabulary of 61";
     const span<const token> inputs = b.inputs, targets = b.targets;
