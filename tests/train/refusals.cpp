@@ -116,7 +116,8 @@ TEST_CASE("learning from a teacher that has lost its numbers is skipped", "[trai
 TEST_CASE("without a target there is no loss", "[train]") {
   heap_arena memory(with_adamw::train_bytes);
   with_adamw t(memory, {});
-  const std::vector<token> inputs = random_tokens(with_adamw::step_tokens, 61), none(with_adamw::step_tokens, ignore_token);
+  const std::vector<token> inputs = random_tokens(with_adamw::step_tokens, 61),
+                           none(with_adamw::step_tokens, ignore_token);
   const span<const token> x = inputs, y = none;
   CHECK(t.evaluate(x.first(with_adamw::batch_tokens), y.first(with_adamw::batch_tokens)) == 0);
   const step_result r = t.step(x, y);
