@@ -16,7 +16,8 @@ struct step_rate {
     return first_problem(some_steps(o.every, "schedule.every"), factor_problem(static_cast<double>(o.gamma)));
   }
   static constexpr double rate(const options& o, double lr, std::size_t step) {
-    return lr * math::pow(static_cast<double>(o.gamma), static_cast<double>(step / o.every));
+    const std::size_t falls = step / o.every;
+    return lr * math::pow(static_cast<double>(o.gamma), static_cast<double>(falls));
   }
 };
 static_assert(schedule_policy<step_rate>);
