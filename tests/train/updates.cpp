@@ -47,8 +47,8 @@ std::vector<std::vector<std::byte>> state_of(T& t) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("optimizers of whole matrices: the same bits for 1 and 4 threads, and after resuming", "[train]",
-                   adafactor, muon, adam8, lion, centered_rmsprop) {
+TEMPLATE_TEST_CASE("optimizers of whole matrices: the same bits for 1 and 4 threads, and after resuming",
+                   "[train][threads]", adafactor, muon, adam8, lion, centered_rmsprop) {
   using alone = trainer<causal_lm<wide>, recipe, optimizer<TestType>>;
   using shared = trainer<causal_lm<wide, threads<pool<4>>>, recipe, optimizer<TestType>>;
   heap_arena first(alone::train_bytes), second(shared::train_bytes), third(alone::train_bytes);
