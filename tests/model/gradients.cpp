@@ -8,29 +8,6 @@ using namespace ctlm;
 
 namespace {
 
-template <bool Bias, bool Tied>
-struct gpt2 {
-  static constexpr gpt2_config config{.vocab = 23,
-                                      .d_model = 12,
-                                      .layers = 2,
-                                      .heads = 3,
-                                      .context = 9,
-                                      .d_ff = 20,
-                                      .bias = Bias,
-                                      .tie_embeddings = Tied};
-};
-template <bool Bias, bool Tied>
-struct llama {
-  static constexpr llama_config config{.vocab = 23,
-                                       .d_model = 24,
-                                       .layers = 2,
-                                       .heads = 6,
-                                       .kv_heads = 2,
-                                       .d_ff = 20,
-                                       .context = 9,
-                                       .tie_embeddings = Tied,
-                                       .bias = Bias};
-};
 /// Heads that are together wider, or narrower, than d_model.
 struct wide_llama {
   static constexpr llama_config config{

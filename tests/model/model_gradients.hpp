@@ -11,6 +11,30 @@ namespace models {
 
 using namespace ctlm;
 
+template <bool Bias, bool Tied>
+struct gpt2 {
+  static constexpr gpt2_config config{.vocab = 23,
+                                      .d_model = 12,
+                                      .layers = 2,
+                                      .heads = 3,
+                                      .context = 9,
+                                      .d_ff = 20,
+                                      .bias = Bias,
+                                      .tie_embeddings = Tied};
+};
+template <bool Bias, bool Tied>
+struct llama {
+  static constexpr llama_config config{.vocab = 23,
+                                       .d_model = 24,
+                                       .layers = 2,
+                                       .heads = 6,
+                                       .kv_heads = 2,
+                                       .d_ff = 20,
+                                       .context = 9,
+                                       .tie_embeddings = Tied,
+                                       .bias = Bias};
+};
+
 /// Elements that are looked at of each tensor, spread over it; smaller tensors are looked at whole.
 inline constexpr std::size_t samples = 200;
 

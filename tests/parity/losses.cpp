@@ -2,6 +2,7 @@
 // losses follow central differences.
 #include "catch.hpp"
 #include "extend/differences.hpp"
+#include "formulas.hpp"
 #include "paths.hpp"
 
 #include <fstream>
@@ -9,6 +10,7 @@
 #include <string>
 
 using namespace ctlm;
+using namespace formulas;
 
 namespace {
 
@@ -30,7 +32,7 @@ struct pairs {
 struct four {
   static constexpr std::size_t batch = 4, sequence = 3, rows = 12;
 };
-constexpr std::size_t steps = 100, rows = 4, context = 32, prompt = 8;
+constexpr std::size_t steps = 100, prompt = 8;
 
 struct found {
   double loss, norm;
@@ -47,35 +49,6 @@ std::vector<found> stored(const std::string& name) {
   }
   REQUIRE(all.size() == steps);
   return all;
-}
-
-/// Matrices from a hash of (tensor, element), norms 1, biases 0.
-template <class M>
-void fill(const typename M::weights& w, double size = 1) {
-  for (std::size_t t = 0; t < M::tensors.size(); ++t) {
-    const tensor_info& info = M::tensors[t];
-    auto data = w.numbers(info);
-    for (std::size_t i = 0; i < info.size(); ++i) {
-      const double u = static_cast<double>(mix((std::uint64_t{t} << 32) + i) >> 40) / (1 << 24);
-      const double constant = info.role == tensor_role::gain ? 1 : 0;
-      data[i] = static_cast<typename M::real>(info.is_matrix() ? (u - 0.5) * 0.16 * size : constant);
-    }
-  }
-}
-token stream(std::size_t i) {
-  return static_cast<token>((i % 7 == 0 ? i * i * 5 / 9 : 5 * (i % 11) + i / 29 % 4) % 64);
-}
-struct pair {
-  std::vector<token> inputs, targets;
-};
-pair batch_of(std::size_t step) {
-  pair p;
-  for (std::size_t b = 0; b < rows; ++b)
-    for (std::size_t i = 0, start = (step * rows + b) * 37 % 4000; i < context; ++i) {
-      p.inputs.push_back(stream(start + i));
-      p.targets.push_back(stream(start + i + 1));
-    }
-  return p;
 }
 
 /// The greatest difference from what is stored, of losses and of norms, in parts of those above 1: near an optimum

@@ -1,6 +1,7 @@
 // 200 training steps of a small GPT-2 and a small Llama follow PyTorch's loss and gradient norm at every step.
 // make_parity.py made the figures; weights and tokens come from the same formulas there and here.
 #include "catch.hpp"
+#include "formulas.hpp"
 #include "paths.hpp"
 #include "worse.hpp"
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 using namespace ctlm;
+using namespace formulas;
 
 namespace {
 
@@ -35,7 +37,7 @@ struct one_by_one {
   static constexpr train_config config{.batch = 1, .accumulate = 4};
 };
 
-constexpr std::size_t steps = 200, batch = 4, context = 32;
+constexpr std::size_t steps = 200;
 
 /// What PyTorch found: a row of loss, gradient norm and learning rate for each step, and the last loss of batch 0.
 struct reference {
@@ -64,44 +66,6 @@ reference read_reference(const char* name) {
   return r;
 }
 
-bool ends_with(const std::string& text, const char* end) {
-  return text.size() >= std::string(end).size() &&
-         text.compare(text.size() - std::string(end).size(), text.npos, end) == 0;
-}
-
-/// Matrices from a hash of (tensor, element), norms 1, biases 0.
-template <class M>
-void fill(const typename M::weights& w) {
-  for (std::size_t t = 0; t < M::tensors.size(); ++t) {
-    const tensor_info& info = M::tensors[t];
-    const bool matrix = info.is_matrix();
-    auto data = w.numbers(info);
-    const double constant = ends_with(info.name, ".weight") ? 1 : 0;
-    for (std::size_t i = 0; i < info.size(); ++i) {
-      const double u = static_cast<double>(mix((std::uint64_t{t} << 32) + i) >> 40) / (1 << 24);
-      data[i] = static_cast<typename M::real>(matrix ? (u - 0.5) * 0.16 : constant);
-    }
-  }
-}
-
-token stream(std::size_t i) {
-  return static_cast<token>((i % 7 == 0 ? i * i * 5 / 9 : 5 * (i % 11) + i / 29 % 4) % 64);
-}
-
-struct pair {
-  std::vector<token> inputs, targets;
-};
-
-pair batch_of(std::size_t step) {
-  pair p;
-  for (std::size_t b = 0; b < batch; ++b)
-    for (std::size_t i = 0, start = (step * batch + b) * 37 % 4000; i < context; ++i) {
-      p.inputs.push_back(stream(start + i));
-      p.targets.push_back(stream(start + i + 1));
-    }
-  return p;
-}
-
 /// The greatest differences from PyTorch over the whole run; of norms and rates, relative ones.
 struct differences {
   double loss = 0, norm = 0, lr = 0, final_loss = 0;
@@ -111,7 +75,7 @@ template <class Tag, class Recipe, class... Slots>
 differences follow() {
   using M = causal_lm<Tag, Slots...>;
   using T = trainer<M, Recipe, optimizer<adamw>, schedule<warmup_cosine>>;
-  static_assert(T::step_tokens == batch * context);
+  static_assert(T::step_tokens == rows * context);
   const reference expected = read_reference(Tag::file);
   heap_arena memory(T::train_bytes);
   T t(memory, {.optimizer = {.lr = 3e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f},

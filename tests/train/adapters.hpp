@@ -8,6 +8,8 @@
 namespace adapter_models {
 
 using namespace ctlm;
+using models::gpt2;
+using models::llama;
 
 struct dora {
   static constexpr lora_config config{.alpha = 6, .weight_decomposed = true};
@@ -23,29 +25,6 @@ struct recipe {
   static constexpr train_config config{.batch = 2};
 };
 
-template <bool Bias, bool Tied>
-struct gpt2 {
-  static constexpr gpt2_config config{.vocab = 23,
-                                      .d_model = 12,
-                                      .layers = 2,
-                                      .heads = 3,
-                                      .context = 9,
-                                      .d_ff = 20,
-                                      .bias = Bias,
-                                      .tie_embeddings = Tied};
-};
-template <bool Bias, bool Tied>
-struct llama {
-  static constexpr llama_config config{.vocab = 23,
-                                       .d_model = 24,
-                                       .layers = 2,
-                                       .heads = 6,
-                                       .kv_heads = 2,
-                                       .d_ff = 20,
-                                       .context = 9,
-                                       .tie_embeddings = Tied,
-                                       .bias = Bias};
-};
 struct qwen3 {
   static constexpr qwen3_config config{
       .vocab = 23, .d_model = 24, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 6, .d_ff = 20, .context = 9};
