@@ -73,9 +73,9 @@ class adapted_weights {
   template <class E>
   constexpr void refresh(E& exec, real* decoded, std::size_t stride, bool first) const {
     if constexpr (decomposed)
-      for (tensor_id id : adaptable_tensors)
-        for (std::size_t l = 0; tensors.adapts(id) && l < shape.layers; ++l)
-          if (tensors.has(id, l)) measure_rows(exec, id, l, decoded, stride, first);
+      for (std::size_t i = 0; i < adaptable_count; ++i)
+        for (std::size_t l = 0; tensors.adapts(adaptable_tensors[i]) && l < shape.layers; ++l)
+          if (tensors.has(adaptable_tensors[i], l)) measure_rows(exec, i, l, decoded, stride, first);
   }
   /// The adapter of a matrix, as products take it: a is nullptr where there is none.
   constexpr low_rank_pair<real> pair_of(tensor_id id, std::size_t layer) const {
@@ -110,13 +110,15 @@ class adapted_weights {
   }
 
  private:
+  // Of number `index` of adaptable_tensors.
   template <class E>
-  constexpr void measure_rows(E& exec, tensor_id id, std::size_t layer, real* decoded, std::size_t stride,
+  constexpr void measure_rows(E& exec, std::size_t index, std::size_t layer, real* decoded, std::size_t stride,
                               bool first) const {
+    const tensor_id id = adaptable_tensors[index];
     const adapter_parts& parts = tensors.parts(id);
     const std::size_t n = rule_of(id).rows(shape), k = rule_of(id).cols(shape);
-    real* const gains = gains_[adaptable_index(id)] + layer * n;
-    real* const norms = norms_[adaptable_index(id)] + layer * n;
+    real* const gains = gains_[index] + layer * n;
+    real* const norms = norms_[index] + layer * n;
     const real* const a = learned.place_of(id, layer, table::a);
     const real* const b = learned.place_of(id, layer, table::b);
     real* const magnitudes = learned.place_of(id, layer, table::magnitude);
