@@ -48,7 +48,9 @@ TEST_CASE("conversations become the texts and the tokens of transformers", "[tex
     CHECK(name.starts_with(how->name()));
     for (const json::value row : test.find("rows").elements()) {
       const said& c = conversations[row.find("conversation").as_integer<std::size_t>().value()];
-      const auto text = (*how)(c);
+      const auto chosen = row.find("thinks") ? how->without_thinking() : how;
+      REQUIRE(words_of(chosen) == "");
+      const auto text = (*chosen)(c, !row.find("asks"));
       if (row.find("refused")) {
         CHECK(text.error().code == errc::invalid_argument);
         ++refused;
@@ -62,7 +64,7 @@ TEST_CASE("conversations become the texts and the tokens of transformers", "[tex
       ++equal;
     }
   }
-  CHECK(equal == 40);
+  CHECK(equal == 40 + 4 + 12);
   CHECK(refused == 4);  // of Gemma and of the first Mistral, which have no system
 }
 
@@ -74,6 +76,8 @@ TEST_CASE("a template that is not known is refused with its first words, and a t
         "known are ChatML, Llama 2, Llama 3, Gemma and Mistral");
   CHECK(words_of(chat_template::of("", {})) ==
         "ctlm: this model has no chat template: it may have learnt no conversation");
+  CHECK(words_of(chat_template::of("<|im_start|><|im_end|>", {})->without_thinking()) ==
+        "ctlm: this chat template has no words that keep the model from thinking");
   const auto gemma = chat_template::of("<start_of_turn><end_of_turn>", {"<bos>", "<eos>"}).value();
   CHECK(gemma.end() == "<end_of_turn>");
   CHECK(words_of(gemma(said{{"system", "x"}, {"user", "y"}})) ==

@@ -30,6 +30,41 @@ TEMPLATES = {
     {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
 """,
+    "ChatML of Qwen 3": """{%- if messages[0].role == 'system' %}
+    {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}
+{%- endif %}
+{%- set ns = namespace(searching=true, last_query_index=messages|length - 1) %}
+{%- for message in messages[::-1] %}
+    {%- if ns.searching and message.role == "user" and not(message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}
+        {%- set ns.searching = false %}
+        {%- set ns.last_query_index = messages|length - 1 - loop.index0 %}
+    {%- endif %}
+{%- endfor %}
+{%- for message in messages %}
+    {%- if (message.role == "user") or (message.role == "system" and not loop.first) %}
+        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+    {%- elif message.role == "assistant" %}
+        {%- set content = message.content %}
+        {%- set reasoning_content = '' %}
+        {%- if '</think>' in message.content %}
+            {%- set content = message.content.split('</think>')[-1].lstrip('\\n') %}
+            {%- set reasoning_content = message.content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
+        {%- endif %}
+        {%- if loop.index0 > ns.last_query_index and (loop.last or reasoning_content) %}
+            {{- '<|im_start|>assistant\\n<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') }}
+        {%- else %}
+            {{- '<|im_start|>assistant\\n' + content }}
+        {%- endif %}
+        {{- '<|im_end|>\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}
+        {{- '<think>\\n\\n</think>\\n\\n' }}
+    {%- endif %}
+{%- endif %}
+""",
     "Llama 2": SYSTEM_FIRST + "{% for message in loop_messages %}{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}",
     "Llama 3": "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}",
     "Llama 3.1": """{{- bos_token }}
@@ -124,6 +159,12 @@ CONVERSATIONS = [
     SAY(("system", "Be brief."), ("user", "Why?")),
     SAY(("system", " Be\nbrief.\n"), ("user", "Why?\n"), ("assistant", "So."), ("user", "\nAnd 'then'?"), ("assistant", "Then."), ("user", "Oh")),
 ]
+THOUGHT = [
+    SAY(("user", "Why?"), ("assistant", "<think>\n\nHm,\nwell.\n\n</think>\n\nSo.\n"), ("user", "And?"), ("assistant", "<think>\n\n</think>\n\nThen."), ("user", "Oh")),
+    SAY(("system", "Be brief."), ("user", "Why?"), ("assistant", "<think>a</think>b<think>c</think>\nd"), ("user", "<tool_response>1</tool_response>"), ("assistant", "\nNo thoughts"), ("user", "Oh")),
+    SAY(("user", "Why?"), ("assistant", "<think>\nHm\n</think>\n\nSo.")),
+    SAY(("user", "Why?"), ("assistant", "<think>\nHm\n</think>\n\nSo."), ("user", "<tool_response>1</tool_response>"), ("assistant", "\nSo"), ("assistant", "\nThen")),
+]
 
 
 def letters():
@@ -152,8 +193,14 @@ def main():
                 rows.append({"conversation": i, "text": text, "ids": ids})
             except Exception as e:
                 rows.append({"conversation": i, "refused": str(e)[:80]})
+        if "</think>" in template:
+            for i, c in enumerate(THOUGHT, len(CONVERSATIONS)):
+                for how in [{}, {"asks": False}, {"thinks": False}]:
+                    more = dict(chat_template=template, add_generation_prompt=how.get("asks", True), enable_thinking=how.get("thinks", True))
+                    text = t.apply_chat_template(c, tokenize=False, **more)
+                    rows.append({"conversation": i, **how, "text": text, "ids": t.apply_chat_template(c, tokenize=True, return_dict=False, **more)})
         cases.append({"name": name, "template": template, "rows": rows})
-    (folder / "cases.json").write_text(json.dumps({"conversations": CONVERSATIONS, "cases": cases}, separators=(",", ":")).replace('{"name"', '\n{"name"').replace('{"conversation"', '\n{"conversation"') + "\n")
+    (folder / "cases.json").write_text(json.dumps({"conversations": CONVERSATIONS + THOUGHT, "cases": cases}, separators=(",", ":")).replace('{"name"', '\n{"name"').replace('{"conversation"', '\n{"conversation"') + "\n")
 
 
 main()

@@ -40,6 +40,7 @@ class chat_template {
   template <class T>
   requires requires(const T& t, std::string& to) { {t.render(span<const chat_message>(), true, to)}; }
   explicit chat_template(T t) : name_(T::name), end_(t.end) {
+    if constexpr (requires { t.unthinking; }) unthinking_ = t.unthinking;
     render_ = [t = static_cast<T&&>(t)](span<const chat_message> messages, bool asks, std::string& to) {
       return t.render(messages, asks, to);
     };
@@ -81,6 +82,21 @@ class chat_template {
   const char* name() const { return name_; }
   /// How the token is spelt that ends a turn; empty where there is none.
   const std::string& end() const { return end_; }
+  /// The same template with the words that keep the assistant from thinking: `enable_thinking=False` in `transformers`.
+  /// Errors: errc::unsupported, where it has none.
+  result<chat_template> without_thinking() const {
+    if (unthinking_.empty())
+      return failure{errc::unsupported, "ctlm: this chat template has no words that keep the model from thinking"};
+    chat_template other = *this;
+    other.render_ = [inner = render_, words = unthinking_](span<const chat_message> messages, bool asks,
+                                                           std::string& to) -> result<void> {
+      const result<void> r = inner(messages, asks, to);
+      if (r && asks) to.append(words);
+      return r;
+    };
+    other.unthinking_.clear();
+    return result<chat_template>(static_cast<chat_template&&>(other));
+  }
   /// Whether messages become text alone, without roles.
   bool is_raw() const { return std::string_view(name_) == "raw"; }
 
@@ -96,7 +112,7 @@ class chat_template {
 
  private:
   const char* name_;
-  std::string end_;
+  std::string end_, unthinking_;
   std::function<result<void>(span<const chat_message>, bool, std::string&)> render_;
 };
 
