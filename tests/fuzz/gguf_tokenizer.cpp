@@ -25,8 +25,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   return 0;
 }
 
+// A table of characters in which "b" becomes "a".
+static std::string characters() {
+  std::string table(4 * 256, '\0');
+  const auto put = [&](std::size_t place, std::uint32_t unit) { std::memcpy(table.data() + 4 * place, &unit, 4); };
+  put(0, 1u << 10);                                                       // children of the beginning lie at 1 ^ byte
+  put(1u ^ 'b', std::uint32_t{'b'} | 1u << 8 | (1u ^ 'b' ^ 200u) << 10);  // and the number of a text at 200
+  put(200, 0x80000000u);
+  return fuzz::bytes_of(std::uint32_t{4 * 256}) + table + std::string("a\0", 2);
+}
+
 void fuzz::seeds(const std::function<void(const std::string&)>& keep) {
-  for (const char* model : {"llama", "gpt2"})
+  for (const char* model : {"llama", "gpt2", "t5", "bert"})
     for (const char* pre : {"gpt-2", "llama-bpe", "smollm"}) {
       gguf_tokenizer t;
       t.model = model;
@@ -38,6 +48,9 @@ void fuzz::seeds(const std::function<void(const std::string&)>& keep) {
       t.scores = {-1, -2, -3, 0, -4, 0};
       t.bos = 3;
       t.add_bos = true;
+      t.unknown = 5;
+      t.removes_spaces = std::strcmp(model, "t5") == 0;
+      if (t.removes_spaces) t.characters = characters();
       gguf_writer out;
       gguf_detail::put_tokenizer(out, t, t.tokens.size());
       out.write(path(), [](std::size_t, std::size_t, float*) {}).value();

@@ -4,8 +4,8 @@
 
   compare_tokenizers.py COMPILER [-n LINES] [-f FLAGS] FILE ...
 
-FILE: a tokenizer.json; a .model of SentencePiece; a .gguf (with llama.cpp), or one and the tokenizer.json that it was made of,
-x.gguf=tokenizer.json; ranks of tiktoken and the name of a pattern, as in cl100k_base:ranks.tiktoken.
+FILE: a tokenizer.json; a .model of SentencePiece; a .gguf (with llama.cpp), or one and the tokenizer.json or .model that it was
+made of, x.gguf=tokenizer.json; ranks of tiktoken and the name of a pattern, as in cl100k_base:ranks.tiktoken.
 LINES: 200000 for each file. FLAGS, such as "-DCTLM_UTF8PROC=1 -lutf8proc", follow the compiler's others.
 Needs tokenizers 0.23.3, tiktoken 0.14.0 and sentencepiece 0.2.3, for GGUF llama-cpp-python; not one of the tests, because it needs those and takes minutes.
 """
@@ -136,9 +136,25 @@ class GgufOfJson(Json):
         self.path = path
 
 
+class GgufOfModel(SentencePiece):
+    """Of T5: the token that ends a text is put behind it, and control symbols, which are found, do not occur."""
+    kind = "gguf"
+
+    def __init__(self, path, model):
+        super().__init__(model)
+        self.path = path
+        self.added = [s for s in self.added if not self.t.is_control(self.t.piece_to_id(s)) and not self.t.is_unknown(self.t.piece_to_id(s))]
+
+    def of(self, texts):
+        for s in texts:
+            ids = self.t.encode(s)
+            yield ids + [self.t.eos_id()], ids, self.t.decode([i for i in ids if i != self.t.unk_id()]), None
+
+
 def reference(file):
     if "=" in file:
-        return GgufOfJson(*file.split("=", 1))
+        path, source = file.split("=", 1)
+        return GgufOfModel(path, source) if source.endswith(".model") else GgufOfJson(path, source)
     if file.endswith(".gguf"):
         return Gguf(file)
     if file.endswith(".model"):

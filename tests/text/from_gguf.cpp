@@ -2,6 +2,7 @@
 #include "io/data.hpp"
 #include "io/scratch.hpp"
 #include "paths.hpp"
+#include "words.hpp"
 
 #include <ctlm/ctlm.hpp>
 #include <ctlm/text/from_gguf.hpp>
@@ -10,10 +11,6 @@ using namespace ctlm;
 
 namespace {
 
-template <class T>
-std::string words_of(const result<T>& r) {
-  return r ? "" : explain(r.error()).text;
-}
 /// Texts of all kinds of bytes, and words.
 std::vector<std::string> texts() {
   std::vector<std::string> all{"",
@@ -129,8 +126,11 @@ TEST_CASE("what a GGUF file says of its tokens", "[text]") {
 
 TEST_CASE("a tokenizer of a GGUF file that is not known is refused by name", "[text]") {
   const auto words = [](const gguf_tokenizer& t) { return words_of(parse(file_of(t))); };
-  CHECK(words(small("bert")) ==
-        "ctlm: the tokenizer of this GGUF file is of the kind 'bert' (tokenizer.ggml.model); known are gpt2 and llama");
+  for (const char* kind : {"rwkv", "plamo2", "gemma4", "hybriddna", "whitespace"}) {
+    std::string expected("ctlm: the tokenizer of this GGUF file is of the kind '");
+    expected.append(kind).append("' (tokenizer.ggml.model); known are gpt2, llama, t5 and bert");
+    CHECK(words(small(kind)) == expected);
+  }
   CHECK(words(small("gpt2", "tekken")) ==
         "ctlm: how this GGUF file cuts text, 'tekken' (tokenizer.ggml.pre), is not known; known are gpt-2, smollm, "
         "llama-bpe, smaug-bpe, qwen2, gpt-4o, and others that cut as these do");
@@ -164,6 +164,103 @@ TEST_CASE("a tokenizer of a GGUF file that is not known is refused by name", "[t
   CHECK(words_of(load_gguf_tokenizer("no/such/file")) == "ctlm: no such file or folder");
 }
 
+// What tokenizers and sentencepiece make of texts by what the files were made of (make_gguf_tokenizers.py).
+TEST_CASE("a GGUF file with the tokenizer of BERT or T5 makes the tokens and texts of what it was made of", "[text]") {
+  const std::string folder = std::string(paths::source) + "/tests/text/gguf/";
+  const std::string text = contents_of(folder + "cases.json");
+  const json::value root = json::parse(text, {}, heap_keys()).value();
+  std::vector<std::string> all;
+  for (const json::value t : root.find("texts").elements()) all.push_back(text_of(t));
+  std::size_t compared = 0;
+  for (const auto [key, rows] : root.find("cases").members()) {
+    const std::string name = text_of(key);
+    INFO(name);
+    const auto t = load_gguf_tokenizer((folder + name + ".gguf").c_str());
+    REQUIRE(words_of(t) == "");
+    std::size_t i = 0;
+    for (const json::value row : rows.elements()) {
+      json::value parts[2];
+      std::size_t n = 0;
+      for (const json::value part : row.elements()) parts[n++ % 2] = part;
+      std::vector<token> expected;
+      for (const json::value id : parts[0].elements()) expected.push_back(id.as_integer<token>().value());
+      INFO(all[i]);
+      CHECK(t->decode(expected) == text_of(parts[1]));
+      if (name != "bert" || CTLM_UTF8PROC || unicode_detail::is_ascii(all[i])) {
+        CHECK(t->encode(all[i]) == expected);
+        ++compared;
+      }
+      ++i;
+    }
+    CHECK(i == all.size());
+  }
+  CHECK(compared > 3 * all.size());
+}
+
+TEST_CASE("the tokens of BERT and T5 have the parts that llama.cpp gives them where a GGUF file does not say",
+          "[text]") {
+  gguf_tokenizer words;
+  words.model = "bert";
+  for (int i = 0; i < 104; ++i) words.add("\xE2\x96\x81w" + std::to_string(i));
+  for (const auto& [n, spelt] : {std::pair(100u, "[UNK]"), std::pair(101u, "[CLS]"), std::pair(102u, "[SEP]")}) {
+    words.tokens[n] = spelt;
+    words.kinds[n] = gguf_token::control;
+  }
+  words.tokens[103] = "7";  // goes on with a word
+  const auto bert = parse(file_of(words));
+  REQUIRE(words_of(bert) == "");
+  CHECK(bert->encode("W1 w17 x") == std::vector<token>{101, 1, 17, 100, 102});
+  CHECK(bert->encode("w27 w77") == std::vector<token>{101, 27, 77, 102});
+  CHECK(bert->encode("w997") == std::vector<token>{101, 99, 103, 102});
+  CHECK(bert->decode(bert->encode("w997 w1")) == "w997 w1");
+  CHECK(bert->spelling(103) == "##7");
+  words.lowercase = false;
+  words.bos = 1;
+  words.separator = 2;
+  words.unknown = 3;
+  CHECK(parse(file_of(words))->encode("W1") == std::vector<token>{1, 3, 2});
+
+  gguf_tokenizer pieces;
+  pieces.model = "t5";
+  for (const char* s : {"<pad>", "</s>", "<unk>", "\xE2\x96\x81", "a", "b", "ab"}) {
+    pieces.add(s, *s == '<' ? gguf_token::control : gguf_token::normal);
+    pieces.scores.push_back(-static_cast<float>(pieces.tokens.size()));
+  }
+  pieces.kinds[2] = gguf_token::unknown;
+  pieces.add_eos = true;
+  CHECK(parse(file_of(pieces))->encode("a  ab") == std::vector<token>{4, 3, 3, 6, 1});
+  pieces.removes_spaces = pieces.add_space_prefix = true;
+  CHECK(parse(file_of(pieces))->encode("a  axab ") == std::vector<token>{3, 4, 3, 4, 2, 6, 1});
+  CHECK(parse(file_of(pieces))->decode(std::vector<token>{3, 4, 3, 6, 1}) == "a ab");
+}
+
+TEST_CASE("a tokenizer of BERT or T5 whose GGUF file contradicts itself is refused", "[text]") {
+  const auto words = [](const gguf_tokenizer& t) { return words_of(parse(file_of(t))); };
+  gguf_tokenizer t = small("t5");
+  t.scores.clear();
+  CHECK(words(t) == "ctlm: this GGUF file has 0 scores of its 5 tokens");
+  for (const float score : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    t = small("t5");
+    t.scores[2] = score;
+    CHECK(words(t) == "ctlm: token 2 of this GGUF file has a score that is no number");
+  }
+  t = small("t5");
+  t.characters = "abcdefgh";
+  CHECK(words(t) == "ctlm: the table of characters of this GGUF file is damaged");
+  t = small("bert");
+  CHECK(words(t) == "ctlm: this GGUF file has no unknown token, which a tokenizer of the kind 'bert' needs");
+  t.separator = 9;
+  CHECK(words(t) == "ctlm: tokenizer.ggml.seperator_token_id in this GGUF file is token 9, and there are 5");
+  gguf_writer out;
+  out.set("general.architecture", "t5");
+  gguf_detail::put_tokenizer(out, small("t5"), 5);
+  out.set("tokenizer.ggml.precompiled_charsmap", span<const float>(small("t5").scores));
+  const scratch_folder folder;
+  REQUIRE(words_of(out.write((folder / "t.gguf").c_str(), [](std::size_t, std::size_t, float*) {})) == "");
+  CHECK(words_of(load_gguf_tokenizer((folder / "t.gguf").c_str())) ==
+        "ctlm: tokenizer.ggml.precompiled_charsmap in this GGUF file should be an array of bytes");
+}
+
 TEST_CASE("every GGUF tokenizer that is cut off or has a bit flipped is refused in words, or is a tokenizer",
           "[text]") {
   std::size_t read = 0, refused = 0;
@@ -173,8 +270,10 @@ TEST_CASE("every GGUF tokenizer that is cut off or has a bit flipped is refused 
     if (!t) CHECK(std::string(explain(t.error()).text).starts_with("ctlm: "));
     if (t) t->decode(t->encode("ab <s> b\xFF"));
   };
-  for (const char* model : {"llama", "gpt2"}) {
-    const std::string file = file_of(small(model));
+  for (const char* model : {"llama", "gpt2", "t5", "bert"}) {
+    gguf_tokenizer t = small(model);
+    if (std::string_view(model) == "bert") t.unknown = 0;
+    const std::string file = file_of(t);
     for (std::size_t n = 0; n < file.size(); ++n) attack(file.substr(0, n));
     for (std::size_t i = 0; i < file.size(); ++i)
       for (int bit = 0; bit < 8; ++bit) {

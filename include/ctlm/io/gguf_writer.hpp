@@ -101,6 +101,7 @@ class gguf_writer {
   }
   void set(std::string_view key, span<const std::int32_t> values) { set_numbers(key, values); }
   void set(std::string_view key, span<const float> values) { set_numbers(key, values); }
+  void set(std::string_view key, span<const std::uint8_t> values) { set_numbers(key, values); }
 
   /// A tensor, its dimensions with the outermost first. Rows are as long as the last of them; a scalar has none.
   void add_tensor(std::string_view name, span<const std::size_t> dimensions, gguf_encoding encoding) {

@@ -30,19 +30,36 @@ class tokenizer_reader {
     scores();
     t_.add_bos = t_.model == "llama" || t_.pre == "llama3" || t_.pre == "llama-v3" || t_.pre == "llama-bpe";
     t_.add_space_prefix = t_.model == "llama";
+    t_.add_eos = t_.model == "t5";
+    usual_numbers();
     flag("tokenizer.ggml.add_bos_token", t_.add_bos);
     flag("tokenizer.ggml.add_eos_token", t_.add_eos);
     flag("tokenizer.ggml.add_space_prefix", t_.add_space_prefix);
+    if (t_.model == "bert") number("tokenizer.ggml.cls_token_id", t_.bos);  // in older files
     number("tokenizer.ggml.bos_token_id", t_.bos);
     number("tokenizer.ggml.eos_token_id", t_.eos);
     number("tokenizer.ggml.unknown_token_id", t_.unknown);
     number("tokenizer.ggml.padding_token_id", t_.padding);
+    number("tokenizer.ggml.seperator_token_id", t_.separator);  // as llama.cpp spells it
+    flag("tokenizer.ggml.remove_extra_whitespaces", t_.removes_spaces);
+    flag("tokenizer.ggml.normalizer.lowercase", t_.lowercase);
+    t_.strip_accents = t_.lowercase;
+    flag("tokenizer.ggml.normalizer.strip_accents", t_.strip_accents);
+    bytes("tokenizer.ggml.precompiled_charsmap", t_.characters);
     text("tokenizer.chat_template", t_.chat_template);
     if (!done_) return done_.error();
     return result<gguf_tokenizer>(static_cast<gguf_tokenizer&&>(t_));
   }
 
  private:
+  // Of tokens that have a part in a text, where the file does not say them and there are so many.
+  void usual_numbers() {
+    const auto usual = [&](token& to, token n) {
+      if (static_cast<std::size_t>(n) < t_.tokens.size()) to = n;
+    };
+    if (t_.model == "bert") usual(t_.bos, 101), usual(t_.unknown, 100), usual(t_.separator, 102);
+    if (t_.model == "t5") usual(t_.eos, 1), usual(t_.unknown, 2), usual(t_.padding, 0);
+  }
   // f(value) -> result<void>, where there is such a value.
   template <class F>
   void with(const char* key, F f) {
@@ -73,6 +90,17 @@ class tokenizer_reader {
       const auto s = e.as_string();
       if (!s) return s.error();
       to.emplace_back(s->data(), s->size());
+      return {};
+    });
+  }
+  void bytes(const char* key, std::string& to) {
+    with(key, [&](const gguf_value& v) -> result<void> {
+      const auto list = v.as_array();
+      if (!list) return list.error();
+      if (list->type() != gguf_type::uint8 && list->type() != gguf_type::int8)
+        return failure{errc::wrong_model, "ctlm: {name} in this GGUF file should be an array of bytes", 0, 0, 0, key};
+      const auto stored = v.stored();
+      to.assign(reinterpret_cast<const char*>(stored.data()), stored.size());
       return {};
     });
   }
@@ -146,7 +174,9 @@ class tokenizer_reader {
 }  // namespace gguf_detail
 
 /// The tokenizer of a GGUF file. What the file does not say is as llama.cpp has it: "llama" puts `bos` and a space
-/// before a text, and so does "gpt2" with the `bos` of Llama 3.
+/// before a text, and so does "gpt2" with the `bos` of Llama 3; "t5" puts `eos` behind it. Numbers of "bert" that are
+/// not said are 101 for [CLS] (`bos`), 102 for [SEP] (`separator`) and 100 for [UNK]; of "t5" 1 for `eos`, 2 for
+/// `unknown` and 0 for `padding`.
 ///
 /// Errors: errc::wrong_model, where the file has none, or another type in its place; corrupt, with both counts;
 /// unsupported, for a kind of token that is not known; out_of_memory.

@@ -77,13 +77,12 @@ inline result<void> make_bytes(const gguf_tokenizer& t, tokenizer_detail::parts&
   return {};
 }
 
-// Pieces by score.
 inline result<void> check_pieces(const gguf_tokenizer& t) {
   if (t.scores.size() != t.tokens.size())
     return failure{errc::corrupt, "ctlm: this GGUF file has {had} scores of its {needed} tokens", 0, t.tokens.size(),
                    t.scores.size()};
   for (std::size_t i = 0; i < t.tokens.size(); ++i) {
-    if (std::isnan(t.scores[i]))
+    if (std::isnan(t.scores[i]) || (t.model == "t5" && std::isinf(t.scores[i])))
       return failure{errc::corrupt, "ctlm: token {token} of this GGUF file has a score that is no number", 0, 0, i};
     if (t.tokens[i].size() > model_detail::longest_ranked)
       return failure{errc::unsupported,
@@ -92,29 +91,94 @@ inline result<void> check_pieces(const gguf_tokenizer& t) {
   }
   return {};
 }
+// The unknown token: by its number, or by what it is.
+inline token unknown_of(const gguf_tokenizer& t) {
+  token unknown = t.unknown;
+  for (std::size_t i = 0; i < t.tokens.size() && unknown < 0; ++i)
+    if (t.kinds[i] == gguf_token::unknown) unknown = static_cast<token>(i);
+  return unknown;
+}
+inline result<void> check_unknown(const gguf_tokenizer& t) {
+  if (unknown_of(t) >= 0) return {};
+  failure f =
+      refused("ctlm: this GGUF file has no unknown token, which a tokenizer of the kind '{name}' needs", t.model);
+  f.code = errc::corrupt;
+  return f;
+}
+inline bool has_all_bytes(const gguf_tokenizer& t) {
+  std::size_t bytes = 0;
+  for (const std::string& s : t.tokens) bytes += model_detail::byte_of_code(s) >= 0 ? 1 : 0;
+  return bytes >= 256;
+}
+inline decoder_detail::decoder pieces_back(const gguf_tokenizer& t, token unknown, bool removes_spaces) {
+  return decoder_detail::decoder::of(
+      decoder_detail::sentence_piece{unknown < 0 ? std::string() : t.tokens[static_cast<std::size_t>(unknown)],
+                                     " \xE2\x81\x87 ", t.add_space_prefix || removes_spaces, removes_spaces});
+}
+// Pieces by score, of which pairs are merged.
 inline result<void> make_pieces(const gguf_tokenizer& t, tokenizer_detail::parts& p) {
   if (const auto r = check_pieces(t); !r) return r;
   auto words = words_of(t, false);
   if (!words) return words.error();
   std::vector<bool> made;
-  std::size_t bytes = 0;
-  token unknown = t.unknown;
-  for (std::size_t i = 0; i < t.tokens.size(); ++i) {
-    const gguf_token k = t.kinds[i];
-    made.push_back(k == gguf_token::normal || k == gguf_token::user_defined);
-    bytes += model_detail::byte_of_code(t.tokens[i]) >= 0 ? 1 : 0;
-    if (unknown < 0 && k == gguf_token::unknown) unknown = static_cast<token>(i);
-  }
+  for (const gguf_token k : t.kinds) made.push_back(k == gguf_token::normal || k == gguf_token::user_defined);
+  const token unknown = unknown_of(t);
   p.model = model_detail::model::of(
       model_detail::bpe_model::of({static_cast<model_detail::vocabulary&&>(*words),
-                                   model_detail::ranks_of(t.scores, made), unknown, bytes >= 256, false}));
+                                   model_detail::ranks_of(t.scores, made), unknown, has_all_bytes(t), false}));
   normalizer_detail::sentence_piece spaces;
   spaces.adds_space = t.add_space_prefix;
   spaces.removes_spaces = false;
   p.normalizer = normalizer_detail::normalizer::of(static_cast<normalizer_detail::sentence_piece&&>(spaces));
-  p.decoder = decoder_detail::decoder::of(
-      decoder_detail::sentence_piece{unknown < 0 ? std::string() : t.tokens[static_cast<std::size_t>(unknown)],
-                                     " \xE2\x81\x87 ", t.add_space_prefix, false});
+  p.decoder = pieces_back(t, unknown, false);
+  return {};
+}
+// Pieces whose scores add up to most, with the tokens of `sentencepiece`.
+inline result<void> make_unigram(const gguf_tokenizer& t, tokenizer_detail::parts& p) {
+  if (const auto r = check_pieces(t); !r) return r;
+  if (const auto r = check_unknown(t); !r) return r;
+  auto words = words_of(t, false);
+  if (!words) return words.error();
+  using role = model_detail::unigram::role;
+  normalizer_detail::sentence_piece spaces;
+  if (!spaces.characters.read(t.characters))
+    return failure{errc::corrupt, "ctlm: the table of characters of this GGUF file is damaged"};
+  spaces.adds_space = t.add_space_prefix;
+  spaces.removes_spaces = t.removes_spaces;
+  std::vector<role> roles;
+  for (std::size_t i = 0; i < t.tokens.size(); ++i) {
+    const bool chosen = t.kinds[i] == gguf_token::user_defined;
+    if (chosen && !t.tokens[i].empty()) spaces.kept.add(t.tokens[i], static_cast<std::uint32_t>(i));
+    roles.push_back(chosen ? role::chosen : t.kinds[i] == gguf_token::normal ? role::learnt : role::none);
+  }
+  const token unknown = unknown_of(t);
+  p.model = model_detail::model::of(
+      model_detail::unigram::of({static_cast<model_detail::vocabulary&&>(*words), t.scores,
+                                 static_cast<std::vector<role>&&>(roles), unknown, has_all_bytes(t)}));
+  p.normalizer = normalizer_detail::normalizer::of(static_cast<normalizer_detail::sentence_piece&&>(spaces));
+  p.decoder = pieces_back(t, unknown, t.removes_spaces);
+  return {};
+}
+
+// WordPiece, with the tokens of `tokenizers`, and spelt as in a vocab.txt: where a word goes on, "##" comes before the
+// letters; GGUF files have none there, and U+2581 where a word begins.
+inline std::string word_piece_of(const gguf_tokenizer& t, std::size_t i) {
+  constexpr std::string_view mark = "\xE2\x96\x81";
+  const std::string& s = t.tokens[i];
+  if (t.kinds[i] == gguf_token::control) return s;
+  return s.starts_with(mark) ? s.substr(mark.size()) : std::string("##").append(s);
+}
+inline result<void> make_word_pieces(const gguf_tokenizer& t, tokenizer_detail::parts& p) {
+  if (const auto r = check_unknown(t); !r) return r;
+  model_detail::vocabulary words(false, t.tokens.size());
+  for (std::size_t i = 0; i < t.tokens.size(); ++i)
+    if (const auto r = words.add(static_cast<token>(i), word_piece_of(t, i)); !r) return r.error();
+  p.model = model_detail::model::of(
+      model_detail::word_piece::of(static_cast<model_detail::vocabulary&&>(words), unknown_of(t)));
+  p.normalizer = normalizer_detail::normalizer::of(
+      normalizer_detail::bert{.strip_accents = t.strip_accents, .lowercases = t.lowercase});
+  p.pre_tokenizer = pre_tokenizer_detail::pre_tokenizer::of(pre_tokenizer_detail::bert{});
+  p.decoder = decoder_detail::decoder::of(decoder_detail::word_piece{"##", true});
   return {};
 }
 
@@ -129,33 +193,48 @@ inline result<void> check_texts(const gguf_tokenizer& t) {
   return {};
 }
 
+inline result<void> make_model(const gguf_tokenizer& t, tokenizer_detail::parts& p) {
+  if (t.model == "gpt2") return make_bytes(t, p);
+  if (t.model == "llama") return make_pieces(t, p);
+  if (t.model == "t5") return make_unigram(t, p);
+  if (t.model == "bert") return make_word_pieces(t, p);
+  return refused(
+      "ctlm: the tokenizer of this GGUF file is of the kind '{name}' (tokenizer.ggml.model); known are gpt2, llama, t5 "
+      "and bert",
+      t.model);
+}
+// Those that a text may spell. What the user has chosen, the unigram model finds itself.
+inline void add_tokens(const gguf_tokenizer& t, tokenizer_detail::parts& p) {
+  for (std::size_t i = 0; i < t.tokens.size(); ++i) {
+    const gguf_token k = t.kinds[i];
+    const bool special = k == gguf_token::control || k == gguf_token::unknown;
+    const bool chosen = k == gguf_token::user_defined && t.model != "t5";
+    const std::string text = t.model == "bert" ? word_piece_of(t, i) : t.tokens[i];
+    if ((special || chosen) && !text.empty() && p.added.find(text) == nullptr)
+      p.added.put({.content = text, .id = static_cast<token>(i), .special = special}, true);
+  }
+}
 inline result<hf_tokenizer> made(const gguf_tokenizer& t) {
   tokenizer_detail::parts p;
   if (t.kinds.size() != t.tokens.size())
     return failure{errc::invalid_argument, "ctlm: this tokenizer has kinds of {had} tokens, and {needed} tokens", 0,
                    t.tokens.size(), t.kinds.size()};
-  if (t.model != "gpt2" && t.model != "llama")
-    return refused(
-        "ctlm: the tokenizer of this GGUF file is of the kind '{name}' (tokenizer.ggml.model); known are gpt2 and "
-        "llama",
-        t.model);
   if (const auto r = check_texts(t); !r) return r.error();
-  if (const auto r = t.model == "gpt2" ? make_bytes(t, p) : make_pieces(t, p); !r) return r.error();
-  for (std::size_t i = 0; i < t.tokens.size(); ++i) {
-    const gguf_token k = t.kinds[i];
-    const bool special = k == gguf_token::control || k == gguf_token::unknown;
-    if ((special || k == gguf_token::user_defined) && !t.tokens[i].empty() && p.added.find(t.tokens[i]) == nullptr)
-      p.added.put({.content = t.tokens[i], .id = static_cast<token>(i), .special = special}, true);
-  }
-  if (t.add_bos && t.bos >= 0) p.around.before.push_back(t.bos);
-  if (t.add_eos && t.eos >= 0) p.around.after.push_back(t.eos);
+  if (const auto r = make_model(t, p); !r) return r.error();
+  add_tokens(t, p);
+  const bool is_bert = t.model == "bert";
+  const token last = is_bert ? t.separator : t.eos;
+  if ((t.add_bos || is_bert) && t.bos >= 0) p.around.before.push_back(t.bos);
+  if ((t.add_eos || is_bert) && last >= 0) p.around.after.push_back(last);
   return hf_tokenizer(static_cast<tokenizer_detail::parts&&>(p));
 }
 
 }  // namespace from_gguf_detail
 
 /// The tokenizer that a GGUF file describes, with the tokens of llama.cpp: pairs of bytes ("gpt2") with a way of
-/// cutting text that is known here, or pieces by score ("llama"). Control tokens that a text spells are found.
+/// cutting text that is known here, or pieces by score ("llama"); or with those of what the file was made of: a unigram
+/// model ("t5") with the tokens of `sentencepiece`, WordPiece ("bert") with those of `tokenizers`. Control tokens that
+/// a text spells are found.
 ///
 /// Errors: errc::unsupported, for another kind or another way to cut, by its name; corrupt, where the file contradicts
 /// itself; invalid_argument, for a tokenizer with fewer kinds than tokens; out_of_memory.

@@ -7,7 +7,6 @@
 #include "protobuf.hpp"
 
 #include <cmath>
-#include <limits>
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -141,6 +140,9 @@ inline result<token> check_file(const file& f) {
   for (std::size_t i = 0; i < f.pieces.size(); ++i) {
     const piece& p = f.pieces[i];
     if (p.kind == unknown) unknown_token = static_cast<token>(i), ++unknowns;
+    if (f.model == is_unigram && std::isinf(p.score))
+      return failure{errc::corrupt, "ctlm: token {token} of this SentencePiece model has a score that is no number", 0,
+                     0, i};
     if (p.kind == byte) bytes += model_detail::byte_of_code(p.text) >= 0 ? 1 : 0;
     if (p.kind == unused && f.model == is_bpe)
       return failure{errc::unsupported,
@@ -185,21 +187,12 @@ inline model_detail::model bpe_of(const file& f, model_detail::vocabulary words,
 }
 inline model_detail::model unigram_of(const file& f, model_detail::vocabulary words, token unknown_token) {
   model_detail::unigram::scored s;
-  float lowest = std::numeric_limits<float>::max(), highest = std::numeric_limits<float>::min();
-  for (const piece& p : f.pieces)
-    if (p.kind == normal) {
-      lowest = std::min(lowest, p.score);
-      highest = std::max(highest, p.score);
-    }
+  using role = model_detail::unigram::role;
   for (const piece& p : f.pieces) {
-    // So that a user's piece is chosen: sentencepiece begins with the least positive number in the place of the
-    // highest.
-    const double chosen = static_cast<double>(static_cast<float>(p.text.size()) * highest) - 0.1;
-    s.scores.push_back(p.kind == user_defined ? chosen : static_cast<double>(p.score));
-    s.is_sought.push_back(p.kind == normal || p.kind == user_defined);
+    s.scores.push_back(p.score);
+    s.roles.push_back(p.kind == normal ? role::learnt : p.kind == user_defined ? role::chosen : role::none);
   }
   s.words = static_cast<model_detail::vocabulary&&>(words);
-  s.lowest = static_cast<double>(lowest);
   s.unknown = unknown_token;
   s.byte_fallback = f.byte_fallback;
   return model_detail::model::of(model_detail::unigram::of(static_cast<model_detail::unigram::scored&&>(s)));

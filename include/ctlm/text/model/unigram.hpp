@@ -4,6 +4,8 @@
 
 #include "vocabulary.hpp"
 
+#include <cmath>
+
 namespace ctlm { inline namespace CTLM_ABI { namespace model_detail {
 
 class unigram {
@@ -29,22 +31,27 @@ class unigram {
     m.find_codes();
     return result<unigram>(static_cast<unigram&&>(m));
   }
-  // As SentencePiece has it: which pieces may be found, and sums are numbers of single precision.
+  // What a piece is: none that texts have, one that was learnt, or one that the user has chosen.
+  enum class role : std::uint8_t { none, learnt, chosen };
+  // As SentencePiece (0.2.3) has it: which pieces may be found, and scores and sums are numbers of single precision.
   struct scored {
     vocabulary words;
-    std::vector<double> scores;   // of each token
-    std::vector<bool> is_sought;  // tokens that texts have
-    double lowest = 0;            // score of those that were learnt
+    std::vector<float> scores;  // of each token
+    std::vector<role> roles;    // of each token
     token unknown = -1;
     bool byte_fallback = false;
   };
   static unigram of(scored s) {
     unigram m;
     m.words_ = static_cast<vocabulary&&>(s.words);
-    for (std::size_t t = 0; t < s.scores.size(); ++t)
-      if (s.is_sought[t]) m.enter(m.words_.spelling(static_cast<token>(t)), static_cast<token>(t));
-    m.scores_ = static_cast<std::vector<double>&&>(s.scores);
-    m.lowest_ = s.lowest;
+    float lowest = std::numeric_limits<float>::max();
+    for (std::size_t t = 0; t < s.scores.size(); ++t) {
+      const std::string_view text = m.words_.spelling(static_cast<token>(t));
+      if (s.roles[t] == role::learnt) lowest = std::min(lowest, s.scores[t]);
+      if (s.roles[t] != role::none && !text.empty()) m.enter(text, static_cast<token>(t));
+      m.scores_.push_back(static_cast<double>(s.roles[t] == role::chosen ? chosen_score(text) : s.scores[t]));
+    }
+    m.lowest_ = static_cast<double>(lowest);
     m.unknown_ = s.unknown;
     m.byte_fallback_ = s.byte_fallback;
     m.is_single_ = true;
@@ -71,6 +78,10 @@ class unigram {
   }
 
  private:
+  // A piece of the user's is better than those that were learnt, whose scores are below 0, and one than two.
+  static float chosen_score(std::string_view text) {
+    return static_cast<float>(0.1 * (static_cast<double>(text.size()) - 1));
+  }
   void find_codes() {
     for (std::size_t b = 0; b < 256; ++b) codes_[b] = words_.find_spelt(code_of_byte(static_cast<unsigned char>(b)));
   }
@@ -81,7 +92,8 @@ class unigram {
     bool is_unknown = false;
   };
   static constexpr std::size_t none = ~std::size_t{0};
-  static constexpr double penalty = 10;  // of the unknown token, below the lowest score
+  static constexpr double penalty = 10;          // of the unknown token, below the lowest score
+  static constexpr double most_single = 100000;  // a sum of single precision beyond it is taken off all that follow
 
   // [["text", score], ...]
   result<void> read_rows(const json::value& rows) {
@@ -122,18 +134,18 @@ class unigram {
     ends_[static_cast<std::size_t>(node)] = id;
   }
 
-  static bool is_single(double x) { return static_cast<double>(static_cast<float>(x)) == x; }
   void search(std::string_view text, std::vector<step>& best) const {
+    std::size_t farthest = 0;
     const auto offer = [&](std::size_t begin, std::size_t end, double score, bool is_unknown) {
       step& s = best[end];
-      double sum = score + best[begin].score;
-      // SentencePiece's sums are single; those with a user's piece, whose score is double, are rounded as they are
-      // kept.
-      if (is_single_ && is_single(score)) sum = static_cast<float>(sum);
-      if (s.begin == none || sum > s.score) s = {is_single_ ? static_cast<float>(sum) : sum, begin, is_unknown};
+      const double sum =
+          is_single_ ? static_cast<float>(score) + static_cast<float>(best[begin].score) : score + best[begin].score;
+      if (s.begin == none || sum > s.score) s = {sum, begin, is_unknown};
+      farthest = larger(farthest, end);
     };
     for (std::size_t begin = 0, length = 1; begin < text.size(); begin += length) {
       length = character_at(text, begin).length;
+      if (is_single_ && std::abs(best[begin].score) > most_single) begin_anew(best, begin, farthest);
       bool has_single = false;
       token node = 0;
       for (std::size_t end = begin; end < text.size();) {
@@ -150,6 +162,12 @@ class unigram {
       const double score = lowest_ - penalty;
       offer(begin, begin + length, is_single_ ? static_cast<float>(score) : score, true);
     }
+  }
+  // Sums of a long text from `begin` on, so that they stay small enough for single precision.
+  static void begin_anew(std::vector<step>& best, std::size_t begin, std::size_t farthest) {
+    const auto before = static_cast<float>(best[begin].score);
+    for (std::size_t i = begin; i <= farthest; ++i)
+      if (i == begin || best[i].begin != none) best[i].score = static_cast<float>(best[i].score) - before;
   }
   void write(std::string_view piece, bool is_unknown, std::vector<token>& out) const {
     if (!(is_single_ && is_unknown))

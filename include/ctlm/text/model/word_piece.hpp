@@ -32,6 +32,12 @@ class word_piece {
     }
     return result<word_piece>(static_cast<word_piece&&>(m));
   }
+  static word_piece of(vocabulary words, token unknown) {
+    word_piece m;
+    m.words_ = static_cast<vocabulary&&>(words);
+    m.unknown_ = unknown;
+    return m;
+  }
   const vocabulary& words() const { return words_; }
 
   // Raises errc::corrupt where the unk_token is needed and is no token.
