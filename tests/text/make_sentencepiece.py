@@ -42,6 +42,22 @@ def train(options):
     return model.getvalue()
 
 
+def long_text(pieces):
+    """Of pieces by chance: so long that sentencepiece begins its sums anew three times, which decides between pieces."""
+    h, text = 1, []
+    for _ in range(60000):
+        h = (h * 1103515245 + 12345) & 0x7FFFFFFF
+        text.append(pieces[(h >> 16) % len(pieces)])
+    return "".join(text)
+
+
+def checksum(ids):
+    h = 0x811C9DC5
+    for i in ids:
+        h = (h ^ i) * 0x01000193 & 0xFFFFFFFF
+    return h
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,10 +76,13 @@ def main():
         t = sentencepiece.SentencePieceProcessor(model_proto=model)
         ids = [t.encode(s) for s in texts]
         cases[name] = [[i, t.decode(i)] for i in ids]
+        if name == "unigram_suffix":
+            long_ids = t.encode(long_text([t.id_to_piece(i) for i in range(t.vocab_size())]))
     pathlib.Path(TABLE).unlink()
     rows = lambda x: "[\n" + ",\n".join(json.dumps(i, separators=(",", ":")) for i in x) + "\n]"
     (folder / "cases.json").write_text('{"texts": ' + rows(texts) + ',\n"cases": {\n' +
-                                       ",\n".join(f'"{k}": {rows(v)}' for k, v in cases.items()) + "\n}}\n")
+                                       ",\n".join(f'"{k}": {rows(v)}' for k, v in cases.items()) +
+                                       f'\n}},\n"long": {{"ids": {len(long_ids)}, "sum": {checksum(long_ids)}}}}}\n')
 
 
 main()

@@ -57,6 +57,23 @@ TEST_CASE("a model of SentencePiece makes its tokens and its texts", "[text]") {
   CHECK(compared == 5 * texts.size());
 }
 
+TEST_CASE("sums of a long text begin anew where those of sentencepiece do", "[text]") {
+  const std::string text = contents_of(folder() + "cases.json");
+  const json::value root = json::parse(text, {}, heap_keys()).value(), expected = root.find("long");
+  const auto t = load_sentencepiece((folder() + "unigram_suffix.model").c_str()).value();
+  std::string pieces;  // by chance
+  std::uint32_t h = 1;
+  for (int i = 0; i < 60000; ++i) {
+    h = (h * 1103515245u + 12345u) & 0x7FFFFFFFu;
+    pieces.append(t.spelling(static_cast<token>((h >> 16) % t.vocab())));
+  }
+  std::uint32_t sum = 0x811C9DC5u;
+  const std::vector<token> ids = t.encode(pieces);
+  for (const token id : ids) sum = (sum ^ static_cast<std::uint32_t>(id)) * 0x01000193u;
+  CHECK(ids.size() == expected.find("ids").as_integer<std::size_t>().value());
+  CHECK(sum == expected.find("sum").as_integer<std::uint32_t>().value());
+}
+
 TEST_CASE("control symbols are text, unless they are asked for", "[text]") {
   const auto text = load_sentencepiece((folder() + "bpe.model").c_str());
   const auto symbols = load_sentencepiece((folder() + "bpe.model").c_str(), control_symbols::found);
@@ -106,6 +123,8 @@ TEST_CASE("a model of SentencePiece that is not supported or contradicts itself 
   CHECK(words(unk + "\x0F") ==
         "ctlm: byte 12 of this file is no field of a message of Protocol Buffers: it is cut off, or another kind of "
         "file");
+  CHECK(words(unk + field(1, field(1, "a") + std::string("\x15\x00\x00\x80\x7F", 5))) ==
+        "ctlm: token 1 of this SentencePiece model has a score that is no number");
   CHECK(words(unk + field(2, std::string("\x98\x02\x01", 3))) ==
         "ctlm: this SentencePiece model falls back to bytes, of which it has 0; it needs 256");
   CHECK(words(unk + field(3, field(2, "abcdefgh"))) ==
