@@ -268,7 +268,7 @@ TEST_CASE("every GGUF tokenizer that is cut off or has a bit flipped is refused 
     const auto t = parse(bytes);
     t ? ++read : ++refused;
     if (!t) CHECK(std::string(explain(t.error()).text).starts_with("ctlm: "));
-    if (t) t->decode(t->encode("ab <s> b\xFF"));
+    if (t) t->decode(t->encode(CTLM_UTF8PROC ? "ab <s> b\xFF" : "ab <s> b"));
   };
   for (const char* model : {"llama", "gpt2", "t5", "bert"}) {
     gguf_tokenizer t = small(model);
