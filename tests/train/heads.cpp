@@ -344,3 +344,20 @@ TEST_CASE("a head over weights in four bits classifies in a session of them, fro
     CHECK(f.probability == Approx(1 / (1 + std::exp(-std::fabs(more)))).epsilon(1e-3));
   }
 }
+
+TEST_CASE("contrasts and rules for gradients go with adapters", "[train]") {
+  using M = causal_lm<tiny_llama, weights<int4<32>>, compute<decoded>>;
+  using T = trainer<M, recipe, train_only<lora<4>, tensors::gains>, clip<clip_by_value>>;
+  running<M> r;
+  randomise<M>(r.weights);
+  heap_arena memory(T::train_bytes);
+  T t(r.weights, memory, {.optimizer = {.lr = 1e-2f}});
+  const auto x = random_tokens(T::step_tokens, 61);
+  const std::vector<token> whole(T::step_tokens);
+  contrast_result first, last;
+  t.contrast(x, whole, {.temperature = 0.2f}, &first);
+  for (int i = 0; i < 40; ++i) t.contrast(x, whole, {.temperature = 0.2f}, &last);
+  INFO(first.loss << " at first, " << last.loss << " at last");
+  CHECK(last.loss < 0.5 * first.loss);
+  CHECK(last.accuracy == 1);
+}

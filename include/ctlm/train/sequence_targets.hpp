@@ -14,6 +14,7 @@ template <class M, class H>
 struct sequence_pass {
   static constexpr std::size_t d = M::shape.d_model;              ///< numbers of a vector
   static constexpr std::size_t out_numbers = 2 * d + H::outputs;  ///< a vector, its gradient, and what it becomes
+
   /// Needs nothing else.
   template <class A>
   constexpr void place(A&) {}

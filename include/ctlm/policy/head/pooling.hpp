@@ -19,6 +19,7 @@ concept pooling_policy = requires {
 /// The mean of all rows.
 struct mean_rows {
   static constexpr const char* name = "mean";  ///< in checkpoints
+
   /// The same for all rows.
   static constexpr double share(std::size_t, std::size_t length) { return 1 / static_cast<double>(length); }
 };

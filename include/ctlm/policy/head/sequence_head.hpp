@@ -38,6 +38,7 @@ struct head_tensors {
 template <class T>
 struct head_numbers {
   T* data[head_tensors::most]{};  ///< of each tensor, [rows][cols]
+
   /// Those of tensor number i.
   constexpr T* operator[](std::size_t i) const { return data[i]; }
   constexpr operator head_numbers<const T>() const requires(!std::is_const_v<T>) {
