@@ -98,6 +98,21 @@ class basic_session {
     }
   }
 
+  /// Takes tokens and calls f(i, row) after token i, for each: its final row, [d_model], normalised, which heads with
+  /// weights of their own read (model/predict.hpp). It is valid until f returns.
+  template <class F>
+  constexpr void final_rows(span<const token> tokens, F&& f) {
+    require_place(tokens);
+    for (std::size_t i = 0, most = next_rows(); i < tokens.size(); i += most, most = next_rows()) {
+      const std::size_t n = smaller(most, tokens.size() - i);
+      forward(tokens.subspan(i, n));
+      for (std::size_t r = 0; r < n; ++r) {
+        normalise_final(r);
+        f(i + r, span<const real>(normed_, shape.d_model));
+      }
+    }
+  }
+
   /// Forgets all tokens.
   constexpr void reset() { rewind(0); }
   /// Tokens taken so far: the position of the next one.
@@ -276,11 +291,16 @@ class basic_session {
                  });
   }
 
-  constexpr void compute_logits(std::size_t row) {
+  /// What the head reads of a row, to normed_.
+  CTLM_INLINE constexpr void normalise_final(std::size_t row) {
     const auto& w = weights_.common();
     norm_forward(typename M::norm{}, c_.backend, *c_.exec, 1, shape.d_model, x_ + row * shape.d_model,
                  w.vector_of(tensor_id::norm_weight), w.vector_of(tensor_id::norm_bias), normed_, shape.norm_eps,
                  nullptr);
+  }
+  constexpr void compute_logits(std::size_t row) {
+    normalise_final(row);
+    const auto& w = weights_.common();
     linear_layer<M>(c_, w.head(), nullptr, 1, normed_, nullptr, logits_);
     if constexpr (shape.logit_cap > 0)
       cap_logits(c_.backend, *c_.exec, shape.vocab, static_cast<real>(shape.logit_cap), logits_);

@@ -53,7 +53,7 @@ struct adapted_context {
 
 /// Those that train_only<> names.
 template <class M, class Batch, class Slots>
-requires(Slots::in_part) struct what_learns<M, Batch, Slots> {
+requires(Slots::in_part && !Slots::own_head) struct what_learns<M, Batch, Slots> {
   using chosen = typename Slots::chosen;                    ///< what learns
   using lora = typename chosen::adapter;                    ///< its adapters
   static constexpr bool in_part = true;                     ///< some weights stay as they are

@@ -168,4 +168,10 @@ class chunked_head {
   real* losses_ = nullptr;  // [rows]
 };
 
+/// What goes through head and loss in a micro-batch: heads over rows do it some rows at a time.
+template <class M, class Batch, class Head>
+struct head_pass_of {
+  using type = chunked_head<M, Batch, Head>;
+};
+
 }}  // namespace ctlm

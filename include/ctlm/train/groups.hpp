@@ -57,11 +57,13 @@ constexpr bool names_some(const tensor_table& table) {
       if (Where::has(t.index(), t.is_of_layer() ? l : no_layer)) return true;
   return false;
 }
-template <class Shape, class Groups>
+template <class Shape, class Groups, bool own_head>
 inline constexpr bool all_name_some = true;
-template <class Shape, class... Where>
-inline constexpr bool all_name_some<Shape, weight_groups<Where...>> = (names_some<Where>(tensor_table(Shape::value)) &&
-                                                                       ...);
+template <class Shape, bool own_head, class... Where>
+inline constexpr bool all_name_some<Shape, weight_groups<Where...>, own_head> =
+    ((names_some<Where>(tensor_table(Shape::value)) ||
+      (own_head && Where::has(static_cast<std::size_t>(tensor_id::head_weight), no_layer))) &&
+     ...);
 
 /// The options of an optimizer for weights that decay by another factor.
 template <class Optimizer>

@@ -23,11 +23,13 @@ struct learning {
   using schedule = typename Slots::schedule;          ///< slot schedule<>
   using executor_type = typename M::executor_policy;  ///< the model's executor
 
-  using parts = what_learns<M, Batch, Slots>;                      ///< all weights, or those that train_only<> names
-  using weights_type = typename parts::weights;                    ///< their numbers
-  using in_use_type = typename parts::in_use_type;                 ///< the weights as the passes see them
-  using used_format = typename in_use_type::format;                ///< and how they are stored
-  using head_pass = chunked_head<M, Batch, typename Slots::head>;  ///< head and loss, some rows at a time
+  using parts = what_learns<M, Batch, Slots>;        ///< all weights, or those that train_only<> names
+  using weights_type = typename parts::weights;      ///< their numbers
+  using in_use_type = typename parts::in_use_type;   ///< the weights as the passes see them
+  using used_format = typename in_use_type::format;  ///< and how they are stored
+
+  /// Head and loss.
+  using head_pass = typename head_pass_of<M, Batch, typename Slots::head>::type;
 
   using loss_type = typename Slots::loss;  ///< slot loss<>
 
@@ -196,7 +198,7 @@ struct learning {
           Targets::numbers <= head_pass::out_numbers,
           "ctlm: vectors of sequences find no room in the memory of the head: a smaller config.batch needs less");
       if (micro == 0) {
-        const auto unused = gradients.head();  // which a head would have written
+        const auto unused = head_gradients();  // which a head would have written
         clear(unused.rows * unused.cols, unused.data);
       }
       return targets.from_rows(context, rows, scale, activations.head_out, dfinal.data);
@@ -208,6 +210,16 @@ struct learning {
       return found;
     } else {
       return head.gradient(context, used(), gradients, rows, targets, scale, {activations.head_out}, dfinal, micro > 0);
+    }
+  }
+  /// Those of the output projection; without numbers where it does not learn.
+  constexpr auto head_gradients() const {
+    if constexpr (learns_in_part<weights_type>) {
+      auto g = gradients.head().numbers;
+      if (g.data == nullptr) g.rows = 0;
+      return g;
+    } else {
+      return gradients.head();
     }
   }
   template <class... Base>
@@ -251,7 +263,7 @@ struct learning {
     if constexpr (std::same_as<typename Slots::clip, clip_by_norm>) {
       return norm;
     } else {
-      change_gradients<M, typename Slots::clip>(context, gradients, norm, settings.clip);
+      change_gradients<typename parts::model, typename Slots::clip>(context, gradients, norm, settings.clip);
       return update.norm(context, gradients);
     }
   }

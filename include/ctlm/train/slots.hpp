@@ -32,6 +32,9 @@ struct trainer_slots {
   using head = slot_or<slot_kind::head, vocabulary_head, Slots...>;        ///< slot head<>
   using groups = slot_or<slot_kind::groups, weight_groups<>, Slots...>;    ///< slot groups<>
   using clip = slot_or<slot_kind::clip, clip_by_norm, Slots...>;           ///< slot clip<>
+  static constexpr bool own_head = has_own_weights<head>;  ///< whether the head has weights beside the model's
+  static_assert(!own_head || slot_count<slot_kind::loss, Slots...> == 0,
+                "ctlm: a head with weights of its own brings its loss: leave out loss<>");
 
   /// Slot trained_for<>: the format that the weights will be converted to.
   using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
@@ -39,7 +42,7 @@ struct trainer_slots {
                 "ctlm: trained_for<> rounds weights that learn; with train_only<> the base is in its format already");
   /// Slot recompute<>: layers that keep only their input.
   static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;
-  static_assert(groups_detail::all_name_some<typename M::shape_type, groups>,
+  static_assert(groups_detail::all_name_some<typename M::shape_type, groups, own_head>,
                 "ctlm: groups<...> names no tensor that this model has (a tied head is tensors::embedding)");
   static_assert(recomputed <= M::shape.layers, "ctlm: recompute<N> takes at most as many layers as the model has");
 };

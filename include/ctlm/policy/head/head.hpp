@@ -18,6 +18,13 @@ concept head_policy = requires {
   { H::name } -> std::convertible_to<const char*>;
 };
 
+/// Whether a head has weights beside the model's: then it is made of vectors of whole sequences, and brings its loss
+/// (sequence_head.hpp).
+template <class H>
+inline constexpr bool has_own_weights = requires {
+  typename H::pooling;
+};
+
 /// Slot of a trainer: what stands between the model and the loss (default vocabulary_head).
 template <head_policy H>
 using head = slot<slot_kind::head, H>;
