@@ -74,9 +74,10 @@ void measure(const options& o) {
   bench::fill_weights(weights);
   trainer t(weights, memory, {}, exec);
   std::vector<double> times;
+  ctlm::step_result last;
   for (int i = 0; i < o.steps + 1; ++i) {
     const double start = bench::now();
-    t.step(inputs, targets);
+    last = t.step(inputs, targets);
     if (i >= 1) times.push_back(bench::now() - start);
   }
   rusage usage{};
@@ -85,12 +86,13 @@ void measure(const options& o) {
   const double share = rate * operations<lm>(trainer::recomputed) / bench::fma_rate(exec);
   const std::pair<const char*, double> rows[] = {{"threads", static_cast<double>(o.threads)},
                                                  {"layers_again", static_cast<double>(trainer::recomputed)},
+                                                 {"loss", static_cast<double>(last.loss)},
                                                  {"tokens_per_second", rate},
                                                  {"step_seconds", bench::median(times)},
                                                  {"share_of_limit", share},
                                                  {"peak_memory_mb", static_cast<double>(usage.ru_maxrss) * 1024e-6}};
   std::printf(o.json ? "{\"library\": \"ctlm %s\"" : "library            ctlm %s\n", o.format.c_str());
-  for (const auto& [name, value] : rows) std::printf(o.json ? ", \"%s\": %.6g" : "%-18s %.6g\n", name, value);
+  for (const auto& [name, value] : rows) std::printf(o.json ? ", \"%s\": %.9g" : "%-18s %.9g\n", name, value);
   if (o.json) std::printf("}\n");
 }
 

@@ -3,12 +3,12 @@
 """Training of an adapter by ctlm and by PyTorch with PEFT, in turn on one machine.
 
   python bench/versus_peft.py build/release/bench/adapter_step [--formats f32,int4] [--rounds 3] [--steps 3]
-                              [--threads 2] [--python PYTHON]
+                              [--threads 2] [--recompute] [--python PYTHON]
 
 The shape of SmolLM2 135M, four sequences of 256 tokens in a step, LoRA of rank 8 beside all projections (adapter_step.cpp,
-adapter_step.py). PEFT has its base in f32; it is also measured with products in bf16 (autocast), and where it recomputes
-activations as ctlm does. What is printed are medians over the rounds. --python is the interpreter that has PEFT, if it is
-not this one.
+adapter_step.py). PEFT has its base in f32; it is also measured with products in bf16 (autocast) and, with --recompute, where
+it computes activations again. What is printed are medians over the rounds. --python is the interpreter that has PEFT, if
+it is not this one.
 """
 import argparse
 import json
@@ -26,6 +26,7 @@ def options():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--recompute", action="store_true", help="PEFT with gradient checkpointing too")
     p.add_argument("--python", default=sys.executable)
     return p.parse_args()
 
@@ -34,7 +35,8 @@ def commands(o):
     shared = ["--threads", str(o.threads), "--steps", str(o.steps), "--json"]
     peer = [o.python, str(pathlib.Path(__file__).parent / "adapter_step.py")]
     ours = [[o.program, name, *shared] for name in o.formats.split(",")]
-    return ours + [[*peer, "f32", *shared], [*peer, "bf16", *shared], [*peer, "f32", "--recompute", *shared]]
+    ours = ours + [[*peer, "f32", *shared], [*peer, "bf16", *shared]]
+    return ours + ([[*peer, "f32", "--recompute", *shared]] if o.recompute else [])
 
 
 def run(command):
