@@ -1,8 +1,12 @@
 // nanoGPT's CPU recipe on tinyshakespeare: 4 layers, 4 heads, width 128, context 64, batch 12, 2000 iterations, dropout
-// 0; biases as in GPT-2, unless --no-bias. The peer is bench/nanogpt_cpu.py; bench/versus_torch.py runs the two in
-// turn.
+// 0; biases as in GPT-2, unless --no-bias; AdamW. The peer is bench/nanogpt_cpu.py; bench/versus_torch.py runs the two
+// in turn. bench/optimizers.py runs the recipe with every optimizer.
 //
 //   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--no-bias] [--json]
+//       [--optimizer adamw|adam8|muon|lion|adafactor|rmsprop|sgd] [--rate x]
+//
+// Every optimizer has a rate of its own, unless --rate says another one; the schedule is the recipe's for all: it warms
+// up for 100 iterations and falls to a tenth of the rate.
 //
 // The time is that of training alone; the validation loss is the mean over the whole last tenth of the text, cut into
 // windows of 64.
@@ -34,12 +38,14 @@ struct recipe {
   static constexpr train_config config{.batch = 12};
 };
 using executor_type = pool<16>;
-template <bool Bias>
+template <class Optimizer, bool Bias = true>
 using trainer_of = trainer<causal_lm<baby_gpt<Bias>, activation<gelu>, threads<executor_type>>, recipe,
-                           optimizer<adamw>, schedule<warmup_cosine>>;
+                           optimizer<Optimizer>, schedule<warmup_cosine>>;
 
 struct options {
   const char* data = nullptr;
+  std::string optimizer = "adamw";
+  float rate = 0;  // 0: the optimizer's own
   std::size_t threads = 2, iterations = 2000, total = 2000;
   std::uint64_t seed = 1337;
   bool bias = true, json = false;
@@ -48,7 +54,7 @@ struct options {
 [[noreturn]] void usage(const char* wrong) {
   std::fprintf(stderr,
                "nanogpt_cpu: %s\nusage: nanogpt_cpu TEXT [--threads N] [--iterations N] [--total N] [--seed N] "
-               "[--no-bias] [--json]\n",
+               "[--optimizer NAME] [--rate x] [--no-bias] [--json]\n",
                wrong);
   std::exit(2);
 }
@@ -64,8 +70,16 @@ options parse(int count, char** arguments) {
       if (*end != '\0' || end == arguments[i]) usage((name + " needs a number").c_str());
       return static_cast<std::size_t>(n);
     };
+    auto value = [&] {
+      if (++i == count) usage((name + " needs a value").c_str());
+      return arguments[i];
+    };
     if (name == "--threads")
       o.threads = number();
+    else if (name == "--optimizer")
+      o.optimizer = value();
+    else if (name == "--rate")
+      o.rate = std::strtof(value(), nullptr);
     else if (name == "--iterations")
       o.iterations = number();
     else if (name == "--total")
@@ -114,7 +128,8 @@ struct micro_batch {
 
 struct figures {
   std::size_t threads = 0, iterations = 0;
-  double seconds = 0, median_ms = 0, tokens_per_second = 0, train_loss = 0, validation_loss = 0, train_mib = 0;
+  double seconds = 0, median_ms = 0, tokens_per_second = 0, train_loss = 0, validation_loss = 0, train_mib = 0,
+         rate = 0, state_bytes = 0;
 };
 
 /// Trains on random windows of the text; the time counts making the batches, as it does in the peer.
@@ -156,22 +171,61 @@ double evaluate(Trainer& t, span<const token> text) {
   return total / static_cast<double>(windows);
 }
 
-template <class Trainer>
+// Each optimizer's options: the rates are the best of those that were tried, each 3 times the one below.
+constexpr adamw::options recipe_adamw{.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.1f};
+template <class Optimizer>
+constexpr typename Optimizer::options options_of{.lr = 1e-3f};
+template <>
+constexpr adamw::options options_of<adamw> = recipe_adamw;
+template <>
+constexpr adam8::options options_of<adam8>{
+    .lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.1f};
+template <>
+constexpr muon::options options_of<muon>{.lr = 2e-2f, .weight_decay = 0.1f, .others = recipe_adamw};
+template <>
+constexpr lion::options options_of<lion>{.lr = 3e-4f, .weight_decay = 0.3f};
+template <>
+constexpr adafactor::options options_of<adafactor>{.lr = 3e-2f};
+template <>
+constexpr rmsprop::options options_of<rmsprop>{.lr = 1e-3f};
+template <>
+constexpr sgd::options options_of<sgd>{.lr = 1e-1f, .momentum = 0.9f};
+
+template <class Optimizer, bool Bias = true>
 figures run(span<const token> text, const options& o) {
+  using trainer_type = trainer_of<Optimizer, Bias>;
   executor_type workers(o.threads);
-  heap_arena memory(Trainer::train_bytes);
-  Trainer t(memory,
-            {.seed = o.seed,
-             .optimizer = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.1f},
-             .schedule = {.warmup = smaller(100, o.total), .total = o.total, .min_lr = 1e-4f},
-             .clip_norm = 1.0f},
-            workers);
+  heap_arena memory(trainer_type::train_bytes);
+  typename trainer_type::options settings{
+      .seed = o.seed,
+      .optimizer = options_of<Optimizer>,
+      .schedule = {.warmup = smaller(100, o.total), .total = o.total},
+      .clip_norm = 1.0f,
+  };
+  if (o.rate > 0) settings.optimizer.lr = o.rate;
+  settings.schedule.min_lr = settings.optimizer.lr / 10;
+  trainer_type t(memory, settings, workers);
   const std::size_t cut = text.size() * 9 / 10;
   figures f = train(t, text.first(cut), o);
   f.validation_loss = evaluate(t, text.subspan(cut));
   f.threads = workers.workers();
-  f.train_mib = static_cast<double>(Trainer::train_bytes) / (1 << 20);
+  f.train_mib = static_cast<double>(trainer_type::train_bytes) / (1 << 20);
+  f.rate = static_cast<double>(settings.optimizer.lr);
+  f.state_bytes = static_cast<double>(trainer_type::state_bytes);
   return f;
+}
+
+figures run_chosen(span<const token> text, const options& o) {
+  if (!o.bias && o.optimizer != "adamw") usage("--no-bias is for AdamW");
+  if (!o.bias) return run<adamw, false>(text, o);
+  if (o.optimizer == "adamw") return run<adamw>(text, o);
+  if (o.optimizer == "adam8") return run<adam8>(text, o);
+  if (o.optimizer == "muon") return run<muon>(text, o);
+  if (o.optimizer == "lion") return run<lion>(text, o);
+  if (o.optimizer == "adafactor") return run<adafactor>(text, o);
+  if (o.optimizer == "rmsprop") return run<rmsprop>(text, o);
+  if (o.optimizer == "sgd") return run<sgd>(text, o);
+  usage(("there is no optimizer " + o.optimizer).c_str());
 }
 
 void print(const figures& f, bool json) {
@@ -186,6 +240,8 @@ void print(const figures& f, bool json) {
       {"tokens_per_second", f.tokens_per_second},
       {"train_loss", f.train_loss},
       {"validation_loss", f.validation_loss},
+      {"rate", f.rate},
+      {"state_bytes", f.state_bytes},
       {"train_mib", f.train_mib},
       {"peak_memory_mib", static_cast<double>(used.ru_maxrss) / 1024}};
   std::printf(json ? "{\"library\": \"ctlm\"" : "library            ctlm\n");
@@ -198,5 +254,5 @@ void print(const figures& f, bool json) {
 int main(int count, char** arguments) {
   const options o = parse(count, arguments);
   const std::vector<token> ids = read_characters(o.data);
-  print(o.bias ? run<trainer_of<true>>(ids, o) : run<trainer_of<false>>(ids, o), o.json);
+  print(run_chosen(ids, o), o.json);
 }

@@ -6,6 +6,7 @@
 // --model: only models whose name contains NAME, such as 135M.
 #include "limits.hpp"
 #include "peers.hpp"
+#include "random_weights.hpp"
 #include "shapes.hpp"
 
 #include <cstdlib>
@@ -24,20 +25,6 @@ std::string threads_text(std::size_t n) { return n == 1 ? ", 1 thread" : ", " + 
 
 // ---- models with random weights ------------------------------------------------------------------------------------
 
-void fill(float* p, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes / 4; ++i) p[i] = static_cast<float>(ctlm::mix(i) >> 40) * 0x1p-29f - 0x1p-6f;
-}
-template <class S>
-requires(std::is_same_v<S, ctlm::half> || std::is_same_v<S, ctlm::bfloat>) void fill(S* p, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes / 2; ++i) p[i] = S::from(static_cast<float>(ctlm::mix(i) >> 40) * 0x1p-29f);
-}
-void fill(std::uint16_t* p, std::size_t bytes) {  // scales: 0.004
-  for (std::size_t i = 0; i < bytes / 2; ++i) p[i] = 0x1C00;
-}
-void fill(void* p, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; ++i) static_cast<unsigned char*>(p)[i] = static_cast<unsigned char>(ctlm::mix(i));
-}
-
 template <class M>
 struct random_model {
   ctlm::heap_arena memory{M::weight_bytes + M::session_bytes};
@@ -45,12 +32,7 @@ struct random_model {
   std::unique_ptr<typename M::session> session;
 
   explicit random_model(workers& exec) {
-    weights.for_each([](const ctlm::tensor_info&, auto values) {
-      if constexpr (requires { values.begin(); })
-        std::fill(values.begin(), values.end(), 1.0f);
-      else
-        M::weights::format::for_each_part(values, [](auto* p, std::size_t bytes) { fill(p, bytes); });
-    });
+    bench::fill_weights(weights);
     session = std::make_unique<typename M::session>(weights, memory, exec);
   }
 };
@@ -149,8 +131,8 @@ void product(bench::report& r, const machine& limits, workers& one, workers& two
   ctlm::heap_arena memory((m * k + k * n + m * n + scratch) * sizeof(float) + 256);
   float *a = memory.allocate<float>(m * k), *b = memory.allocate<float>(k * n), *c = memory.allocate<float>(m * n),
         *panels = memory.allocate<float>(scratch);
-  fill(a, m * k * 4);
-  fill(b, k * n * 4);
+  bench::fill(a, m * k * 4);
+  bench::fill(b, k * n * 4);
   const double work = 2.0 * static_cast<double>(m) * static_cast<double>(k) * static_cast<double>(n);
   for (std::size_t t = 0; t < 2; ++t) {
     workers& exec = t == 0 ? one : two;

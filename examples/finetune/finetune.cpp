@@ -24,7 +24,7 @@ using examples::fail;
 using exec = ctlm::pool<16>;
 using lm = ctlm::causal_lm<example_model, ctlm::weights<CTLM_EXAMPLE_WEIGHTS>, ctlm::threads<exec>>;
 
-/// Four sequences of 256 tokens in a step; every layer's activations but the last's are computed again.
+/// Four sequences of 256 tokens in a step.
 struct recipe {
   static constexpr ctlm::train_config config{.batch = 4,
                                              .sequence = ctlm::smaller(std::size_t{256}, lm::shape.context)};
@@ -34,8 +34,19 @@ struct adapter_options {
   static constexpr ctlm::lora_config config{.alpha = 2 * rank};
 };
 using adapter = ctlm::lora<rank, ctlm::tensors::projections, adapter_options>;
-using trainer = ctlm::trainer<lm, recipe, ctlm::train_only<adapter>, ctlm::recompute<lm::shape.layers>,
-                              ctlm::schedule<ctlm::warmup_cosine>>;
+template <std::size_t again>
+using trainer_computing =
+    ctlm::trainer<lm, recipe, ctlm::train_only<adapter>, ctlm::recompute<again>, ctlm::schedule<ctlm::warmup_cosine>>;
+
+/// Layers whose activations are computed again in the backward pass: all but those that find room in a fifth more bytes
+/// than that takes.
+constexpr std::size_t layers_again() {
+  constexpr std::size_t all = lm::shape.layers, least = trainer_computing<all>::train_bytes;
+  constexpr std::size_t layer = trainer_computing<all - 1>::train_bytes - least;
+  constexpr std::size_t kept = layer == 0 ? 0 : (lm::weight_bytes + least) / 5 / layer;
+  return all - ctlm::smaller(kept, all);
+}
+using trainer = trainer_computing<layers_again()>;
 
 struct choice {
   std::string text, out;

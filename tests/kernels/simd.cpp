@@ -167,6 +167,32 @@ TEMPLATE_TEST_CASE("rows of integers decode to the same bits", "[kernels]", ctlm
   }
 }
 
+TEMPLATE_TEST_CASE("stripes of integers decode to the same bits", "[kernels]", ctlm::int8<32>,
+                   (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<ctlm::per_channel>, ctlm::int8<20>, ctlm::int6<32>,
+                   (ctlm::int5<32, ctlm::asymmetric>), ctlm::int4<32>, (ctlm::int4<64, ctlm::compact>), ctlm::int4<12>,
+                   ctlm::int4<ctlm::per_channel>, (ctlm::int3<32, ctlm::asymmetric>), ctlm::int2<32>, ctlm::ternary<>) {
+  using F = ctlm::interleaved<TestType>;
+  constexpr std::size_t period = 20, rows = 2 * period;  // two matrices, whose second stripes are not full
+  for (std::size_t n : {1, 16, 31, 32, 33, 64, 96, 200}) {
+    INFO(F::name << " group " << F::group << " n " << n);
+    ctlm::heap_arena memory(64 * rows * (n + 64));
+    const auto m = F::place(memory, rows, n, period);
+    for (std::size_t r = 0; r < rows; ++r) F::encode(m, r, random<float>(n, n + r).data());
+    m.scales[F::scale_index(m, 3, 0)] = std::numeric_limits<typename F::scale_element>::max();
+    for (std::size_t first : {0, 4, 16, 20}) {
+      const std::size_t count = rows - first;
+      std::vector<float> native(count * n + 1, 7.0f), portable(count * n);
+      ctlm::decode_rows(ctlm::native{}, F{}, m, first, count, native.data());
+      ctlm::decode_rows(ctlm::portable{}, F{}, m, first, count, portable.data());
+      for (std::size_t i = 0; i < portable.size(); ++i)
+        REQUIRE((std::isnan(portable[i])
+                     ? std::isnan(native[i])
+                     : std::bit_cast<std::uint32_t>(native[i]) == std::bit_cast<std::uint32_t>(portable[i])));
+      REQUIRE(native.back() == 7.0f);
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weights", "[kernels]", ctlm::int8<>,
                    ctlm::int8<32>, (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
                    (ctlm::int4<32, ctlm::asymmetric>), ctlm::int4<64>, ctlm::int8<128>,

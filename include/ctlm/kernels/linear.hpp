@@ -146,7 +146,7 @@ constexpr void linear(Backend backend, E& exec, std::size_t m, const float* x, c
     float* panel = ws.panels + worker * ws.panel_stride;
     for (std::size_t j = first; j < first + count; j += most) {
       const std::size_t size = smaller(most, first + count - j);
-      for (std::size_t r = 0; r < size; ++r) decode_row(backend, F{}, w, j + r, rows + r * k);
+      decode_rows(backend, F{}, w, j, size, rows);
       if (most > 1) {
         gemm(backend, m, size, k, row_major(x, k), row_major<float>(rows, k).transposed(), y + j, n, accumulate, panel);
       } else {

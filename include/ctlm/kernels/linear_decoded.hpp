@@ -72,19 +72,28 @@ constexpr void linear(Backend backend, E& exec, std::size_t m, const T* x, const
   });
 }
 
+/// Rows of dx, of m, that one task computes: at most 512 and, where there are more workers, fewer, but never so few
+/// that a product would dot them (16 at most), which rounds in another way.
+constexpr std::size_t decoded_piece(std::size_t m, std::size_t workers) {
+  const std::size_t parts = larger(ceil_div(m, 512), smaller(workers, m / 32));
+  if (parts <= 1) return larger(1, m);
+  std::size_t piece = round_up(ceil_div(m, parts), 16);
+  while (m % piece != 0 && m % piece <= 16) piece += 16;
+  return piece;
+}
+
 /// dx[m][k] = dy[m][n] W (or += where accumulate), for integer codes. Each task has some rows of dx, for which it
 /// decodes all of W: the sums, over tiles of W in their order, do not depend on the number of threads.
 template <class Backend, executor E, class T, matrix_view W, format F>
 CTLM_NOINLINE constexpr void decoded_backward_input(Backend backend, E& exec, std::size_t m, const T* dy, const W& w,
                                                     T* dx, bool accumulate, decoding_workspace<Backend, F>& ws) {
   const std::size_t n = w.rows, k = w.cols, tile = decoded_tile(backend);
-  // Pieces of a known size: a product of few rows would be rounded in another way.
-  const std::size_t piece = m <= 256 ? larger(1, m) : round_up(ceil_div(m, ceil_div(m, 512)), 16);
+  const std::size_t piece = decoded_piece(m, exec.workers());
   parallel_for(exec, m, piece, [&](std::size_t first, std::size_t count, std::size_t worker) {
     T* const rows = ws.tile + worker * ws.tile_stride;
     for (std::size_t j = 0; j < n; j += tile) {
       const std::size_t size = smaller(tile, n - j);
-      for (std::size_t r = 0; r < size; ++r) decode_row(backend, typename W::format{}, w, j + r, rows + r * k);
+      decode_rows(backend, typename W::format{}, w, j, size, rows);
       gemm(backend, count, k, size, row_major(dy + first * n + j, n), row_major(static_cast<const T*>(rows), k),
            dx + first * k, k, accumulate || j > 0, ws.panels + worker * ws.panel_stride);
     }

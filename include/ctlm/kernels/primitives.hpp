@@ -4,7 +4,7 @@
 //   elementwise, sum, maximum     loops over arrays (portable/elementwise.hpp)
 //   gemm                          matrix product (portable/gemm.hpp)
 //   dot_products                  the same for few rows (portable/dot.hpp)
-//   decode_row                    stored numbers to arithmetic ones (portable/decode.hpp)
+//   decode_row, decode_rows       stored numbers to arithmetic ones (portable/decode.hpp)
 //   quantise_row, quantised_stripe    integer weights x int8 activations (portable/quantised_stripe.hpp)
 //
 // The portable ones are complete and constexpr. An overload for simd<A> replaces one of them; deleting it leaves a
@@ -20,6 +20,7 @@
 #if CTLM_XSIMD
 #include "xsimd/decode.hpp"
 #include "xsimd/decode_codes.hpp"
+#include "xsimd/decode_rows.hpp"
 #include "xsimd/dot.hpp"
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
