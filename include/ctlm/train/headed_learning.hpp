@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../model/head_weights.hpp"
+#include "chunked_head.hpp"
 #include "sequence_targets.hpp"
 #include "what_learns.hpp"
 
