@@ -50,6 +50,7 @@ namespace result_detail {
 
 class sentence {
  public:
+  constexpr explicit sentence(explanation& to) : written_(to) {}
   CTLM_NOINLINE constexpr void letter(char c) {
     if (length_ + 1 < sizeof written_.text) written_.text[length_++] = c;
   }
@@ -60,16 +61,14 @@ class sentence {
     if (n >= 10) number(n / 10);
     letter(static_cast<char>('0' + n % 10));
   }
-  constexpr void number(token t) {
-    if (t < 0) letter('-');
-    number(t < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(t) : static_cast<std::uint64_t>(t));
-  }
-  constexpr const explanation& written() const { return written_; }
 
  private:
-  explanation written_{};
+  explanation& written_;
   std::size_t length_ = 0;
 };
+
+/// What explain() replaces.
+inline constexpr char places[5][9] = {"{needed}", "{where}", "{had}", "{token}", "{name}"};
 
 /// The place in `text` behind `key`, or nullptr if it does not begin with it.
 CTLM_NOINLINE constexpr const char* behind(const char* text, const char* key) {
@@ -82,25 +81,26 @@ CTLM_NOINLINE constexpr const char* behind(const char* text, const char* key) {
 
 /// The failure's words with its numbers and its name in place.
 CTLM_NOINLINE constexpr explanation explain(const failure& f) {
-  result_detail::sentence s;
+  explanation e;
+  result_detail::sentence s(e);
   for (const char* p = f.what; *p != '\0';) {
-    using result_detail::behind;
+    std::size_t i = 0;
     const char* next = nullptr;
-    if ((next = behind(p, "{needed}")) != nullptr)
-      s.number(std::uint64_t{f.needed});
-    else if ((next = behind(p, "{had}")) != nullptr)
-      s.number(std::uint64_t{f.had});
-    else if ((next = behind(p, "{where}")) != nullptr)
-      s.number(std::uint64_t{f.where});
-    else if ((next = behind(p, "{token}")) != nullptr)
-      s.number(static_cast<token>(f.had));
-    else if ((next = behind(p, "{name}")) != nullptr)
+    while (i < 5 && (next = result_detail::behind(p, result_detail::places[i])) == nullptr) ++i;
+    std::uint64_t n = i == 0 ? f.needed : i == 1 ? f.where : f.had;
+    if (const auto t = static_cast<token>(n); i == 3 && t < 0) {
+      s.letter('-');
+      n = std::uint64_t{0} - static_cast<std::uint64_t>(t);
+    }
+    if (i == 5)
+      s.letter(*p), next = p + 1;
+    else if (i == 4)
       s.word(f.name);
     else
-      s.letter(*p), next = p + 1;
+      s.number(n);
     p = next;
   }
-  return s.written();
+  return e;
 }
 
 #if CTLM_EXCEPTIONS
@@ -145,13 +145,23 @@ class error : public std::exception {
 #endif
 }
 
+namespace result_detail {
+
+/// Puts a failure together where it is raised, so that a check costs its caller no memory.
+[[noreturn]] CTLM_NOINLINE inline void raise_parts(errc code, const char* what, std::size_t where, std::size_t needed,
+                                                   std::size_t had, const char* name) {
+  raise(failure{code, what, where, needed, had, name});
+}
+
+}  // namespace result_detail
+
 /// Precondition of an interface: worded, always checked, never on a hot path.
-constexpr void check(bool holds, errc code, const char* what, std::size_t where = 0) {
-  if (!holds) raise(failure{code, what, where});
+CTLM_INLINE constexpr void check(bool holds, errc code, const char* what, std::size_t where = 0) {
+  if (!holds) result_detail::raise_parts(code, what, where, 0, 0, nullptr);
 }
 /// The same with numbers: check(n <= room, {errc::out_of_memory, "...{needed}...{had}", 0, n, room}).
-constexpr void check(bool holds, const failure& f) {
-  if (!holds) raise(f);
+CTLM_INLINE constexpr void check(bool holds, const failure& f) {
+  if (!holds) result_detail::raise_parts(f.code, f.what, f.where, f.needed, f.had, f.name);
 }
 
 /// A value or a failure. True if it is a value: *r and r-> are the value then, and r.error() is the failure otherwise.

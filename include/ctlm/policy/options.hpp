@@ -51,4 +51,38 @@ constexpr failure first_problem(const F&... problems) {
   return first;
 }
 
+/// The same for policies with several options, in a fraction of the code: rules one after the other, of which the first
+/// that does not hold stays: `return option_rules().not_negative(o.lr, "optimizer.lr").below_one(o.beta, "beta");`
+class option_rules {
+ public:
+  /// A rule in words of its own.
+  CTLM_NOINLINE constexpr option_rules& rule(bool holds, const char* what, const char* name) {
+    if (first_.code != errc::ok || holds) return *this;
+    first_.code = errc::invalid_argument;
+    first_.what = what;
+    first_.name = name;
+    return *this;
+  }
+  /// x must be finite and at least 0.
+  CTLM_NOINLINE constexpr option_rules& not_negative(float x, const char* name) {
+    return rule(x >= 0 && math::isfinite(x), "ctlm: {name} must be a finite number of at least 0", name);
+  }
+  /// x must be finite and above 0.
+  CTLM_NOINLINE constexpr option_rules& positive(float x, const char* name) {
+    return rule(x > 0 && math::isfinite(x), "ctlm: {name} must be a finite number above 0", name);
+  }
+  /// x must be at least 0 and less than 1.
+  CTLM_NOINLINE constexpr option_rules& below_one(float x, const char* name) {
+    return rule(x >= 0 && x < 1, "ctlm: {name} must be at least 0 and less than 1", name);
+  }
+  constexpr operator const failure&() const { return first_; }
+  /// Raises the first that does not hold.
+  constexpr void require() const {
+    if (first_.code != errc::ok) raise(first_);
+  }
+
+ private:
+  failure first_{};
+};
+
 }}  // namespace ctlm

@@ -39,6 +39,7 @@ struct learning {
   [[no_unique_address]] executor_slot<executor_type> exec{};  ///< who runs the kernels
   options settings{};                                         ///< what the run was told
   std::uint64_t step = 0;                                     ///< steps done, those that were skipped among them
+  std::uint32_t skipped = 0;                                  ///< steps of this object whose numbers were not finite
   bool usable = true;                      ///< false: the state is half of one run and half of another
   typename parts::context_type context{};  ///< which kernels, and their scratch
   weights_type weights{};                  ///< the weights that are trained, in full precision
@@ -47,7 +48,6 @@ struct learning {
   weight_update<typename parts::model, optimizer> update{};      ///< the optimizer and its state
   activation_memory<M, Batch, Slots::recomputed> activations{};  ///< what the passes write
   head_pass head{};                                              ///< the losses of the rows
-  std::uint64_t skipped = 0;                                     ///< steps of this object whose numbers were not finite
   values<const real> rows_read{};  ///< final rows of what read() took: logits() are computed from them
 
   /// The layout of a trainer's memory. The optimizer's state may lie in an arena of its own.
@@ -243,8 +243,10 @@ struct learning {
           "ctlm: the schedule's learning rate of step {where} is not a finite number", number);
     const step_result r{static_cast<float>(loss), static_cast<float>(norm), static_cast<float>(lr), number,
                         !math::isfinite(loss) || !math::isfinite(norm)};
-    skipped += r.skipped;
-    if (r.skipped) return r;
+    if (r.skipped) {
+      ++skipped;
+      return r;
+    }
     const double left = changed(norm);
     const double limit = static_cast<double>(settings.clip_norm);
     const ctlm::update u{lr, number + 1, limit > 0 && left > limit ? limit / (left + 1e-6) : 1.0, false};

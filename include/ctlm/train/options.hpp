@@ -50,24 +50,26 @@ struct trainer_options {
   [[no_unique_address]] typename options_of_loss<Loss>::type loss{};  ///< what loss<> takes
 };
 
-/// What is wrong with the options of a loss.
-template <class Loss>
-constexpr failure loss_problem([[maybe_unused]] const typename options_of_loss<Loss>::type& o) {
-  if constexpr (requires { typename Loss::options; })
-    return options_problem<Loss>(o);
-  else
-    return {};
+/// Refuses options of policy P that it could not compute with, in words.
+template <class P, class Options>
+constexpr void require_policy_options([[maybe_unused]] const Options& o) {
+  if constexpr (requires { P::problem_of(o); }) {
+    if (const failure problem = P::problem_of(o); problem.code != errc::ok) raise(problem);
+  }
 }
 
 /// Refuses numbers that a step could not compute with, in words.
 template <class Optimizer, class Schedule, class Groups, class Clip, class Loss>
 constexpr void require_options(const trainer_options<Optimizer, Schedule, Groups, Clip, Loss>& o) {
-  const failure problem =
-      first_problem(below_one(static_cast<double>(o.dropout), "dropout"),
-                    option_problem(o.clip_norm >= 0, "ctlm: {name} must be a number of at least 0", "clip_norm"),
-                    options_problem<Optimizer>(o.optimizer), options_problem<Schedule>(o.schedule),
-                    options_problem<Groups>(o.groups), options_problem<Clip>(o.clip), loss_problem<Loss>(o.loss));
-  check(problem.code == errc::ok, problem);
+  option_rules()
+      .below_one(o.dropout, "dropout")
+      .rule(o.clip_norm >= 0, "ctlm: {name} must be a number of at least 0", "clip_norm")
+      .require();
+  require_policy_options<Optimizer>(o.optimizer);
+  require_policy_options<Schedule>(o.schedule);
+  require_policy_options<Groups>(o.groups);
+  require_policy_options<Clip>(o.clip);
+  require_policy_options<Loss>(o.loss);
 }
 
 }}  // namespace ctlm

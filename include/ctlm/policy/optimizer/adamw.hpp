@@ -22,11 +22,12 @@ struct adamw {
   };
 
   static constexpr failure problem_of(const options& o) {
-    return first_problem(not_negative(static_cast<double>(o.lr), "optimizer.lr"),
-                         below_one(static_cast<double>(o.beta1), "optimizer.beta1"),
-                         below_one(static_cast<double>(o.beta2), "optimizer.beta2"),
-                         positive(static_cast<double>(o.eps), "optimizer.eps"),
-                         not_negative(static_cast<double>(o.weight_decay), "optimizer.weight_decay"));
+    return option_rules()
+        .not_negative(o.lr, "optimizer.lr")
+        .below_one(o.beta1, "optimizer.beta1")
+        .below_one(o.beta2, "optimizer.beta2")
+        .positive(o.eps, "optimizer.eps")
+        .not_negative(o.weight_decay, "optimizer.weight_decay");
   }
 
   /// One update of n weights w from their gradients g; moment[0] holds their m, moment[1] their v.

@@ -23,11 +23,12 @@ struct rmsprop_of {
   };
 
   static constexpr failure problem_of(const options& o) {
-    return first_problem(not_negative(static_cast<double>(o.lr), "optimizer.lr"),
-                         below_one(static_cast<double>(o.alpha), "optimizer.alpha"),
-                         positive(static_cast<double>(o.eps), "optimizer.eps"),
-                         below_one(static_cast<double>(o.momentum), "optimizer.momentum"),
-                         not_negative(static_cast<double>(o.weight_decay), "optimizer.weight_decay"));
+    return option_rules()
+        .not_negative(o.lr, "optimizer.lr")
+        .below_one(o.alpha, "optimizer.alpha")
+        .positive(o.eps, "optimizer.eps")
+        .below_one(o.momentum, "optimizer.momentum")
+        .not_negative(o.weight_decay, "optimizer.weight_decay");
   }
 
   /// One update of n weights w from their gradients g; moment[0] holds their mean squares, moment[1] their velocities,

@@ -23,13 +23,13 @@ struct sgd {
   };
 
   static constexpr failure problem_of(const options& o) {
-    return first_problem(
-        not_negative(static_cast<double>(o.lr), "optimizer.lr"),
-        below_one(static_cast<double>(o.momentum), "optimizer.momentum"),
-        not_negative(static_cast<double>(o.weight_decay), "optimizer.weight_decay"),
-        below_one(static_cast<double>(o.dampening), "optimizer.dampening"),
-        option_problem(!o.nesterov || (o.momentum > 0 && o.dampening == 0),
-                       "ctlm: {name} needs a momentum above 0 and a dampening of 0", "optimizer.nesterov"));
+    return option_rules()
+        .not_negative(o.lr, "optimizer.lr")
+        .below_one(o.momentum, "optimizer.momentum")
+        .not_negative(o.weight_decay, "optimizer.weight_decay")
+        .below_one(o.dampening, "optimizer.dampening")
+        .rule(!o.nesterov || (o.momentum > 0 && o.dampening == 0),
+              "ctlm: {name} needs a momentum above 0 and a dampening of 0", "optimizer.nesterov");
   }
 
   /// One update of n weights w from their gradients g; moment[0] holds their velocities.

@@ -20,7 +20,7 @@ struct warmup_cosine {
       return {errc::invalid_argument,
               "ctlm: schedule.warmup of {needed} steps is longer than schedule.total of {had} steps", 0, o.warmup,
               o.total};
-    return not_negative(static_cast<double>(o.min_lr), "schedule.min_lr");
+    return option_rules().not_negative(o.min_lr, "schedule.min_lr");
   }
   static constexpr double rate(const options& o, double lr, std::size_t step) {
     if (step < o.warmup) return lr * static_cast<double>(step + 1) / static_cast<double>(o.warmup);
