@@ -12,6 +12,10 @@ void print(std::uint64_t number);
 [[noreturn]] void stop(int status);
 /// What the program was started with, without its name, of which `room` bytes are kept; returns how many there are.
 std::size_t read_command_line(char* text, std::size_t room);
+/// A file on the computer that runs or debugs the board: its handle, or 0 if it could not be made, and bytes for it.
+std::uintptr_t open_file(const char* name);
+void write_file(std::uintptr_t file, const void* bytes, std::size_t n);
+void close_file(std::uintptr_t file);
 /// A clock, and what passed between two times of it that are less than half a second apart: instructions under an
 /// emulator that counts them (-icount shift=0), nanoseconds on a computer, 0 where nobody knows.
 std::uint64_t clock();

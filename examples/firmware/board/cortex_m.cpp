@@ -115,6 +115,28 @@ std::size_t read_command_line(char* text, std::size_t room) {
   return n;
 }
 
+std::uintptr_t open_file(const char* name) {
+  std::size_t length = 0;
+  while (name[length] != '\0') ++length;
+  const struct {
+    const char* name;
+    std::uint32_t mode, length;
+  } wanted{name, 5, length};                           // "wb"
+  const std::uint32_t file = semihost(0x01, &wanted);  // SYS_OPEN
+  return file == 0xFFFFFFFFu ? 0 : file;
+}
+void write_file(std::uintptr_t file, const void* bytes, std::size_t n) {
+  const struct {
+    std::uintptr_t file;
+    const void* bytes;
+    std::size_t n;
+  } piece{file, bytes, n};
+  if (semihost(0x05, &piece) != 0) stop(1);  // SYS_WRITE: how many bytes were not written
+}
+void close_file(std::uintptr_t file) {
+  if (semihost(0x02, &file) != 0) stop(1);  // SYS_CLOSE
+}
+
 // The system timer counts 24 bits down at the board's 25 MHz, which are 40 instructions each.
 std::uint64_t clock() {
   volatile std::uint32_t* const timer = reinterpret_cast<volatile std::uint32_t*>(0xE000E010);
