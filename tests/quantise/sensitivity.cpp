@@ -31,6 +31,18 @@ struct capped_gemma {  // scaled embeddings, windows, capped logits
                                         .window = 8};
 };
 
+struct routed_mixtral {
+  static constexpr mixtral_config config{.vocab = 61,
+                                         .d_model = 24,
+                                         .layers = 2,
+                                         .heads = 4,
+                                         .kv_heads = 2,
+                                         .d_ff = 44,
+                                         .context = 40,
+                                         .experts = 3,
+                                         .experts_per_token = 2};
+};
+
 using probe = int4<16, asymmetric>;
 using some = candidates<int2<16, asymmetric>, int8<16>, probe>;
 constexpr std::size_t sequence = 40;
@@ -75,7 +87,7 @@ double measured(const running<Full>& exact, typename Full::session& session, con
 }  // namespace
 
 TEMPLATE_TEST_CASE("a matrix costs what a session with it shows", "[quantise][budget]", tiny_llama, own_head,
-                   capped_gemma) {
+                   capped_gemma, routed_mixtral) {
   using full = causal_lm<TestType>;
   using work = sensitivity<full, some, probe, sequence>;
   using list = matrices_of<typename full::shape_type>;
