@@ -88,8 +88,15 @@ foreach(program ${programs})
 endforeach()
 
 if(CTLM_TESTS AND Python3_FOUND AND NOT CTLM_MODEL)
+  add_example(quality_of_image quality/quality.cpp)  # for an image of quantise
+  target_link_libraries(quality_of_image PRIVATE example_model)
+  target_compile_definitions(quality_of_image PRIVATE "CTLM_EXAMPLE_WEIGHTS=ctlm::int4<32>")
   foreach(program ${programs})
+    set(others "")
+    if(program STREQUAL quality)
+      set(others $<TARGET_FILE:quality_of_image> $<TARGET_FILE:quantise>)
+    endif()
     add_test(NAME example_${program} COMMAND ${Python3_EXECUTABLE}
-      ${CMAKE_CURRENT_SOURCE_DIR}/${program}/test_${program}.py $<TARGET_FILE:${program}> ${CTLM_TEST_DATA})
+      ${CMAKE_CURRENT_SOURCE_DIR}/${program}/test_${program}.py $<TARGET_FILE:${program}> ${CTLM_TEST_DATA} ${others})
   endforeach()
 endif()

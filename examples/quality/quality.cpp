@@ -1,9 +1,10 @@
 // What each way to store a model's weights costs, in loss, bytes and time: ./dev quality builds and runs it.
-//   quality [IDS] [--calibrate IDS] [--windows n] [--picture FILE]
+//   quality [IDS] [--calibrate IDS] [--windows n] [--picture FILE] [--image FILE]
 // IDS is a text as token ids, read in windows of 512 or of the whole context; without it, the model draws a text of its
 // own. Weighted rounding and GPTQ see 512 tokens of its own, or the ids that --calibrate names: another text.
 // Each token of the text but the first of a window is predicted by the model in single precision and in each other
-// form; losses are compared token by token. FILE gets the table as a picture (SVG).
+// form; losses are compared token by token. The picture's FILE gets the table as SVG. With --image, the table has one
+// row: the weights of an image that ./dev quantise has made, in the format that this program was built for.
 #include <ctlm/ctlm.hpp>
 
 #include <example_model.hpp>  // made by ctlm_add_model
@@ -24,11 +25,12 @@ template <class Format, class... Slots>
 using model =
     ctlm::causal_lm<example_model, ctlm::weights<Format>, ctlm::threads<exec>, ctlm::prompt_chunk<64>, Slots...>;
 using full = model<ctlm::f32>;
+using of_image = model<CTLM_EXAMPLE_WEIGHTS>;
 
 constexpr std::size_t vocab = full::shape.vocab;
 constexpr std::size_t window = std::min<std::size_t>(512, full::shape.context);
 constexpr std::size_t rows_at_once = 64;
-constexpr const char* usage = "usage: quality [IDS] [--calibrate IDS] [--windows n] [--picture FILE]";
+constexpr const char* usage = "usage: quality [IDS] [--calibrate IDS] [--windows n] [--picture FILE] [--image FILE]";
 using clock_type = std::chrono::steady_clock;
 
 double seconds_since(clock_type::time_point begin) {
@@ -38,7 +40,7 @@ double seconds_since(clock_type::time_point begin) {
 struct arguments {
   std::vector<ctlm::token> ids, calibration;
   std::size_t windows = 16;
-  std::string picture;
+  std::string picture, image;
 };
 
 arguments parse(int argc, char** argv) {
@@ -51,6 +53,8 @@ arguments parse(int argc, char** argv) {
       a.calibration = examples::read_ids(examples::value_of(argc, argv, i), vocab);
     else if (text == "--picture")
       a.picture = examples::value_of(argc, argv, i);
+    else if (text == "--image")
+      a.image = examples::value_of(argc, argv, i);
     else if (!a.ids.empty() || text.substr(0, 2) == "--")
       fail("what does \"" + text + "\" mean? " + usage);
     else
@@ -167,8 +171,13 @@ struct bench {
     typename M::weights rounded(memory);
     const auto begin = clock_type::now();
     fill(rounded);
+    row<M>(name, typename M::const_weights(rounded), memory, seconds_since(begin));
+  }
+  /// The same of weights that are there; its session lies in `memory`.
+  template <class M>
+  void row(const char* name, const typename M::const_weights& rounded, ctlm::heap_arena& memory, double seconds) {
     examples::measured_format r{name};
-    r.seconds = seconds_since(begin);
+    r.seconds = seconds;
     typename M::session its(rounded, memory, workers);
     const comparison c = compare(its);
     r.bytes = M::weight_bytes;
@@ -188,17 +197,59 @@ struct bench {
   }
   template <class Format>
   void calibrated(const char* name, ctlm::rounding method) {
-    if constexpr (full::shape.experts == 0) {
-      using work = ctlm::quantiser<full, model<Format>>;
-      row<model<Format>>(name, [&](const auto& to) {
-        const std::size_t tokens = std::min<std::size_t>(calibration.size(), 16384);
-        const ctlm::quantiser_room room{.method = method, .tokens = tokens};
-        ctlm::heap_arena memory(work::bytes_needed(room));
-        work(memory, workers, room).run(weights, to, {.method = method, .text = calibration});
-      });
-    }
+    using work = ctlm::quantiser<full, model<Format>>;
+    row<model<Format>>(name, [&](const auto& to) {
+      const std::size_t tokens = std::min<std::size_t>(calibration.size(), 16384);
+      const ctlm::quantiser_room room{.method = method, .tokens = tokens};
+      ctlm::heap_arena memory(work::bytes_needed(room));
+      work(memory, workers, room).run(weights, to, {.method = method, .text = calibration});
+    });
+  }
+  /// A row for the weights of an image.
+  void image(const char* path) {
+    const auto begin = clock_type::now();
+    const auto file = ctlm::mapped_file::open(path);
+    if (!file) fail(path, file.error());
+    const auto stored = ctlm::bind_image<of_image>(file->bytes());
+    if (!stored) fail(path, stored.error());
+    ctlm::heap_arena memory(of_image::session_bytes);
+    row<of_image>("image", *stored, memory, seconds_since(begin));
   }
 };
+
+template <class Bench>
+void rows_of_formats(Bench& b) {
+  using namespace ctlm;
+  b.template plain<f32>("f32");
+  b.template plain<bf16>("bf16");
+  b.template plain<int8<32>>("int8<32>");
+  b.template plain<int8<>>("int8<>");
+  b.template plain<int6<32>>("int6<32>");
+  b.template plain<int4<32>>("int4<32>, plain");
+  b.template calibrated<int4<32>>("int4<32>", rounding::weighted);
+  b.template calibrated<int4<32>>("int4<32>, GPTQ", rounding::gptq);
+  b.template plain<int4<32, asymmetric>>("int4<32, asymmetric>, plain");
+  b.template calibrated<int4<32, asymmetric>>("int4<32, asymmetric>", rounding::weighted);
+  b.template calibrated<int4<32, asymmetric>>("int4<32, asymmetric>, GPTQ", rounding::gptq);
+  b.template calibrated<int4<64, asymmetric>>("int4<64, asymmetric>, GPTQ", rounding::gptq);
+  b.template plain<int4<32, compact>>("int4<32, compact>, plain");
+  b.template calibrated<int4<32, compact>>("int4<32, compact>", rounding::weighted);
+  b.template calibrated<int4<32, compact>>("int4<32, compact>, GPTQ", rounding::gptq);
+  b.template calibrated<weights<int4<32, compact>, keep<int8<32>, tensors::embedding>>::type>(
+      "same, embedding in int8<32>", rounding::gptq);
+  b.template calibrated<int3<32, asymmetric>>("int3<32, asymmetric>, GPTQ", rounding::gptq);
+  b.template calibrated<int3<32, compact>>("int3<32, compact>, GPTQ", rounding::gptq);
+  b.template calibrated<int2<32, compact>>("int2<32, compact>, GPTQ", rounding::gptq);
+}
+
+/// The table. Whoever builds this for the format of an image wants that image measured, and waits for nothing else.
+template <class Bench>
+void all_rows(Bench& b) {
+  if constexpr (!std::same_as<typename of_image::weight_format, ctlm::f32>)
+    fail("this program was built for an image: it needs --image FILE");
+  else
+    rows_of_formats(b);
+}
 
 }  // namespace
 
@@ -214,34 +265,18 @@ int main(int argc, char** argv) try {
   if (b.text.empty())
     b.text = ctlm::own_text<full>(b.weights, b.workers, std::min<std::size_t>(a.windows, 4) * window, 2);
   b.text.resize(std::min(b.text.size() / window, a.windows) * window);
-  b.calibration = a.calibration.empty() ? ctlm::own_text<full>(b.weights, b.workers, window, 1) : a.calibration;
+  b.calibration = a.calibration;
+  if (b.calibration.empty() && a.image.empty()) b.calibration = ctlm::own_text<full>(b.weights, b.workers, window, 1);
 
   std::printf("%zu tokens%s, windows of %zu, %zu threads\n", b.text.size(), a.ids.empty() ? " of the model's own" : "",
               window, b.workers.workers());
   examples::measured_format::print_head();
-  using namespace ctlm;
-  b.plain<f32>("f32");
-  b.plain<bf16>("bf16");
-  b.plain<int8<32>>("int8<32>");
-  b.plain<int8<>>("int8<>");
-  b.plain<int6<32>>("int6<32>");
-  b.plain<int4<32>>("int4<32>, plain");
-  b.calibrated<int4<32>>("int4<32>", rounding::weighted);
-  b.calibrated<int4<32>>("int4<32>, GPTQ", rounding::gptq);
-  b.plain<int4<32, asymmetric>>("int4<32, asymmetric>, plain");
-  b.calibrated<int4<32, asymmetric>>("int4<32, asymmetric>", rounding::weighted);
-  b.calibrated<int4<32, asymmetric>>("int4<32, asymmetric>, GPTQ", rounding::gptq);
-  b.calibrated<int4<64, asymmetric>>("int4<64, asymmetric>, GPTQ", rounding::gptq);
-  b.plain<int4<32, compact>>("int4<32, compact>, plain");
-  b.calibrated<int4<32, compact>>("int4<32, compact>", rounding::weighted);
-  b.calibrated<int4<32, compact>>("int4<32, compact>, GPTQ", rounding::gptq);
-  b.calibrated<weights<int4<32, compact>, keep<int8<32>, tensors::embedding>>::type>("same, embedding in int8<32>",
-                                                                                     rounding::gptq);
-  b.calibrated<int3<32, asymmetric>>("int3<32, asymmetric>, GPTQ", rounding::gptq);
-  b.calibrated<int3<32, compact>>("int3<32, compact>, GPTQ", rounding::gptq);
-  b.calibrated<int2<32, compact>>("int2<32, compact>, GPTQ", rounding::gptq);
+  if (a.image.empty())
+    all_rows(b);
+  else
+    b.image(a.image.c_str());
   if (!a.picture.empty())
-    if (const auto written = replace_file(a.picture.c_str(), examples::picture(b.rows)); !written)
+    if (const auto written = ctlm::replace_file(a.picture.c_str(), examples::picture(b.rows)); !written)
       fail(a.picture.c_str(), written.error());
 } catch (const std::exception& e) {  // no memory
   fail(e.what());

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """examples/quality, built for stories260K-hf: its table says what is known of the formats, and its picture is one.
 
-  test_quality.py QUALITY DATA
+  test_quality.py QUALITY DATA QUALITY_OF_IMAGE QUANTISE
+
+QUALITY_OF_IMAGE is the same program built for images in the format of QUANTISE, which is int4<32>.
 """
 import pathlib
 import re
@@ -52,6 +54,15 @@ with tempfile.TemporaryDirectory() as folder:
         sys.exit(done.stdout)
     xml.dom.minidom.parse(str(picture))
 
+    image, of_image = folder / "stories.ctlm", Program(sys.argv[3])
+    if Program(sys.argv[4]).run(image, "--method", "plain").returncode != 0:
+        sys.exit("there is no image")
+    found = table(of_image.run("--windows", 3, "--image", image).stdout)
+    if list(found) != ["image"] or found["image"][:8] != rows["int4<32>, plain"][:8]:
+        sys.exit(f"an image is not what the table says of its format: {found}, {rows['int4<32>, plain']}")
+    of_image.refuses("built for an image: it needs --image FILE", "--windows", 1)
+    program.refuses("stories.ctlm: ", "--image", image)  # of another format
+
     ids = folder / "ids"
     write_ids(ids, [1 + i * 7 % 500 for i in range(WINDOW)])
     again = [program.run(ids, "--calibrate", ids).stdout for _ in range(2)]
@@ -59,6 +70,9 @@ with tempfile.TemporaryDirectory() as folder:
     if known[0] != known[1] or len(known[0]) != 19:
         sys.exit("two runs differ in more than time")
 
+    program.refuses("no such file", ids, "--image", folder / "missing")
+    (folder / "short").write_bytes(b"no image")
+    program.refuses("short: ", ids, "--image", folder / "short")
     program.refuses("what does", ids, ids)
     program.refuses("--windows needs a number of windows", "--windows", "0")
     program.refuses("--picture needs a value", "--picture")

@@ -36,22 +36,18 @@ void show_layer(std::size_t layer, std::size_t layers) {
 /// Rounds, and teaches what that took from the model.
 void distil(const lm::weights& weights, exec& workers, const examples::rounding_choice& rounding,
             const ctlm::distil_options& options) {
-  if constexpr (lm::shape.experts > 0) {
-    fail("--method distil cannot tell yet what each of several experts sees");
-  } else {
-    const demo::interrupt stop;
-    const auto begin = clock_type::now();
-    const auto told = [&](const ctlm::step_result& r, std::size_t steps) {
-      std::fprintf(stderr, "\rstep %zu of %zu, loss %.4f, %.0f s%s", r.step + 1, steps, static_cast<double>(r.loss),
-                   seconds_since(begin), r.step + 1 == steps || stop ? "\n" : "");
-      return !stop;
-    };
-    ctlm::tensor_report report;
-    const auto loaded = ctlm::load_distilled<lm>(example_model::files, weights, workers, rounding.options, options,
-                                                 &report, show_layer, told);
-    std::fputs(report.text.c_str(), stderr);
-    if (!loaded) fail(example_model::files, loaded.error());
-  }
+  const demo::interrupt stop;
+  const auto begin = clock_type::now();
+  const auto told = [&](const ctlm::step_result& r, std::size_t steps) {
+    std::fprintf(stderr, "\rstep %zu of %zu, loss %.4f, %.0f s%s", r.step + 1, steps, static_cast<double>(r.loss),
+                 seconds_since(begin), r.step + 1 == steps || stop ? "\n" : "");
+    return !stop;
+  };
+  ctlm::tensor_report report;
+  const auto loaded = ctlm::load_distilled<lm>(example_model::files, weights, workers, rounding.options, options,
+                                               &report, show_layer, told);
+  std::fputs(report.text.c_str(), stderr);
+  if (!loaded) fail(example_model::files, loaded.error());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "io/data.hpp"
 #include "model/models.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -29,6 +30,47 @@ struct mixed_gemma {  // windows, gains that grow by one, norms behind the parts
 struct normed_qwen {
   static constexpr qwen3_config config{
       .vocab = 61, .d_model = 24, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 8, .d_ff = 44, .context = 40};
+};
+
+struct routed_mixtral {
+  static constexpr mixtral_config config{.vocab = 61,
+                                         .d_model = 24,
+                                         .layers = 2,
+                                         .heads = 4,
+                                         .kv_heads = 2,
+                                         .d_ff = 44,
+                                         .context = 40,
+                                         .experts = 4,
+                                         .experts_per_token = 2};
+};
+struct many_experts {  // whose rows are no whole stripes
+  static constexpr qwen3_moe_config config{.vocab = 61,
+                                           .d_model = 24,
+                                           .layers = 1,
+                                           .heads = 4,
+                                           .kv_heads = 2,
+                                           .head_dim = 8,
+                                           .d_ff = 20,
+                                           .context = 40,
+                                           .experts = 16,
+                                           .experts_per_token = 3};
+};
+struct no_experts {
+  static constexpr mistral_config config{
+      .vocab = 61, .d_model = 24, .layers = 2, .heads = 4, .kv_heads = 2, .d_ff = 44, .context = 40, .window = 8};
+};
+struct one_expert {
+  static constexpr mixtral_config config{.vocab = 61,
+                                         .d_model = 24,
+                                         .layers = 2,
+                                         .heads = 4,
+                                         .kv_heads = 2,
+                                         .d_ff = 44,
+                                         .context = 40,
+                                         .rope_theta = no_experts::config.rope_theta,
+                                         .experts = 1,
+                                         .experts_per_token = 1,
+                                         .window = 8};
 };
 
 struct alignas(memory_alignment) piece {
@@ -68,7 +110,7 @@ double difference(A& a, B& b) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("each way to round is better than the one before, for every architecture", "[quantise]", tiny_gpt2,
-                   tiny_llama, mixed_gemma, normed_qwen) {
+                   tiny_llama, mixed_gemma, normed_qwen, routed_mixtral) {
   using full = causal_lm<TestType>;
   using small = causal_lm<TestType, weights<int4<32, asymmetric>>, compute<decoded>>;
   using work = quantiser<full, small, 40>;
@@ -90,9 +132,74 @@ TEMPLATE_TEST_CASE("each way to round is better than the one before, for every a
   CHECK(with_feedback < by_inputs);
 }
 
-TEST_CASE("the same bits with any number of threads, and each time", "[quantise][threads]") {
-  using full = causal_lm<tiny_llama, threads<pool<3>>>;
-  using small = causal_lm<tiny_llama, weights<int4<32>>>;
+TEST_CASE("experts are rounded by what each of them sees, and by more where that is little", "[quantise]") {
+  using full = causal_lm<many_experts>;  // one layer: which experts a token takes does not depend on rounding
+  using only_experts = weights<f32, keep<int3<32, asymmetric>, tensors::up, tensors::down>>;
+  using small = causal_lm<many_experts, only_experts, compute<decoded>>;
+  using work = quantiser<full, small, 40>;
+  running<full> exact;
+  randomise<full>(exact.weights, 0.2);
+  running<small> plain, weighted, fed_back;
+  quantise(exact.weights, plain.weights);
+  const double by_itself = difference(exact.session, plain.session);
+  for (const std::size_t tokens : {160, 800, 4000}) {
+    const quantiser_room room{.tokens = tokens};
+    heap_arena memory(work::bytes_needed(room));
+    work q(memory, room);
+    CHECK(memory.remaining() == 0);
+    const auto text = random_tokens(tokens, 61, 7);
+    CHECK(q.run(exact.weights, weighted.weights, {.text = text}).kept());
+    CHECK(q.run(exact.weights, fed_back.weights, {.method = rounding::gptq, .text = text}).kept());
+    const double by_inputs = difference(exact.session, weighted.session);
+    const double with_feedback = difference(exact.session, fed_back.session);
+    CAPTURE(tokens, by_itself, by_inputs, with_feedback);
+    CHECK(by_inputs < by_itself);
+    CHECK(with_feedback < by_inputs);
+  }
+}
+
+TEST_CASE("an expert that is alone is rounded as the feed-forward part of a model without experts", "[quantise]") {
+  using dense = causal_lm<no_experts>;
+  using routed = causal_lm<one_expert>;
+  using format = weights<int4<32, compact>>;
+  held<dense> a;
+  held<routed> b;
+  randomise<dense>(a.weights, 0.2);
+  for (const tensor_info& t : dense::tensors) {
+    const auto from = a.weights.numbers(t), to = b.weights.numbers(routed::tensors.of(t.id));
+    std::copy(from.begin(), from.end(), to.begin());
+  }
+  const auto text = random_tokens(2050, 61, 7);
+  for (const rounding method : {rounding::weighted, rounding::gptq}) {
+    held<causal_lm<no_experts, format>> expected;
+    held<causal_lm<one_expert, format>> found;
+    const auto run = [&](auto work, const auto& exact, const auto& rounded) {
+      using quantiser_type = typename decltype(work)::type;
+      heap_arena memory(quantiser_type::bytes_needed());
+      quantiser_type(memory).run(exact.weights, rounded.weights, {.method = method, .text = text});
+    };
+    run(std::type_identity<quantiser<dense, causal_lm<no_experts, format>, 40>>{}, a, expected);
+    run(std::type_identity<quantiser<routed, causal_lm<one_expert, format>, 40>>{}, b, found);
+    for (const tensor_id id : {tensor_id::token_embedding, tensor_id::qkv_weight, tensor_id::out_weight,
+                               tensor_id::up_weight, tensor_id::down_weight}) {
+      const auto x = expected.weights.raw_matrix(static_cast<std::size_t>(id));
+      const auto y = found.weights.raw_matrix(static_cast<std::size_t>(id));
+      std::vector<float> one(x.cols), other(x.cols);
+      bool same = x.rows == y.rows && x.cols == y.cols;
+      for (std::size_t r = 0; same && r < x.rows; ++r) {
+        decltype(x)::format::decode(x, r, 0, x.cols, one.data());
+        decltype(y)::format::decode(y, r, 0, y.cols, other.data());
+        same = one == other;
+      }
+      CHECK(same);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("the same bits with any number of threads, and each time", "[quantise][threads]", tiny_llama,
+                   many_experts) {
+  using full = causal_lm<TestType, threads<pool<3>>>;
+  using small = causal_lm<TestType, weights<int4<32>>>;
   using work = quantiser<full, small, 40>;
   held<full> exact;
   randomise<full>(exact.weights, 0.2);

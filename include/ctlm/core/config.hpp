@@ -89,6 +89,11 @@
 #else
 #define CTLM_AVX512VNNI 0
 #endif
+#if CTLM_AVX512VNNI && defined(__GFNI__)
+#define CTLM_AVX512GFNI 1
+#else
+#define CTLM_AVX512GFNI 0
+#endif
 #if defined(__AVX2__) && defined(__FMA__)
 #define CTLM_AVX2 1
 #else
@@ -112,7 +117,9 @@
 
 // The ABI tag. Inline functions of two translation units compiled for different targets or with different options
 // have different symbols, so that the linker cannot silently run AVX-512 code on a machine without it.
-#if CTLM_AVX512VNNI
+#if CTLM_AVX512GFNI
+#define CTLM_ABI_ISA avx512gfni
+#elif CTLM_AVX512VNNI
 #define CTLM_ABI_ISA avx512vnni
 #elif CTLM_AVX512
 #define CTLM_ABI_ISA avx512

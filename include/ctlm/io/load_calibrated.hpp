@@ -20,9 +20,7 @@ inline constexpr std::size_t most_parameters_to_write = std::size_t{1} << 30;
 template <class M, class F = stored<typename M::weight_format>>
 constexpr bool sees_inputs(rounding method) {
   bool any = false;
-  if constexpr (M::shape.experts > 0)
-    return false;
-  else if constexpr (mixed_format<F>)
+  if constexpr (mixed_format<F>)
     mixed_detail::each<typename F::formats, mixed_detail::views<true>>::for_each(
         [&]<class G>() { any = any || sees_inputs<M, G>(method); });
   else if constexpr (quantised_format<F>)
@@ -60,8 +58,7 @@ result<void> load_and_round(const char* path, const typename M::weights& weights
 /// models of more than 2^30 parameters, which would write for minutes, and in those that compute what is not finite.
 /// `progress(layer, layers)` is called before each layer and after the last.
 ///
-/// load_weights does all there is to do for weights that are no integers, and for 8 bits without feedback. Models with
-/// experts are left to it too: a quantiser cannot tell yet what each expert sees.
+/// load_weights does all there is to do for weights that are no integers, and for 8 bits without feedback.
 ///
 /// Errors: those of load_weights and of quantiser::run; out_of_memory. After an error the weights are undefined.
 template <class M, executor E, class Progress>

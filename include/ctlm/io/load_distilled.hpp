@@ -22,7 +22,6 @@ result<void> load_distilled(const char* path, const typename M::weights& weights
   using full = full_form<M, E>;
   using work = quantiser<full, M, Sequence>;
   using learner = distiller<full, M, Sequence>;
-  static_assert(M::shape.experts == 0, "ctlm: load_distilled cannot tell yet what each of several experts sees");
   constexpr std::size_t own_tokens = 8192;
   o.method = rounding::gptq;
   return or_failure("ctlm: there is not enough memory to distil this model", [&]() -> result<void> {

@@ -70,6 +70,22 @@ struct input_statistics {
              moved + j * columns, columns, true, workspace, stride);
   }
 
+  /// Adds `part` of the sums of others, which counts as `count` rows.
+  template <class Backend, executor E>
+  constexpr void add_part(Backend backend, E& exec, const input_statistics& other, T part, std::size_t count) {
+    rows += count;
+    const auto add = [&](std::size_t n, T* to, const T* from) {
+      parallel_for(exec, n, 16384, [&](std::size_t first, std::size_t some, std::size_t) {
+        elementwise(
+            backend, some, [part](auto& sum, const auto& v) { sum += v * part; }, to + first, from + first);
+      });
+    };
+    add(columns, squares, other.squares);
+    if (products == nullptr) return;
+    add(columns * columns, products, other.products);
+    add(columns * columns, moved, other.moved);
+  }
+
   /// mean[columns] = sums of squares / rows; false if one of them is not finite, or no row was added.
   constexpr bool mean_squares(T* mean) const {
     bool finite = rows > 0;
@@ -91,6 +107,7 @@ struct observed_matrix {
   std::size_t stride;                    ///< numbers of it for each worker
   T* exact;         ///< the inputs that the exact model has there, for input_statistics::add_moved; or nullptr
   bool multiplies;  ///< false: nobody wants the product
+  std::size_t rows = matrix.rows;  ///< of the matrix
 };
 
 /// As every linear(): y = x W^T + terms; x is added to the statistics before.
@@ -107,7 +124,8 @@ template <matrix_view View, class T>
 struct recorded_matrix {
   using format = typename View::format;  ///< how the matrix is stored
   View matrix;                           ///< the matrix
-  T* rows;                               ///< [m][columns] its inputs
+  T* inputs;                             ///< [m][columns] where they go
+  std::size_t rows = matrix.rows;        ///< of the matrix
 };
 
 /// As every linear(): y = x W^T + terms; x is copied before.
@@ -115,7 +133,7 @@ template <class Backend, executor E, class View, class T, class Workspace>
 constexpr void linear(Backend backend, E& exec, std::size_t m, const T* x, const recorded_matrix<View, T>& w,
                       const linear_terms<T>& terms, T* y, Workspace& ws) {
   parallel_for(exec, m * w.matrix.cols, 16384, [&](std::size_t first, std::size_t n, std::size_t) {
-    for (std::size_t i = first; i < first + n; ++i) w.rows[i] = x[i];
+    for (std::size_t i = first; i < first + n; ++i) w.inputs[i] = x[i];
   });
   linear(backend, exec, m, x, w.matrix, terms, y, ws);
 }

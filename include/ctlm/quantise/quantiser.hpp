@@ -47,8 +47,6 @@ class quantiser {
   static_assert(std::same_as<typename Full::shape_type, typename Small::shape_type>,
                 "ctlm: a quantiser is made for two forms of one model, which differ in weights<> alone");
   static_assert(std::same_as<real, float>, "ctlm: a quantiser reads a model that computes in float");
-  static_assert(shape.experts == 0,
-                "ctlm: a quantiser cannot tell yet what each of several experts sees: quantise() rounds without that");
 
   /// The arena's memory must outlive the quantiser. Raises errc::out_of_memory where the arena has less than
   /// bytes_needed(room), and errc::invalid_argument for room for less than one sequence.
@@ -88,10 +86,11 @@ class quantiser {
     for (std::size_t layer = 0; layer < shape.layers; ++layer) {
       progress(layer, shape.layers);
       for (auto& s : inputs_) s.clear();
+      for (auto& s : experts_) s.clear();
       if (follows)
         observe_both(full, layer);
       else
-        reader_.read_layer(full, observed<From>{full, inputs_, workspace_, stride_}, layer);
+        reader_.read_layer(full, seen(full, nullptr, true), layer);
       round_layer(full, small, layer, o);
       if (follows)
         for_each_sequence([&](std::size_t first) {
@@ -114,7 +113,10 @@ class quantiser {
   static constexpr std::size_t widest = reader_type::widest, d = shape.d_model;
   static constexpr std::size_t chunk = 256;  // rows of a matrix that move together
   static constexpr std::size_t columns[layer_inputs] = {d, shape.q_dim(), d, shape.d_ff};
-  static constexpr std::size_t outputs[layer_inputs] = {shape.qkv_dim(), d, shape.up_dim(), d};
+  static constexpr std::size_t feed_forwards = larger(1, shape.experts);  // of a layer
+  static constexpr std::size_t outputs[layer_inputs] = {shape.qkv_dim(), d, feed_forwards* shape.up_dim(),
+                                                        feed_forwards* d};
+  static constexpr std::size_t shared_inputs = shared_inputs_of(shape);
   template <class From>
   using views = weight_views<typename Full::shape_type, From>;
   template <class From>
@@ -156,7 +158,9 @@ class quantiser {
     const bool products = room.method == rounding::gptq;
     reader_.place(a, room.tokens);
     importance_ = a.template allocate<real>(widest);
-    for (std::size_t i = 0; i < layer_inputs; ++i) inputs_[i] = input_statistics<real>::place(a, columns[i], products);
+    for (std::size_t i = 0; i < shared_inputs; ++i) inputs_[i] = input_statistics<real>::place(a, columns[i], products);
+    experts_[0] = expert_statistics<real, shape.experts>::place(a, d, products);
+    experts_[1] = expert_statistics<real, shape.experts>::place(a, shape.d_ff, products);
     if (products) place_follower(a, room.tokens);
     stride_ = gemm_workspace<real>(backend, input_statistics<real>::stripe, widest, Sequence);
     if (products) workspace_ = a.template allocate<real>(workers * stride_);
@@ -180,9 +184,10 @@ class quantiser {
     follower_ = a.template allocate<real>(tokens / Sequence * Sequence * d);
     passing_ = a.template allocate<real>(Sequence * d);
     for (std::size_t i = 0; i < layer_inputs; ++i) {
-      exact_[i] = a.template allocate<real>(Sequence * columns[i]);
+      if (i < shared_inputs) exact_[i] = a.template allocate<real>(Sequence * columns[i]);
       rounded_[i] = a.template allocate<float>(outputs[i] * columns[i]);
     }
+    picks_ = kept_picks<real>::place_for(a, shape, Sequence);
   }
 
   template <class F>
@@ -193,14 +198,27 @@ class quantiser {
     for (std::size_t i = 0; i < from.size(); ++i) to[i] = from[i];
   }
 
+  /// The layer's weights, whose inputs are added up: `exact` are those of the exact model, or nullptr.
+  template <class From>
+  constexpr observed<From> seen(const views<From>& full, real* const* exact, bool goes_on) {
+    return {full,
+            inputs_,
+            workspace_,
+            stride_,
+            exact,
+            goes_on,
+            {experts_, &reader_.routed(), exact == nullptr ? nullptr : &picks_}};
+  }
+
   /// All tokens through the exact layer, twice: as the exact model has them, and as one with rounded layers before.
   template <class From>
   constexpr void observe_both(const views<From>& full, std::size_t layer) {
     for_each_sequence([&](std::size_t first) {
-      reader_.read_sequence(full, recorded_layer<views<From>, real>{full, exact_}, layer,
-                            reader_.stream().data() + first * d);
+      const recorded_layer<views<From>, real> kept{full, exact_, &reader_.routed(), &picks_};
+      reader_.read_sequence(full, kept, layer, reader_.stream().data() + first * d);
+      if constexpr (shape.experts > 0) picks_.note(shape, Sequence, reader_.routed());
       copy({follower_ + first * d, Sequence * d}, passing_);
-      reader_.read_sequence(full, observed<From>{full, inputs_, workspace_, stride_, exact_, false}, layer, passing_);
+      reader_.read_sequence(full, seen(full, exact_, false), layer, passing_);
     });
   }
 
@@ -209,8 +227,22 @@ class quantiser {
     for_each_matrix<tensor_id::qkv_weight, tensor_id::out_weight, tensor_id::up_weight, tensor_id::down_weight>(
         [&]<tensor_id id>() {
           constexpr std::size_t i = input_of(id);
-          round(full.template matrix_of<id>(layer), small.template matrix_of<id>(layer), &inputs_[i], o, rounded_[i]);
+          if constexpr (shape.experts > 0 && i >= 2)
+            round_experts<id>(full, small, layer, o);
+          else
+            round(full.template matrix_of<id>(layer), small.template matrix_of<id>(layer), &inputs_[i], o, rounded_[i]);
         });
+  }
+
+  /// One matrix of each expert. Products of all columns need twice as many rows as there are columns to be known well.
+  template <tensor_id id, class From, class To>
+  constexpr void round_experts(const From& full, const To& small, std::size_t layer, const quantise_options& o) {
+    constexpr std::size_t i = input_of(id), numbers = outputs[i] / feed_forwards * columns[i];
+    auto& inputs = experts_[i - 2];
+    inputs.complete(backend, *exec_.get(), o.method == rounding::gptq ? 2 * columns[i] : enough_rows);
+    for (std::size_t e = 0; e < shape.experts; ++e)
+      round(full.template expert_of<id>(layer, e), small.template expert_of<id>(layer, e), &inputs.each[e], o,
+            rounded_[i] == nullptr ? nullptr : rounded_[i] + e * numbers);
   }
 
   template <tensor_id... ids, class F>
@@ -312,11 +344,13 @@ class quantiser {
   conversion report_{};
   real* importance_ = nullptr;  // [widest] mean squares of a matrix's inputs
   input_statistics<real> inputs_[layer_inputs]{};
-  real* follower_ = nullptr;        // [tokens][d_model] what flows through the rounded layers
-  real* passing_ = nullptr;         // [Sequence][d_model] a copy of some of it
-  real* exact_[layer_inputs]{};     // [Sequence][columns] inputs of the exact model
-  float* rounded_[layer_inputs]{};  // [outputs][columns] what the codes of a layer stand for
-  real* workspace_ = nullptr;       // of sums of products
+  expert_statistics<real, shape.experts> experts_[2]{};  // of up and down, where the last two inputs_ see nothing
+  kept_picks<real> picks_{};                             // inputs of the exact model's experts
+  real* follower_ = nullptr;                             // [tokens][d_model] what flows through the rounded layers
+  real* passing_ = nullptr;                              // [Sequence][d_model] a copy of some of it
+  real* exact_[layer_inputs]{};                          // [Sequence][columns] inputs of the exact model
+  float* rounded_[layer_inputs]{};                       // [outputs][columns] what the codes of a layer stand for
+  real* workspace_ = nullptr;                            // of sums of products
   std::size_t stride_ = 0;
   real* exact_rows_ = nullptr;   // [chunk][columns] rows of a matrix
   real* moves_ = nullptr;        // [chunk][columns] and how far they may move

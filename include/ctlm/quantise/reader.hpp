@@ -39,8 +39,10 @@ class layer_reader {
       ws = attention_workspace<real>::place(a, c_.backend, query_tile, shape.head_dim, false);
     qkv_ = a.template allocate<real>(Sequence * shape.qkv_dim());
     attended_ = a.template allocate<real>(Sequence * shape.q_dim());
-    up_ = a.template allocate<real>(Sequence * shape.up_dim());
+    up_ = a.template allocate<real>(Sequence * shape.feed_forwards_per_token() * shape.up_dim());
     activated_ = a.template allocate<real>(Sequence * shape.d_ff);
+    routed_ = routing<real>::place(a, shape, Sequence);
+    if constexpr (shape.experts > 0) routed_.moved = a.template allocate<real>(Sequence * d);
   }
 
   /// Who does the work from now on.
@@ -91,9 +93,13 @@ class layer_reader {
     s.attended = attended_;
     s.up = up_;
     s.activated = activated_;
+    s.routed = routed_;
     auto attend_rows = [&](real* qkv, real* out) { attend(weights, layer, qkv, out); };
     block_forward<M>(c_, seen, layer, Sequence, s, attend_rows, no_dropout{}, no_dropout{});
   }
+
+  /// Which experts the rows of the sequence take that is being read, or was read last.
+  constexpr const routing<real>& routed() const { return routed_; }
 
   /// What flows from layer to layer, of all tokens that are read: [tokens][d_model]. May be written.
   constexpr span<real> stream() const { return {x_, count_ * d}; }
@@ -142,6 +148,7 @@ class layer_reader {
   real* attended_ = nullptr;
   real* up_ = nullptr;
   real* activated_ = nullptr;
+  routing<real> routed_{};
 };
 
 }}  // namespace ctlm

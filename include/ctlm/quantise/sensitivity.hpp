@@ -27,6 +27,13 @@ struct replaced_matrix {
     if (id == where.id && layer == where.layer) m.data = numbers;
     return m;
   }
+  /// The view of one expert's matrix: a part of it.
+  template <tensor_id id>
+  constexpr auto expert_of(std::size_t layer, std::size_t expert) const {
+    auto m = weights.template expert_of<id>(layer, expert);
+    if (id == where.id && layer == where.layer) m.data = numbers + expert * m.rows * m.cols;
+    return m;
+  }
   /// A gain or a bias.
   constexpr auto vector_of(tensor_id id, std::size_t layer = 0) const { return weights.vector_of(id, layer); }
 };
@@ -45,7 +52,6 @@ class sensitivity {
   static constexpr decoder_shape shape = Full::shape;    ///< the model's sizes
   static constexpr std::size_t least_tokens = Sequence;  ///< of a text: one sequence
   static_assert(std::same_as<typename Full::weight_format, f32>, "ctlm: sensitivity<> needs a model in f32");
-  static_assert(shape.experts == 0, "ctlm: sensitivity<> cannot tell yet what each of several experts sees");
 
   /// The arena's memory must outlive this. Raises errc::out_of_memory where the arena has less than
   /// bytes_needed(tokens), and errc::invalid_argument for room for less than one sequence.
@@ -108,6 +114,12 @@ class sensitivity {
   static constexpr std::size_t chunk = smaller(Sequence, std::size_t{64});  // rows of logits alive at once
   using reader_type = layer_reader<Full, Sequence>;
   static constexpr std::size_t widest = reader_type::widest;
+  static constexpr std::size_t shared_inputs = shared_inputs_of(shape);
+  /// Means of a layer: one for each kind of rows, or for each expert.
+  static constexpr std::size_t layer_places = 2 + 2 * larger(1, shape.experts);
+  static constexpr std::size_t place_of(std::size_t layer, std::size_t input) {
+    return layer * layer_places + (input < 2 ? input : 2 + (input - 2) * larger(1, shape.experts));
+  }
   template <class... Fs>
   static constexpr auto stored_list(candidates<Fs...>*) {
     return typename mixed_detail::unique<mixed_detail::list<>, stored<Probe>, stored<Fs>...>::type{};
@@ -148,9 +160,11 @@ class sensitivity {
     reader_.place(a, tokens);
     reader_.place_scratch(a);
     saved_ = a.template allocate<real>(rows * shape.d_model);
-    importance_ = a.template allocate<real>((shape.layers * 4 + 1) * widest);
+    importance_ = a.template allocate<real>((shape.layers * layer_places + 1) * widest);
     const std::size_t columns[] = {shape.d_model, shape.q_dim(), shape.d_model, shape.d_ff};
-    for (std::size_t i = 0; i < 4; ++i) inputs_[i] = input_statistics<real>::place(a, columns[i], false);
+    for (std::size_t i = 0; i < shared_inputs; ++i) inputs_[i] = input_statistics<real>::place(a, columns[i], false);
+    for (std::size_t i = 0; i < 2; ++i)
+      experts_[i] = expert_statistics<real, shape.experts>::place(a, columns[2 + i], false);
     rounded_ = a.template allocate<real>(most(true));
     for (std::size_t w = 0; w < workers; ++w) {
       stripes::for_each([&]<class F>() { stripes_[w].template of<F>() = F::place(a, stripe_rows, widest); });
@@ -175,13 +189,20 @@ class sensitivity {
     reader_.begin(full);
     for (std::size_t layer = 0; layer < shape.layers; ++layer) {
       for (auto& s : inputs_) s.clear();
-      reader_.read_layer(full, observed_layer<W, real>{full, inputs_, nullptr, 0}, layer);
-      for (std::size_t i = 0; i < 4; ++i) keep_mean(inputs_[i], layer * 4 + i);
+      for (auto& s : experts_) s.clear();
+      const observed_layer<W, real> seen{full, inputs_, nullptr, 0, nullptr, true, {experts_, &reader_.routed()}};
+      reader_.read_layer(full, seen, layer);
+      for (std::size_t i = 0; i < shared_inputs; ++i) keep_mean(inputs_[i], place_of(layer, i));
+      if constexpr (shape.experts > 0)
+        for (std::size_t i = 0; i < 2; ++i) {
+          experts_[i].complete(backend, *exec_.get(), enough_rows);
+          for (std::size_t e = 0; e < shape.experts; ++e) keep_mean(experts_[i].each[e], place_of(layer, 2 + i) + e);
+        }
     }
     inputs_[0].clear();
     reader_.for_each_final_row(
         full, [&](const real* rows) { inputs_[0].add(backend, *exec_.get(), Sequence, rows, nullptr, 0); });
-    keep_mean(inputs_[0], shape.layers * 4);
+    keep_mean(inputs_[0], shape.layers * layer_places);
     for_each_chunk(full, expected_, shape.vocab, [&](std::size_t row, const real* logits) {
       log_sums_[row] = log_of_sum(backend, shape.vocab, logits);
     });
@@ -228,7 +249,8 @@ class sensitivity {
   constexpr void probe_layer(const W& full, std::size_t layer, Progress& progress) {
     progress(done_++, list::count);
     constexpr std::size_t input = input_of(id);
-    round(full.template matrix_of<id>(layer), importance_ + (layer * 4 + input) * widest);
+    constexpr std::size_t rows = input < shared_inputs ? 0 : list::tensors.of(id).piece_rows();
+    round(full.template matrix_of<id>(layer), importance_ + place_of(layer, input) * widest, rows);
     copy({saved_, reader_.stream().size()}, reader_.stream().data());
     reader_.read_layer(full, replaced_matrix<W, real>{full, {id, layer}, rounded_}, layer);
     for (std::size_t later = layer + 1; later < shape.layers; ++later) reader_.read_layer(full, full, later);
@@ -240,7 +262,7 @@ class sensitivity {
   constexpr void probe_common(const W& full, tensor_id id, Progress& progress) {
     progress(done_++, list::count);
     const bool is_head = id == (shape.tie_embeddings ? tensor_id::token_embedding : tensor_id::head_weight);
-    round(full.matrix_of(id), is_head ? importance_ + shape.layers * 4 * widest : nullptr);
+    round(full.matrix_of(id), is_head ? importance_ + shape.layers * layer_places * widest : nullptr, 0);
     W changed = full;
     auto m = full.matrix_of(id);
     m.data = rounded_;
@@ -250,9 +272,13 @@ class sensitivity {
     write_costs(list::number_of({id, no_layer}), mean_divergence(changed));
   }
 
-  /// Weighted errors of a matrix in all formats, and the numbers that the probe makes of it.
+  /// Weighted errors of a matrix in all formats, and the numbers that the probe makes of it. `importance` is that of
+  /// all rows, or, where each expert has `expert_rows` of them, [experts][widest].
   template <class View>
-  constexpr void round(const View& from, const real* importance) {
+  constexpr void round(const View& from, const real* importance, std::size_t expert_rows) {
+    const auto of_row = [&](std::size_t row) {
+      return expert_rows == 0 ? importance : importance + row / expert_rows * widest;
+    };
     const std::size_t n = from.cols, count = ceil_div(from.rows, stripe_rows);
     parallel_for(*exec_.get(), from.rows, stripe_rows, [&](std::size_t first, std::size_t rows, std::size_t worker) {
       for (std::size_t r = 0; r < rows; ++r) View::format::decode(from, first + r, 0, n, exact_[worker] + r * n);
@@ -262,7 +288,7 @@ class sensitivity {
         view.cols = n;
         double error = 0;
         for (std::size_t r = 0; r < rows; ++r)
-          error += row_error<F>(view, r, exact_[worker] + r * n, importance,
+          error += row_error<F>(view, r, exact_[worker] + r * n, of_row(first + r),
                                 number == 0 ? rounded_ + (first + r) * n : image_[worker]);
         errors_[number * most_stripes + first / stripe_rows] = error;
       });
@@ -301,8 +327,9 @@ class sensitivity {
   reader_type reader_{};
   std::size_t done_ = 0;
   real* saved_ = nullptr;       // [tokens][d_model] what a layer gets
-  real* importance_ = nullptr;  // [layers][4][widest], then [widest] of the head: mean squares of inputs
-  input_statistics<real> inputs_[4]{};
+  real* importance_ = nullptr;  // [layers][layer_places][widest], then [widest] of the head: mean squares of inputs
+  input_statistics<real> inputs_[layer_inputs]{};
+  expert_statistics<real, shape.experts> experts_[2]{};  // of up and down
   real* rounded_ = nullptr;  // [rows][cols] of the matrix that is looked at, as the probe stores it
   stripes stripes_[workers]{};
   real* exact_[workers]{};    // [stripe_rows][widest]

@@ -6,6 +6,9 @@
 // cannot overflow (2 * 63 * 127 < 32767); codes of 8 bits are made signed and their signs moved to the activations (2 *
 // 128 * 127 < 32767). So all integer parts equal the portable kernel's to the bit.
 //
+// Of codes of 3 and fewer bits, whose low parts lie four or more in a byte, GFNI shifts and masks a part in one
+// instruction: bits of a byte times a matrix of bits.
+//
 // The high part of a code is shifted to its place above the low one and put in by one instruction (AVX-512) or two.
 #pragma once
 
@@ -25,10 +28,11 @@ template <class F>
 inline constexpr char high_mask = static_cast<char>((1 << F::bits) - (1 << F::low_bits));
 
 /// Asks for lines of a tile that will soon be read: all of them where one token passes over weights that no cache
-/// holds, which processors that look ahead by themselves are too late for.
+/// holds, which processors that look ahead by themselves are too late for. Few bits take longer a byte: nearer lines
+/// are in time for them.
 template <class F, std::size_t M>
 CTLM_INLINE void look_ahead(const std::uint8_t* codes) {
-  constexpr std::size_t line = 64, distance = 4096;
+  constexpr std::size_t line = 64, distance = F::low_bits > 2 ? 4096 : 2048;
   for (std::size_t at = 0; at < (M == 1 ? F::tile_bytes : line); at += line)
     _mm_prefetch(reinterpret_cast<const char*>(codes) + distance + at, _MM_HINT_T0);
 }
@@ -50,13 +54,32 @@ CTLM_INLINE __m512i add_products(__m512i sum, __m512i w, __m512i x) {
 #endif
 }
 
+#if CTLM_AVX512GFNI
+/// A matrix of bits, for _mm512_gf2p8affine_epi64_epi8: bits [shift, shift + count) of a byte become its lowest.
+constexpr long long bits_from(std::size_t shift, std::size_t count) {
+  std::uint64_t m = 0;
+  for (std::size_t i = 0; i < count; ++i) m |= std::uint64_t{1} << (8 * (7 - i) + shift + i);
+  return static_cast<long long>(m);
+}
+#endif
+
+/// Part p of each byte, `mask` as many ones as a part.
+template <class F>
+CTLM_INLINE __m512i wide_part(__m512i packed, std::size_t p, __m512i mask) {
+#if CTLM_AVX512GFNI
+  if constexpr (F::planes > 2)
+    if (p > 0)
+      return _mm512_gf2p8affine_epi64_epi8(packed, _mm512_set1_epi64(bits_from(p * F::low_bits, F::low_bits)), 0);
+#endif
+  return _mm512_and_si512(_mm512_srli_epi32(packed, static_cast<unsigned>(p * F::low_bits)), mask);
+}
+
 /// The codes of quad v + p * F::vectors, whose low parts are in bits p * F::low_bits and up of `packed`. `high` has the
 /// tile's high parts, `mask` as many ones as a low part.
 template <class F>
 CTLM_INLINE __m512i wide_quad(__m512i packed, const __m512i* high, std::size_t v, std::size_t p, __m512i mask) {
   __m512i w = packed;
-  if constexpr (F::planes > 1)
-    w = _mm512_and_si512(_mm512_srli_epi32(packed, static_cast<unsigned>(p * F::low_bits)), mask);
+  if constexpr (F::planes > 1) w = wide_part<F>(packed, p, mask);
   if constexpr (F::high_bits > 0) {
     const std::size_t q = p * F::vectors + v, from = q / F::high_vectors * F::high_bits;
     __m512i h = high[q % F::high_vectors];
@@ -117,9 +140,12 @@ CTLM_INLINE __m512 wide_scales(const typename F::scale_element* s) {
 template <class F>
 CTLM_INLINE __m512i wide_less_zero(__m512i sum, const std::uint8_t* points, std::int32_t total) {
   const __m512i z = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(points)));
+  const __m512i parts = _mm512_slli_epi32(sum, static_cast<unsigned>(F::scale_format::parts_log2));
+#if CTLM_AVX512VNNI
+  if constexpr (input_group<F> <= 256) return _mm512_dpwssd_epi32(parts, z, _mm512_set1_epi32(-total & 0xFFFF));
+#endif
   const __m512i t = _mm512_set1_epi32(total);
-  const __m512i product = input_group<F> <= 256 ? _mm512_madd_epi16(z, t) : _mm512_mullo_epi32(z, t);
-  return _mm512_sub_epi32(_mm512_slli_epi32(sum, static_cast<unsigned>(F::scale_format::parts_log2)), product);
+  return _mm512_sub_epi32(parts, input_group<F> <= 256 ? _mm512_madd_epi16(z, t) : _mm512_mullo_epi32(z, t));
 }
 
 template <class F, std::size_t M>
