@@ -171,7 +171,7 @@ double evaluate(Trainer& t, span<const token> text) {
   return total / static_cast<double>(windows);
 }
 
-// Each optimizer's options: the rates are the best of those that were tried, each 3 times the one below.
+// Each optimizer's options: AdamW's are the recipe's.
 constexpr adamw::options recipe_adamw{.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.1f};
 template <class Optimizer>
 constexpr typename Optimizer::options options_of{.lr = 1e-3f};
