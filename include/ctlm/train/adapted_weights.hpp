@@ -61,11 +61,11 @@ class adapted_weights {
   template <class A>
   constexpr void place(A& a) {
     if constexpr (decomposed)
-      for (tensor_id id : adaptable_tensors)
-        if (tensors.adapts(id)) {
-          const std::size_t n = shape.layers * rule_of(id).rows(shape);
-          gains_[adaptable_index(id)] = a.template allocate<real>(n);
-          norms_[adaptable_index(id)] = a.template allocate<real>(n);
+      for (std::size_t i = 0; i < adaptable_count; ++i)
+        if (tensors.adapts(adaptable_tensors[i])) {
+          const std::size_t n = shape.layers * rule_of(adaptable_tensors[i]).rows(shape);
+          gains_[i] = a.template allocate<real>(n);
+          norms_[i] = a.template allocate<real>(n);
         }
   }
   /// Lengths of the rows of W + scale B A, and by what they are multiplied: magnitude / length. `decoded` is scratch,
@@ -80,19 +80,19 @@ class adapted_weights {
   /// The adapter of a matrix, as products take it: a is nullptr where there is none.
   constexpr low_rank_pair<real> pair_of(tensor_id id, std::size_t layer) const {
     low_rank_pair<real> p;
-    if (!tensors.adapts(id)) return p;
+    const std::size_t index = adaptable_index(id);
+    if (index == adaptable_count || !tensors.adapts(id)) return p;
     p.a = learned.place_of(id, layer, table::a);
     p.b = learned.place_of(id, layer, table::b);
     if constexpr (decomposed) {
-      p.gains = gains_[adaptable_index(id)] + layer * rule_of(id).rows(shape);
-      p.norms = norms_[adaptable_index(id)] + layer * rule_of(id).rows(shape);
+      p.gains = gains_[index] + layer * rule_of(id).rows(shape);
+      p.norms = norms_[index] + layer * rule_of(id).rows(shape);
     }
     p.parts = &tensors.parts(id);
     p.rank = lora::rank;
     p.scale = real(lora::scale());
     if constexpr (lora::config.dropout > 0)
-      if (stream != 0)
-        p.dropout = dropout_mask(mix(stream, layer * adaptable_count + adaptable_index(id)), lora::config.dropout);
+      if (stream != 0) p.dropout = dropout_mask(mix(stream, layer * adaptable_count + index), lora::config.dropout);
     return p;
   }
   /// Where the numbers of an adapter are, to be written: load_adapter does. refresh() follows.
