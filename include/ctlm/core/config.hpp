@@ -94,6 +94,20 @@
 #else
 #define CTLM_AVX512GFNI 0
 #endif
+#if CTLM_AVX512GFNI && defined(__AVX512BF16__)
+#define CTLM_AVX512BF16 1
+#else
+#define CTLM_AVX512BF16 0
+#endif
+// Tiles have to be asked for, which is known of Linux alone (kernels/xsimd/amx/tiles.hpp). Clang before 16 has names of
+// its own.
+#if CTLM_AVX512BF16 && defined(__linux__) && !CTLM_FREESTANDING &&                \
+    ((defined(__AMX_TILE__) && defined(__AMX_INT8__) && defined(__AMX_BF16__)) || \
+     (defined(__AMXTILE__) && defined(__AMXINT8__) && defined(__AMXBF16__)))
+#define CTLM_AMX 1
+#else
+#define CTLM_AMX 0
+#endif
 #if defined(__AVX2__) && defined(__FMA__)
 #define CTLM_AVX2 1
 #else
@@ -117,7 +131,11 @@
 
 // The ABI tag. Inline functions of two translation units compiled for different targets or with different options
 // have different symbols, so that the linker cannot silently run AVX-512 code on a machine without it.
-#if CTLM_AVX512GFNI
+#if CTLM_AMX
+#define CTLM_ABI_ISA avx512amx
+#elif CTLM_AVX512BF16
+#define CTLM_ABI_ISA avx512bf16
+#elif CTLM_AVX512GFNI
 #define CTLM_ABI_ISA avx512gfni
 #elif CTLM_AVX512VNNI
 #define CTLM_ABI_ISA avx512vnni

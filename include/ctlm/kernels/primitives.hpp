@@ -30,6 +30,9 @@
 #include "xsimd/avx2/quantised_stripe.hpp"
 #include "xsimd/avx2/widen.hpp"
 #endif
+#if CTLM_AMX
+#include "xsimd/amx/tiles.hpp"
+#endif
 #if CTLM_NEON
 #include "xsimd/neon/quantised_stripe.hpp"
 #endif
