@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Decoding and prompts by ctlm and by llama.cpp, in turn on one machine, and the ratio of their rates.
+"""Decoding and prompts by ctlm and by llama.cpp, or programs derived from it, in turn on one machine, and the ratios of
+their rates.
 
-  python bench/versus_llama.py build/release/bench/speed FOLDER [--rounds 3] [--models MODELS]
+  python bench/versus_llama.py build/release/bench/speed --peer llama.cpp=FOLDER [--peer NAME=FOLDER[,OPTION...]]...
+                               [--rounds 3] [--depths 0,4096] [--shapes 15M,135M] [--models MODELS]
 
-FOLDER holds llama.cpp's llama-bench and llama-quantize, built as fast as its own documentation says. The models are Llama
-shapes of 15M and 135M parameters with random weights, written as GGUF to MODELS (default: a temporary folder) with the
-package `gguf` of PyPI, and quantised with --pure, so that every matrix has the format that the table names. int8 is
-compared with Q8_0, int4 with Q4_0: 64 tokens decoded, a prompt of 512, one thread and two.
+FOLDER holds a program's llama-bench and llama-quantize, built as fast as its own documentation says; options behind it are
+llama-bench's, as in --peer ik=FOLDER,-rtr,1. The models are Llama shapes of 15M and 135M parameters with random weights,
+written as GGUF to MODELS (default: a temporary folder) with the package `gguf` of PyPI, and quantised with --pure by the
+first peer, so that every matrix has the format that the table names. int8 is compared with Q8_0, int4 with Q4_0: 64 tokens
+decoded, a prompt of 512, one thread and two. Behind a depth, 16 tokens are decoded with keys and values of 8 bits, by the
+135M shape in int4. A ratio is ctlm's rate over the faster peer's of the same round.
 """
 import argparse
 import json
@@ -39,7 +43,7 @@ def write_model(path, vocab, d_model, layers, heads, kv_heads, d_ff):
         return numpy.ones(d_model, numpy.float32)
 
     w = gguf.GGUFWriter(str(path), "llama")
-    w.add_context_length(640)
+    w.add_context_length(8192)
     w.add_embedding_length(d_model)
     w.add_block_count(layers)
     w.add_feed_forward_length(d_ff)
@@ -93,51 +97,109 @@ def prepare(folder, models):
     return files
 
 
-def llama_rates(folder, file):
-    """Tokens per second by (section, threads)."""
-    rows = json.loads(run(folder / "llama-bench", "-m", file, "-p", 512, "-n", 64, "-t", "1,2", "-r", 3, "-o", "json"))
-    return {("prefill" if r["n_prompt"] else "decode", r["n_threads"]): r["avg_ts"] for r in rows}
+class Peer:
+    """llama-bench of one program: a name, its folder, and options that make it fast."""
+
+    def __init__(self, text):
+        name, equals, rest = text.partition("=")
+        if not equals or not rest:
+            raise argparse.ArgumentTypeError(f"a peer is NAME=FOLDER or NAME=FOLDER,OPTION,..., not {text!r}")
+        folder, *self.options = rest.split(",")
+        self.name, self.folder = name, pathlib.Path(folder)
+        if not (self.folder / "llama-bench").exists():
+            raise argparse.ArgumentTypeError(f"{folder} has no llama-bench: build {name} there first")
+
+    def bench(self, file, *options):
+        return json.loads(run(self.folder / "llama-bench", "-m", file, "-t", "1,2", "-r", 3, "-o", "json", *options,
+                              *self.options))
+
+    def rates(self, file):
+        """Tokens per second by (section, threads)."""
+        rows = self.bench(file, "-p", 512, "-n", 64)
+        return {("prefill" if r["n_prompt"] else "decode", r["n_threads"]): r["avg_ts"] for r in rows}
+
+    def far_rates(self, file, depth):
+        """The same of 16 tokens behind `depth` others, with flash attention and keys and values of 8 bits."""
+        rows = self.bench(file, "-p", 0, "-n", 16, "-d", depth, "-fa", 1, "-ctk", "q8_0", "-ctv", "q8_0")
+        return {("depth %d" % depth, r["n_threads"]): r["avg_ts"] for r in rows}
+
+
+def threads_of(name):
+    return 2 if "2 threads" in name else 1
 
 
 def ctlm_rates(speed, shape):
-    """Tokens per second by (section, format, threads), and the rate of reading memory by threads."""
+    """Tokens per second by (section, format, threads)."""
     rates = {}
     for section in ("decode", "prefill"):
         for r in json.loads(run(speed, "--json", "--only", section, "--model", shape)):
-            threads = 2 if "2 threads" in r["name"] else 1
             for name in FORMATS:
                 if f" {name}," in r["name"]:
-                    rates[section, name, threads] = r["value"]
+                    rates[section, name, threads_of(r["name"])] = r["value"]
     return rates
+
+
+def ctlm_far_rates(speed):
+    """Tokens per second by (section, threads): int4 weights and an int8 cache behind 4,096 tokens."""
+    rows = json.loads(run(speed, "--json", "--only", "caches", "--model", "135M"))
+    return {("depth 4096", threads_of(r["name"])): r["value"] for r in rows if "cache int8<>" in r["name"]}
+
+
+def one_round(o, files, add):
+    """add((section, shape, format, threads), name of who, rate) for each figure of a round."""
+    for shape in o.shapes:
+        ours = ctlm_rates(o.speed, shape)
+        for (section, name, threads), rate in ours.items():
+            add((section, shape, name, threads), "ctlm", rate)
+        for name in FORMATS:
+            for peer in o.peer:
+                for (section, threads), rate in peer.rates(files[shape, name]).items():
+                    add((section, shape, name, threads), peer.name, rate)
+    if 4096 in o.depths and "135M" in o.shapes:
+        for (section, threads), rate in ctlm_far_rates(o.speed).items():
+            add((section, "135M", "int4", threads), "ctlm", rate)
+        for peer in o.peer:
+            for (section, threads), rate in peer.far_rates(files["135M", "int4"], 4096).items():
+                add((section, "135M", "int4", threads), peer.name, rate)
+
+
+def table(seen, names):
+    print(f"{'tokens/s, medians':32}{'ctlm':>9}" + "".join(f"{n:>12}" for n in names) + f"{'ratio':>8}   of each round")
+    for (section, shape, name, threads), rates in sorted(seen.items()):
+        if not all(n in rates for n in ["ctlm", *names]):
+            continue  # a thread count or a section that one of them does not have
+        ratios = [a / max(others) for a, *others in zip(rates["ctlm"], *(rates[n] for n in names))]
+        print(f"{section:10} {shape:>5} {name} {threads} thread{'s' if threads > 1 else ' '} "
+              f"{statistics.median(rates['ctlm']):12.0f}"
+              + "".join(f"{statistics.median(rates[n]):12.0f}" for n in names)
+              + f"{statistics.median(ratios):8.2f}   {', '.join(f'{x:.2f}' for x in ratios)}")
+
+
+def numbers(text):
+    return [int(n) for n in text.split(",")]
 
 
 def main():
     p = argparse.ArgumentParser(description="ctlm and llama.cpp in turn")
     p.add_argument("speed", help="the built bench/speed")
-    p.add_argument("folder", type=pathlib.Path, help="where llama-bench and llama-quantize are")
+    p.add_argument("--peer", type=Peer, action="append", required=True, help="NAME=FOLDER[,OPTION...]")
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--depths", type=numbers, default=[0, 4096], help="0 and 4096, or one of them")
+    p.add_argument("--shapes", type=lambda t: t.split(","), default=list(SHAPES))
     p.add_argument("--models", type=pathlib.Path, help="where the models are kept")
     o = p.parse_args()
+    if set(o.depths) - {0, 4096} or set(o.shapes) - set(SHAPES):
+        p.error("depths are 0 and 4096, shapes " + " and ".join(SHAPES))
     temporary = tempfile.TemporaryDirectory()
     models = o.models or pathlib.Path(temporary.name)
     models.mkdir(parents=True, exist_ok=True)
-    files = prepare(o.folder, models)
+    files = prepare(o.peer[0].folder, models)
 
     seen = {}
     for r in range(o.rounds):
-        for shape in SHAPES:
-            ours = ctlm_rates(o.speed, shape)
-            for name in FORMATS:
-                theirs = llama_rates(o.folder, files[shape, name])
-                for (section, threads), rate in theirs.items():
-                    seen.setdefault((section, shape, name, threads), []).append((ours[section, name, threads], rate))
-            print(f"round {r + 1}: {shape} done", file=sys.stderr, flush=True)
-    print(f"{'tokens/s, medians':30}{'ctlm':>10}{'llama.cpp':>11}{'ratio':>8}   of each round")
-    for (section, shape, name, threads), pairs in sorted(seen.items()):
-        ratios = [a / b for a, b in pairs]
-        print(f"{section:8} {shape:>5} {name} {threads} thread{'s' if threads > 1 else ' '}   "
-              f"{statistics.median(a for a, _ in pairs):10.0f}{statistics.median(b for _, b in pairs):11.0f}"
-              f"{statistics.median(ratios):8.2f}   {', '.join(f'{x:.2f}' for x in ratios)}")
+        one_round(o, files, lambda key, who, rate: seen.setdefault(key, {}).setdefault(who, []).append(rate))
+        print(f"round {r + 1} of {o.rounds} done", file=sys.stderr, flush=True)
+    table(seen, [peer.name for peer in o.peer])
 
 
 if __name__ == "__main__":
