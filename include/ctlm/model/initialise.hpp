@@ -9,7 +9,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// Standard deviations of what `initialise` draws.
 struct deviations {
-  /// Of embeddings and projections; those into the residual stream are smaller by sqrt(2 * layers).
+  /// Of embeddings and projections; those into the residual stream are smaller by sqrt(2 * layers). Factors are such
+  /// that their product has it.
   double matrices = 0.02;
   double vectors = 0;  ///< of gains, around 1, and of biases, around 0
 };
@@ -18,8 +19,10 @@ namespace initialise_detail {
 
 constexpr double deviation_of(const tensor_info& t, const decoder_shape& shape, const deviations& d) {
   if (!t.decays()) return d.vectors;
-  if (t.role != tensor_role::into_residual) return d.matrices;
-  return d.matrices / math::sqrt(2.0 * static_cast<double>(shape.layers));
+  const bool smaller = t.role == tensor_role::into_residual;
+  const double of_matrix = smaller ? d.matrices / math::sqrt(2.0 * static_cast<double>(shape.layers)) : d.matrices;
+  const std::size_t rank = rank_of(shape, t.id);
+  return rank == 0 ? of_matrix : math::sqrt(of_matrix / math::sqrt(static_cast<double>(rank)));
 }
 
 /// The next n numbers of a tensor.

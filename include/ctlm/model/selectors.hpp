@@ -11,13 +11,11 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// What keep<F, ...>, groups<...>, train_only<...> and lora<rank, ...> can name; keep<> and lora<> name matrices alone.
 namespace tensors {
 
-/// Matrices with one of these ids, of all layers.
+/// Matrices with one of these ids, of all layers; or what stands in their place where they are factored.
 template <tensor_id... Ids>
 struct of {
   /// Whether it is one of them.
-  static constexpr bool has(std::size_t tensor, std::size_t) {
-    return ((tensor == static_cast<std::size_t>(Ids)) || ...);
-  }
+  static constexpr bool has(std::size_t tensor, std::size_t) { return ((projection_of(tensor) == Ids) || ...); }
 };
 
 /// The embedding of tokens; the head too, where the two are tied.
