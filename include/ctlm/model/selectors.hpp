@@ -11,11 +11,13 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// What keep<F, ...>, groups<...>, train_only<...> and lora<rank, ...> can name; keep<> and lora<> name matrices alone.
 namespace tensors {
 
-/// Matrices with one of these ids, of all layers; or what stands in their place where they are factored.
+/// Matrices with one of these ids, of all layers; where they are factored, what stands in their place.
 template <tensor_id... Ids>
 struct of {
   /// Whether it is one of them.
-  static constexpr bool has(std::size_t tensor, std::size_t) { return ((projection_of(tensor) == Ids) || ...); }
+  static constexpr bool has(std::size_t tensor, std::size_t) {
+    return ((tensor == static_cast<std::size_t>(Ids)) || ...);
+  }
 };
 
 /// The embedding of tokens; the head too, where the two are tied.
@@ -128,7 +130,7 @@ template <class Keep>
 constexpr bool names_some(const tensor_table& table) {
   for (const tensor_info& t : table)
     for (std::size_t l = 0; t.is_matrix() && l < t.layers; ++l)
-      if (Keep::has(t.index(), t.is_of_layer() ? l : no_layer)) return true;
+      if (Keep::has(t.selected(), t.is_of_layer() ? l : no_layer)) return true;
   return false;
 }
 template <class Keep>

@@ -31,6 +31,8 @@ struct tensor_info {
   constexpr std::size_t piece_rows() const { return rows / pieces; }
   /// Whether each layer has one.
   constexpr bool is_of_layer() const { return scope == tensor_scope::layer; }
+  /// As which tensor selectors name it: a factor as its projection.
+  constexpr std::size_t selected() const { return static_cast<std::size_t>(projection_of(index())); }
   /// The tensor's place among all declared ones.
   constexpr std::size_t index() const { return static_cast<std::size_t>(id); }
 };

@@ -155,7 +155,7 @@ class weight_views {
   static constexpr auto place_matrix(A& a, const tensor_info& t, std::size_t layers,
                                      [[maybe_unused]] std::size_t first = 0) {
     if constexpr (mixed_format<format>)
-      return format::place_tensor(a, t.index(), t.is_of_layer() ? first : no_layer, layers, t.rows, t.cols,
+      return format::place_tensor(a, selected(t), t.is_of_layer() ? first : no_layer, layers, t.rows, t.cols,
                                   t.piece_rows());
     else if constexpr (quantised_format<format>)
       return format::place(a, layers * t.rows, t.cols, t.piece_rows());
@@ -175,6 +175,12 @@ class weight_views {
   }
 
  private:
+  static constexpr std::size_t selected(const tensor_info& t) {
+    if constexpr (shape.is_factored())
+      return t.selected();
+    else
+      return t.index();
+  }
   static constexpr std::size_t places = tensor_count_of(shape);
   static constexpr std::size_t rows_of(tensor_id id) { return tensors.of(id).rows; }
   static constexpr std::size_t cols_of(tensor_id id) { return tensors.of(id).cols; }
