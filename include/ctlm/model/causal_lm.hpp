@@ -85,6 +85,19 @@ constexpr bool rotates_heads() {
 
 template <class M, class Recipe, class... Slots>
 class trainer;
+template <class Tag, class... Slots>
+struct causal_lm;
+
+/// The model of a tag with these slots, but for factored<>.
+template <class Model, class... Slots>
+struct model_without_factors {
+  using type = Model;
+};
+template <class Tag, class... Kept, class First, class... Rest>
+struct model_without_factors<causal_lm<Tag, Kept...>, First, Rest...>
+    : model_without_factors<std::conditional_t<slot_has_kind<slot_kind::factored, First>(), causal_lm<Tag, Kept...>,
+                                               causal_lm<Tag, Kept..., First>>,
+                            Rest...> {};
 
 /// The model that Tag::config describes, with its policies (slots.hpp lists them). Nothing is stored in it: it is the
 /// types and figures from which weights, sessions and trainers are made.
@@ -119,6 +132,9 @@ struct causal_lm {
   using factors = slot_or<slot_kind::factored, void, Slots...>;
   using whole_shape = shape_of<Tag, activation_policy::gated>;                 ///< the shape, all matrices whole
   using shape_type = typename shape_with_factors<whole_shape, factors>::type;  ///< the shape, as a type
+
+  /// The model without factored<>.
+  using whole_model = typename model_without_factors<causal_lm<Tag>, Slots...>::type;
 
   /// The shape: all sizes, with the config's defaults filled in.
   static constexpr decoder_shape shape = shape_type::value;
