@@ -1,6 +1,8 @@
 // Factored projections: gradients, what they cost, what they compute in every format, and what a run keeps.
 #include "../extend/differences.hpp"
 
+#include <ctlm/train/narrow.hpp>
+
 #include "../model/models.hpp"
 #include "worse.hpp"
 
@@ -131,4 +133,91 @@ TEST_CASE("a factored model learns", "[factored][train]") {
   const float before = one_step(one).loss;
   for (int i = 0; i < 60; ++i) one_step(one);
   CHECK(one_step(one).loss < 0.5f * before);
+}
+
+TEST_CASE("ranks fall while a factored model learns", "[factored][train]") {
+  using lm = causal_lm<wide, factored<24>>;
+  using small = causal_lm<wide, factored<10>>;
+  using t = trainer<lm, twice>;
+  using narrow_trainer = trainer<small, twice>;
+  heap_arena memory(t::train_bytes), other(narrow_trainer::train_bytes), third(t::train_bytes);
+  t one(memory, {.optimizer = {.lr = 2e-3f}}), resumed(third, {.optimizer = {.lr = 2e-3f}});
+  for (std::uint64_t s = 0; s < 3; ++s) one_step(one, s);
+  CHECK(one.rank(tensor_id::up_weight, 1) == 24);
+  narrow(one, 10);
+  CHECK(one.rank(tensor_id::up_weight, 1) == 10);
+  narrow(one, 17);  // ranks only fall
+  CHECK(one.rank(tensor_id::up_weight, 1) == 10);
+
+  // It goes on as a model of rank 10 would that begins with the same weights and the same state.
+  narrow_trainer beside(other, {.optimizer = {.lr = 2e-3f}});
+  const auto cut = [&](const lm::weights& from, const small::weights& to) {
+    for (const tensor_info& info : lm::tensors) {
+      const tensor_info& its = small::tensors.of(info.id);
+      const auto a = from.numbers(info), b = to.numbers(its);
+      for (std::size_t l = 0; l < info.layers; ++l)
+        for (std::size_t i = 0; i < its.rows; ++i)
+          for (std::size_t j = 0; j < its.cols; ++j)
+            b[(l * its.rows + i) * its.cols + j] = a[(l * info.rows + i) * info.cols + j];
+    }
+  };
+  std::vector<std::byte*> places;
+  beside.for_each_state([&](const char*, void* data, std::size_t) { places.push_back(static_cast<std::byte*>(data)); });
+  std::size_t section = 0;
+  one.for_each_state([&](const char* name, void* data, std::size_t bytes) {
+    if (bytes == lm::weight_bytes)
+      cut(lm::weights::bind({static_cast<std::byte*>(data), bytes}).value(),
+          small::weights::bind({places[section], small::weight_bytes}).value());
+    else if (std::strcmp(name, "step") == 0)
+      std::memcpy(places[section], data, bytes);
+    ++section;
+  });
+  std::vector<std::byte> kept;
+  REQUIRE(put_checkpoint(one, {}, [&](const void* p, std::size_t n) {
+    kept.insert(kept.end(), static_cast<const std::byte*>(p), static_cast<const std::byte*>(p) + n);
+  }));
+  for (std::uint64_t s = 3; s < 8; ++s) CHECK(one_step(one, s).loss == Approx(one_step(beside, s).loss).epsilon(1e-5));
+
+  // What does not count stays zero, and what was saved goes on to the bit.
+  const auto u = one.weights().matrix_of(tensor_id::up_u, 1);
+  const auto v = one.weights().matrix_of(tensor_id::up_v, 1);
+  std::size_t others = 0;
+  for (std::size_t j = 0; j < u.rows; ++j)
+    for (std::size_t r = 10; r < 24; ++r) others += u.data[j * 24 + r] != 0;
+  for (std::size_t i = 10 * v.cols; i < 24 * v.cols; ++i) others += v.data[i] != 0;
+  CHECK(others == 0);
+  REQUIRE(take_checkpoint(span<const std::byte>(kept.data(), kept.size()), resumed, {}));
+  CHECK(resumed.rank(tensor_id::up_weight, 1) == 10);
+  for (std::uint64_t s = 3; s < 8; ++s) one_step(resumed, s);
+  CHECK(state_of(resumed) == state_of(one));
+  CHECK_THROWS_AS(narrow(one, 0), error);
+}
+
+TEST_CASE("ranks by energy, and by a schedule", "[factored][train]") {
+  using lm = causal_lm<wide, factored<24, tensors::up>>;
+  using t = trainer<lm, twice>;
+  heap_arena memory(t::train_bytes);
+  t one(memory, {});
+  one.start_from([](const auto& w) {
+    initialise(w, 3);
+    // Directions of which three have nearly everything, in the middle.
+    for (std::size_t r = 0; r < 24; ++r)
+      w.vector_of(tensor_id::up_s, 0)[r] = r >= 11 && r < 14 ? static_cast<float>(10 + r) : 0.1f;
+  });
+  const auto inputs = random_tokens(t::batch_tokens, 300, 1), targets = random_tokens(t::batch_tokens, 300, 2);
+  const double before = one.evaluate(inputs, targets);
+  narrow_by_energy(one, 0.99);
+  CHECK(one.rank(tensor_id::up_weight, 0) == 3);
+  CHECK(one.rank(tensor_id::up_weight, 1) > 15);
+  CHECK(one.weights().vector_of(tensor_id::up_s, 0)[0] > 20);
+  CHECK(one.evaluate(inputs, targets) == Approx(before).epsilon(1e-3));
+  narrow_by_energy(one, 1e-6, 2);
+  CHECK(one.rank(tensor_id::up_weight, 1) == 2);
+  CHECK_THROWS_AS(narrow_by_energy(one, 1.5), error);
+  constexpr rank_schedule falls{.first = 24, .last = 8, .from = 10, .to = 18};
+  CHECK(falls.at(0) == 24);
+  CHECK(falls.at(10) == 24);
+  CHECK(falls.at(14) == 16);
+  CHECK(falls.at(18) == 8);
+  CHECK(falls.at(100) == 8);
 }

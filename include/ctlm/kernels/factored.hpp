@@ -114,6 +114,8 @@ constexpr void row_backward(Backend backend, std::size_t j, const factored_matri
         backend, n, [=](auto& out, const auto& x) { out = x * factor; }, thin + at, u);
   }
   g.d[j] += total;
+  if (!accumulate)
+    for (std::size_t at = w.rank; at < g.u.cols; ++at) g.u.data[j * g.u.cols + at] = 0;
 }
 
 }  // namespace factored_detail
@@ -127,10 +129,10 @@ constexpr void factored_linear(Backend backend, E& exec, std::size_t m, const T*
   scaled_product(backend, exec, m, w.u.rows, w.rank, static_cast<const T*>(s.hidden), w.u, w.d, bias, y, ws);
 }
 
-/// The gradients of U and V (added to g where `accumulate`, written otherwise), of s and d (added), of the bias (added
-/// unless it is nullptr), and of x, to dx, which may be x itself. With P = dy^T (x V^T): dU = d o P o s, dd = sums over
-/// the rows of U o P o s; with q = dy (d o U): ds = sums over the columns of (x V^T) o q, dV = (q o s)^T x,
-/// dx = (q o s) V.
+/// The gradients of U and V (added to g where `accumulate`, written otherwise, with zeros for what does not count), of
+/// s and d (added), of the bias (added unless it is nullptr), and of x, to dx, which may be x itself. With P = dy^T (x
+/// V^T): dU = d o P o s, dd = sums over the rows of U o P o s; with q = dy (d o U): ds = sums over the columns of (x
+/// V^T) o q, dV = (q o s)^T x, dx = (q o s) V.
 template <class Backend, executor E, class T, class View, class N, class GView, class Workspace>
 constexpr void factored_backward(Backend backend, E& exec, std::size_t m, const T* dy, const T* x,
                                  const factored_matrix<View, N>& w, const factored_matrix<GView, T>& g, T* dbias, T* dx,
@@ -158,6 +160,8 @@ constexpr void factored_backward(Backend backend, E& exec, std::size_t m, const 
   });
   matmul(backend, exec, r, k, m, row_major(static_cast<const T*>(s.dhidden), r).transposed(), row_major(x, k), g.v.data,
          k, accumulate, ws.panels, ws.panel_stride);
+  if (!accumulate)
+    for (std::size_t i = r * k; i < g.v.rows * k; ++i) g.v.data[i] = 0;
   matmul(backend, exec, m, k, r, row_major(static_cast<const T*>(s.dhidden), r), row_major(w.v.data, k), dx, k, false,
          ws.panels, ws.panel_stride);
   if (dbias == nullptr) return;
