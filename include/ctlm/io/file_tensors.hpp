@@ -83,8 +83,9 @@ inline void add_layer(std::vector<file_tensor>& all, const tensor_info& t, const
 
 /// All tensors of the file of a model, in the order of the model's table, which must outlive them, as must the names.
 /// `prefix` stands before all names but the head's.
-inline std::vector<file_tensor> file_tensors(const tensor_table& table, const decoder_shape& shape,
-                                             const tensor_names& names, const char* prefix) {
+template <std::size_t Most>
+std::vector<file_tensor> file_tensors(const basic_tensor_table<Most>& table, const decoder_shape& shape,
+                                      const tensor_names& names, const char* prefix) {
   std::vector<file_tensor> all;
   for (const tensor_info& t : table) {
     const tensor_origin& origin = names.of(t.id);

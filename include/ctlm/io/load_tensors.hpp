@@ -181,6 +181,10 @@ void load_vector(const Weights& weights, const piece& p) {
 template <class Shape, format F, tensor_source Source, executor E>
 result<void> load_tensors(const Source& source, const tensor_names& names, const char* prefix,
                           const weight_views<Shape, F>& weights, E& exec, tensor_report* report = nullptr) {
+  if constexpr (Shape::value.is_factored())
+    return failure{errc::unsupported,
+                   "ctlm: files have whole matrices: load them into weights of the model without factored<>, of which "
+                   "factorise_weights makes these"};
   return or_out_of_memory("ctlm: there is no memory for a row of the file", [&]() -> result<void> {
     tensor_report own;
     tensor_report& r = report == nullptr ? own : *report;

@@ -6,6 +6,7 @@
 #include "file_tensors.hpp"
 #include "gguf_family.hpp"
 #include "gguf_tokenizer.hpp"
+#include "merged_weights.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -139,7 +140,8 @@ void put_row(const Weights& weights, const file_tensor& t, std::size_t r, float*
 }  // namespace save_detail
 
 /// Writes a model as a GGUF file that llama.cpp runs: all that it has to know, the weights in any format, and the
-/// tokenizer. The file is replaced at once, or stays; the same model gives the same bytes.
+/// tokenizer. Factored projections are multiplied out. The file is replaced at once, or stays; the same model gives the
+/// same bytes.
 ///
 ///     ctlm::save_gguf<lm>("mine.gguf", mine, {.encoding = ctlm::gguf_encoding::q8_0, .tokenizer = &words}).value();
 ///
@@ -148,6 +150,9 @@ void put_row(const Weights& weights, const file_tensor& t, std::size_t r, float*
 template <class M, class F>
 result<void> save_gguf(const char* path, const weight_views<typename M::shape_type, F>& weights,
                        const gguf_options& options = {}) {
+  if constexpr (M::shape.is_factored())
+    return with_merged(weights,
+                       [&](const auto& merged) { return save_gguf<typename M::whole_model>(path, merged, options); });
   constexpr decoder_shape s = M::shape;
   constexpr gguf_family family = gguf_family_of(s, M::activation_policy::name);
   constexpr bool own_norm = !std::is_same_v<typename M::norm, typename M::default_norm>;

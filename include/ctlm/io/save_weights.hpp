@@ -5,6 +5,7 @@
 #include "../memory/out_of_memory.hpp"
 #include "../model/weights.hpp"
 #include "file_tensors.hpp"
+#include "merged_weights.hpp"
 #include "save_safetensors.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -78,6 +79,13 @@ result<void> save_weights(const char* path, const weight_views<Shape, F>& weight
         path, tensors,
         [&](std::size_t i, safetensors_writer& out) { return save_detail::put_tensor(weights, all[i], out); }, note);
   });
+}
+
+/// The same of a model with factored projections: their products are multiplied out, in memory that is taken for it.
+template <class Whole, class Factors, class F>
+result<void> save_weights(const char* path, const weight_views<factored_shape<Whole, Factors>, F>& weights,
+                          safetensors_type type = safetensors_type::f32) {
+  return with_merged(weights, [&](const auto& merged) { return save_weights(path, merged, type); });
 }
 
 }}  // namespace ctlm

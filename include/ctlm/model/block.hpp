@@ -7,6 +7,7 @@
 #include "../policy/norm/rms_norm.hpp"
 #include "attention_part.hpp"
 #include "experts_part.hpp"
+#include "factored_projection.hpp"
 #include "feed_forward_part.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {

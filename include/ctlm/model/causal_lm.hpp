@@ -8,6 +8,7 @@
 
 #include "../policy/activation/kind.hpp"
 #include "../policy/slots.hpp"
+#include "factored.hpp"
 #include "selectors.hpp"
 #include "session.hpp"
 #include "weights.hpp"
@@ -84,6 +85,19 @@ constexpr bool rotates_heads() {
 
 template <class M, class Recipe, class... Slots>
 class trainer;
+template <class Tag, class... Slots>
+struct causal_lm;
+
+/// The model of a tag with these slots, but for factored<>.
+template <class Model, class... Slots>
+struct model_without_factors {
+  using type = Model;
+};
+template <class Tag, class... Kept, class First, class... Rest>
+struct model_without_factors<causal_lm<Tag, Kept...>, First, Rest...>
+    : model_without_factors<std::conditional_t<slot_has_kind<slot_kind::factored, First>(), causal_lm<Tag, Kept...>,
+                                               causal_lm<Tag, Kept..., First>>,
+                            Rest...> {};
 
 /// The model that Tag::config describes, with its policies (slots.hpp lists them). Nothing is stored in it: it is the
 /// types and figures from which weights, sessions and trainers are made.
@@ -114,11 +128,19 @@ struct causal_lm {
   /// Slot adapters<>: the highest rank of adapters that sessions take; 0: they take none.
   static constexpr std::size_t adapter_rank = slot_or<slot_kind::adapters, highest_rank<0>, Slots...>::value;
 
-  using shape_type = shape_of<Tag, activation_policy::gated>;  ///< the shape, as a type
+  /// Slot factored<>: which projections are products of thin matrices; void: none.
+  using factors = slot_or<slot_kind::factored, void, Slots...>;
+  using whole_shape = shape_of<Tag, activation_policy::gated>;                 ///< the shape, all matrices whole
+  using shape_type = typename shape_with_factors<whole_shape, factors>::type;  ///< the shape, as a type
+
+  /// The model without factored<>.
+  using whole_model = typename model_without_factors<causal_lm<Tag>, Slots...>::type;
 
   /// The shape: all sizes, with the config's defaults filled in.
   static constexpr decoder_shape shape = shape_type::value;
   static_assert(check_decoder<Tag, shape_type>::ok);
+  static_assert(check_factors<Tag, whole_shape, factors>::ok);
+  static_assert(adapter_rank == 0 || !shape.is_factored(), "ctlm: adapters<N> is not for models with factored<> yet");
   static_assert(std::same_as<typename cache_policy_parts::storage::compute, real>,
                 "ctlm: kv_cache<> computes in other numbers than weights<>");
   static_assert(rotates_heads<Tag, shape_type, typename cache_policy_parts::rotation>(),
@@ -139,7 +161,7 @@ struct causal_lm {
   using session = basic_session<causal_lm>;
 
   /// The model's tensors: names, roles and sizes.
-  static constexpr const tensor_table& tensors = tensors_of<shape_type>;
+  static constexpr const auto& tensors = tensors_of<shape_type>;
   /// Numbers in all tensors.
   static constexpr std::size_t parameters = tensors.parameters();
   /// Exact bytes of the weights, padding included. They follow from config and format alone.

@@ -33,6 +33,23 @@ enum class tensor_id : std::uint8_t {
   norm_weight,         ///< [d_model] gains of the norm after the last block
   norm_bias,           ///< [d_model]; of layer_norm with biases
   head_weight,         ///< [vocab][d_model] projection to logits; where it is not tied to the token embedding
+  // In the place of a projection's matrix, where it is factored: diag(d) u diag(s) v.
+  qkv_u,   ///< [qkv_dim][qkv_rank] of a factored qkv_weight
+  qkv_s,   ///< [qkv_rank]
+  qkv_v,   ///< [qkv_rank][d_model]
+  qkv_d,   ///< [qkv_dim]
+  out_u,   ///< [d_model][out_rank] of a factored out_weight
+  out_s,   ///< [out_rank]
+  out_v,   ///< [out_rank][q_dim]
+  out_d,   ///< [d_model]
+  up_u,    ///< [up_dim][up_rank] of a factored up_weight
+  up_s,    ///< [up_rank]
+  up_v,    ///< [up_rank][d_model]
+  up_d,    ///< [up_dim]
+  down_u,  ///< [d_model][down_rank] of a factored down_weight
+  down_s,  ///< [down_rank]
+  down_v,  ///< [down_rank][d_ff]
+  down_d,  ///< [d_model]
 };
 
 /// What a tensor is for, which decides how it starts and how it is trained.
@@ -84,6 +101,19 @@ constexpr bool normed_after(const decoder_shape& s) { return s.post_norms; }
 constexpr bool learned_positions(const decoder_shape& s) { return s.position == position_kind::learned; }
 constexpr bool own_head(const decoder_shape& s) { return !s.tie_embeddings; }
 constexpr bool routed(const decoder_shape& s) { return s.experts > 0; }
+/// Whether a projection is one matrix, or a product of thin ones; and their rank.
+template <std::size_t decoder_shape::*its_rank>
+constexpr bool whole(const decoder_shape& s) {
+  return s.*its_rank == 0;
+}
+template <std::size_t decoder_shape::*its_rank>
+constexpr bool factored(const decoder_shape& s) {
+  return s.*its_rank > 0;
+}
+template <std::size_t decoder_shape::*its_rank>
+constexpr std::size_t rank(const decoder_shape& s) {
+  return s.*its_rank;
+}
 
 constexpr std::size_t one(const decoder_shape&) { return 1; }
 constexpr std::size_t vocab(const decoder_shape& s) { return s.vocab; }
@@ -111,16 +141,16 @@ inline constexpr tensor_rule declared_tensors[] = {
      rule::width},
     {"norm1.bias", tensor_id::norm1_bias, tensor_role::bias, tensor_scope::layer, rule::biased_norm, rule::one,
      rule::width},
-    {"qkv.weight", tensor_id::qkv_weight, tensor_role::projection, tensor_scope::layer, rule::always, rule::qkv_dim,
-     rule::width},
+    {"qkv.weight", tensor_id::qkv_weight, tensor_role::projection, tensor_scope::layer,
+     rule::whole<&decoder_shape::qkv_rank>, rule::qkv_dim, rule::width},
     {"qkv.bias", tensor_id::qkv_bias, tensor_role::bias, tensor_scope::layer, rule::biased_qkv, rule::one,
      rule::qkv_dim},
     {"q_norm.weight", tensor_id::q_norm_weight, tensor_role::gain, tensor_scope::layer, rule::normed_heads, rule::one,
      rule::head_dim},
     {"k_norm.weight", tensor_id::k_norm_weight, tensor_role::gain, tensor_scope::layer, rule::normed_heads, rule::one,
      rule::head_dim},
-    {"out.weight", tensor_id::out_weight, tensor_role::into_residual, tensor_scope::layer, rule::always, rule::width,
-     rule::q_dim},
+    {"out.weight", tensor_id::out_weight, tensor_role::into_residual, tensor_scope::layer,
+     rule::whole<&decoder_shape::out_rank>, rule::width, rule::q_dim},
     {"out.bias", tensor_id::out_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::width},
     {"after1.weight", tensor_id::after1_weight, tensor_role::gain, tensor_scope::layer, rule::normed_after, rule::one,
      rule::width},
@@ -130,11 +160,11 @@ inline constexpr tensor_rule declared_tensors[] = {
      rule::width},
     {"router.weight", tensor_id::router_weight, tensor_role::router, tensor_scope::layer, rule::routed, rule::experts,
      rule::width},
-    {"up.weight", tensor_id::up_weight, tensor_role::projection, tensor_scope::layer, rule::always, rule::all_up_dims,
-     rule::width, rule::feed_forwards},
+    {"up.weight", tensor_id::up_weight, tensor_role::projection, tensor_scope::layer,
+     rule::whole<&decoder_shape::up_rank>, rule::all_up_dims, rule::width, rule::feed_forwards},
     {"up.bias", tensor_id::up_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::up_dim},
-    {"down.weight", tensor_id::down_weight, tensor_role::into_residual, tensor_scope::layer, rule::always,
-     rule::all_widths, rule::d_ff, rule::feed_forwards},
+    {"down.weight", tensor_id::down_weight, tensor_role::into_residual, tensor_scope::layer,
+     rule::whole<&decoder_shape::down_rank>, rule::all_widths, rule::d_ff, rule::feed_forwards},
     {"down.bias", tensor_id::down_bias, tensor_role::bias, tensor_scope::layer, rule::biased, rule::one, rule::width},
     {"after2.weight", tensor_id::after2_weight, tensor_role::gain, tensor_scope::layer, rule::normed_after, rule::one,
      rule::width},
@@ -144,9 +174,48 @@ inline constexpr tensor_rule declared_tensors[] = {
      rule::width},
     {"head.weight", tensor_id::head_weight, tensor_role::projection, tensor_scope::model, rule::own_head, rule::vocab,
      rule::width},
+    {"qkv.u", tensor_id::qkv_u, tensor_role::projection, tensor_scope::layer, rule::factored<&decoder_shape::qkv_rank>,
+     rule::qkv_dim, rule::rank<&decoder_shape::qkv_rank>},
+    {"qkv.s", tensor_id::qkv_s, tensor_role::gain, tensor_scope::layer, rule::factored<&decoder_shape::qkv_rank>,
+     rule::one, rule::rank<&decoder_shape::qkv_rank>},
+    {"qkv.v", tensor_id::qkv_v, tensor_role::projection, tensor_scope::layer, rule::factored<&decoder_shape::qkv_rank>,
+     rule::rank<&decoder_shape::qkv_rank>, rule::width},
+    {"qkv.d", tensor_id::qkv_d, tensor_role::gain, tensor_scope::layer, rule::factored<&decoder_shape::qkv_rank>,
+     rule::one, rule::qkv_dim},
+    {"out.u", tensor_id::out_u, tensor_role::into_residual, tensor_scope::layer,
+     rule::factored<&decoder_shape::out_rank>, rule::width, rule::rank<&decoder_shape::out_rank>},
+    {"out.s", tensor_id::out_s, tensor_role::gain, tensor_scope::layer, rule::factored<&decoder_shape::out_rank>,
+     rule::one, rule::rank<&decoder_shape::out_rank>},
+    {"out.v", tensor_id::out_v, tensor_role::into_residual, tensor_scope::layer,
+     rule::factored<&decoder_shape::out_rank>, rule::rank<&decoder_shape::out_rank>, rule::q_dim},
+    {"out.d", tensor_id::out_d, tensor_role::gain, tensor_scope::layer, rule::factored<&decoder_shape::out_rank>,
+     rule::one, rule::width},
+    {"up.u", tensor_id::up_u, tensor_role::projection, tensor_scope::layer, rule::factored<&decoder_shape::up_rank>,
+     rule::up_dim, rule::rank<&decoder_shape::up_rank>},
+    {"up.s", tensor_id::up_s, tensor_role::gain, tensor_scope::layer, rule::factored<&decoder_shape::up_rank>,
+     rule::one, rule::rank<&decoder_shape::up_rank>},
+    {"up.v", tensor_id::up_v, tensor_role::projection, tensor_scope::layer, rule::factored<&decoder_shape::up_rank>,
+     rule::rank<&decoder_shape::up_rank>, rule::width},
+    {"up.d", tensor_id::up_d, tensor_role::gain, tensor_scope::layer, rule::factored<&decoder_shape::up_rank>,
+     rule::one, rule::up_dim},
+    {"down.u", tensor_id::down_u, tensor_role::into_residual, tensor_scope::layer,
+     rule::factored<&decoder_shape::down_rank>, rule::width, rule::rank<&decoder_shape::down_rank>},
+    {"down.s", tensor_id::down_s, tensor_role::gain, tensor_scope::layer, rule::factored<&decoder_shape::down_rank>,
+     rule::one, rule::rank<&decoder_shape::down_rank>},
+    {"down.v", tensor_id::down_v, tensor_role::into_residual, tensor_scope::layer,
+     rule::factored<&decoder_shape::down_rank>, rule::rank<&decoder_shape::down_rank>, rule::d_ff},
+    {"down.d", tensor_id::down_d, tensor_role::gain, tensor_scope::layer, rule::factored<&decoder_shape::down_rank>,
+     rule::one, rule::width},
 };
 /// How many tensors are declared, of which a model has some.
 inline constexpr std::size_t tensor_count = sizeof declared_tensors / sizeof declared_tensors[0];
+
+/// How many of them are no factors: those come first, and a model without factored projections has no others.
+inline constexpr std::size_t whole_tensor_count = static_cast<std::size_t>(tensor_id::qkv_u);
+/// Among how many of the declared tensors those of a model of this shape are.
+constexpr std::size_t tensor_count_of(const decoder_shape& s) {
+  return s.is_factored() ? tensor_count : whole_tensor_count;
+}
 
 /// The rule of a tensor.
 constexpr const tensor_rule& rule_of(tensor_id id) { return declared_tensors[static_cast<std::size_t>(id)]; }
@@ -158,5 +227,53 @@ static_assert(
       return true;
     }(),
     "ctlm: declared_tensors lists tensors in the order of tensor_id");
+
+/// The projections that factored<> may name, in the order of their factors.
+inline constexpr tensor_id factorable_tensors[] = {tensor_id::qkv_weight, tensor_id::out_weight, tensor_id::up_weight,
+                                                   tensor_id::down_weight};
+/// The field of a shape that holds the rank of each.
+inline constexpr std::size_t decoder_shape::*factor_ranks[] = {&decoder_shape::qkv_rank, &decoder_shape::out_rank,
+                                                               &decoder_shape::up_rank, &decoder_shape::down_rank};
+/// How many they are.
+inline constexpr std::size_t factorable_count = sizeof factorable_tensors / sizeof factorable_tensors[0];
+/// The place of a projection among them; factorable_count if it is none of them.
+constexpr std::size_t factorable_index(tensor_id id) {
+  std::size_t i = 0;
+  while (i < factorable_count && factorable_tensors[i] != id) ++i;
+  return i;
+}
+
+/// The tensors that stand for a factored projection.
+struct factor_ids {
+  tensor_id u, s, v, d;
+};
+/// Those of a projection of factorable_tensors.
+constexpr factor_ids factors_of(tensor_id id) {
+  const std::size_t first = whole_tensor_count + 4 * factorable_index(id);
+  return {static_cast<tensor_id>(first), static_cast<tensor_id>(first + 1), static_cast<tensor_id>(first + 2),
+          static_cast<tensor_id>(first + 3)};
+}
+/// The projection that tensor number `tensor` is a factor of; the tensor itself if it is none.
+constexpr tensor_id projection_of(std::size_t tensor) {
+  return tensor < whole_tensor_count ? static_cast<tensor_id>(tensor)
+                                     : factorable_tensors[(tensor - whole_tensor_count) / 4];
+}
+/// The rank of a tensor's thin matrices, of a factored projection or of one of its factors; 0 of all others.
+constexpr std::size_t rank_of(const decoder_shape& s, tensor_id id) {
+  const std::size_t i = factorable_index(projection_of(static_cast<std::size_t>(id)));
+  return i < factorable_count ? s.*factor_ranks[i] : 0;
+}
+/// The highest rank in a model of this shape, and the longest row that a factored projection writes; 0 without any.
+constexpr std::size_t most_rank(const decoder_shape& s) {
+  std::size_t most = 0;
+  for (const tensor_id id : factorable_tensors) most = larger(most, rank_of(s, id));
+  return most;
+}
+constexpr std::size_t most_factored_rows(const decoder_shape& s) {
+  std::size_t most = 0;
+  for (const tensor_id id : factorable_tensors)
+    if (rank_of(s, id) > 0) most = larger(most, rule_of(id).rows(s));
+  return most;
+}
 
 }}  // namespace ctlm

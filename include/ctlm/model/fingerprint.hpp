@@ -46,7 +46,7 @@ constexpr void add_policies(fingerprint& f) {
   if constexpr (mixed_format<F>)
     for (const tensor_info& t : M::tensors)
       for (std::size_t l = 0; t.is_matrix() && l < t.layers; ++l)
-        f.number(F::kind_of(t.index(), t.is_of_layer() ? l : no_layer));
+        f.number(F::kind_of(t.selected(), t.is_of_layer() ? l : no_layer));
 }
 
 constexpr bool is_context(std::size_t decoder_shape::*field) { return field == &decoder_shape::context; }

@@ -9,7 +9,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// Standard deviations of what `initialise` draws.
 struct deviations {
-  /// Of embeddings and projections; those into the residual stream are smaller by sqrt(2 * layers).
+  /// Of embeddings and projections; those into the residual stream are smaller by sqrt(2 * layers). Factors are such
+  /// that their product has it.
   double matrices = 0.02;
   double vectors = 0;  ///< of gains, around 1, and of biases, around 0
 };
@@ -20,6 +21,13 @@ constexpr double deviation_of(const tensor_info& t, const decoder_shape& shape, 
   if (!t.decays()) return d.vectors;
   if (t.role != tensor_role::into_residual) return d.matrices;
   return d.matrices / math::sqrt(2.0 * static_cast<double>(shape.layers));
+}
+
+/// The same of a factor: that of each of two factors whose product has that of a matrix.
+constexpr double deviation_of_factor(const tensor_info& t, const decoder_shape& shape, const deviations& d) {
+  const double of_matrix = deviation_of(t, shape, d);
+  const std::size_t rank = t.is_matrix() ? rank_of(shape, t.id) : 0;
+  return rank == 0 ? of_matrix : math::sqrt(of_matrix / math::sqrt(static_cast<double>(rank)));
 }
 
 /// The next n numbers of a tensor.
@@ -40,7 +48,9 @@ constexpr void initialise(const weight_views<Shape, F>& weights, std::uint64_t s
   using real = typename F::compute;
   rng random{mix(seed)};
   weights.for_each([&](const tensor_info& t, auto values) {
-    const double deviation = initialise_detail::deviation_of(t, Shape::value, d);
+    constexpr bool in_factors = Shape::value.is_factored();
+    const double deviation = in_factors ? initialise_detail::deviation_of_factor(t, Shape::value, d)
+                                        : initialise_detail::deviation_of(t, Shape::value, d);
     const double mean = t.role == tensor_role::gain ? 1 : 0;
     if constexpr (std::same_as<decltype(values), span<real>>) {
       initialise_detail::draw(random, mean, deviation, values.size(), values.data());

@@ -50,9 +50,13 @@ template <class M, tensor_id weight, tensor_id bias, class Context, class W, cla
 constexpr void project_residual(Context& c, const W& w, std::size_t layer, std::size_t rows, const typename M::real* x,
                                 const typename M::real* residual, typename M::real* y, const Dropout& dropout,
                                 typename M::real* scratch, const After& after) {
+  constexpr bool in_factors = is_factored_matrix<decltype(w.template matrix_of<weight>(layer))>;
   if constexpr (After::present) {
     project<M, weight, bias>(c, w, layer, rows, x, nullptr, after.branch);
     after.apply(c, rows, scratch);
+    add_branch<M>(c, rows, residual, scratch, y, dropout);
+  } else if constexpr (in_factors) {
+    project<M, weight, bias>(c, w, layer, rows, x, nullptr, scratch);
     add_branch<M>(c, rows, residual, scratch, y, dropout);
   } else {
     if (!dropout.active()) return project<M, weight, bias>(c, w, layer, rows, x, residual, y);

@@ -75,7 +75,8 @@ constexpr void decode_weights(const weight_views<Shape, From>& from, const weigh
 }
 
 /// Numbers in the longest row of a matrix of this model.
-constexpr std::size_t longest_row(const tensor_table& tensors) {
+template <std::size_t Most>
+constexpr std::size_t longest_row(const basic_tensor_table<Most>& tensors) {
   std::size_t longest = 1;
   for (const tensor_info& t : tensors)
     if (t.is_matrix()) longest = larger(longest, t.cols);

@@ -11,7 +11,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// What keep<F, ...>, groups<...>, train_only<...> and lora<rank, ...> can name; keep<> and lora<> name matrices alone.
 namespace tensors {
 
-/// Matrices with one of these ids, of all layers.
+/// Matrices with one of these ids, of all layers; where they are factored, what stands in their place.
 template <tensor_id... Ids>
 struct of {
   /// Whether it is one of them.
@@ -130,7 +130,7 @@ template <class Keep>
 constexpr bool names_some(const tensor_table& table) {
   for (const tensor_info& t : table)
     for (std::size_t l = 0; t.is_matrix() && l < t.layers; ++l)
-      if (Keep::has(t.index(), t.is_of_layer() ? l : no_layer)) return true;
+      if (Keep::has(t.selected(), t.is_of_layer() ? l : no_layer)) return true;
   return false;
 }
 template <class Keep>

@@ -191,6 +191,7 @@ class basic_session {
     c_.linear = decltype(c_.linear)::place(a, rows_at_once, shape.most_outputs(),
                                            larger(larger(d, shape.d_ff), shape.q_dim()), workers);
     session_context<M>::place(c_, a, rows_at_once);
+    place_factors<M>(c_, a, rows_at_once, false);
     overlay(
         a,
         [&](auto& attention) {

@@ -31,15 +31,18 @@ struct tensor_info {
   constexpr std::size_t piece_rows() const { return rows / pieces; }
   /// Whether each layer has one.
   constexpr bool is_of_layer() const { return scope == tensor_scope::layer; }
+  /// As which tensor selectors name it: a factor as its projection.
+  constexpr std::size_t selected() const { return static_cast<std::size_t>(projection_of(index())); }
   /// The tensor's place among all declared ones.
   constexpr std::size_t index() const { return static_cast<std::size_t>(id); }
 };
 
-/// The tensors of a model, in the order in which they lie in memory.
-class tensor_table {
+/// The tensors of a model, in the order in which they lie in memory: at most Most of them.
+template <std::size_t Most>
+class basic_tensor_table {
  public:
   /// Of the declared tensors, those that a model of this shape has.
-  constexpr explicit tensor_table(const decoder_shape& s) {
+  constexpr explicit basic_tensor_table(const decoder_shape& s) {
     for (const tensor_rule& r : declared_tensors)
       if (r.present(s))
         entries_[count_++] = {r.name,    r.id,      r.role,     r.scope, r.scope == tensor_scope::layer ? s.layers : 1,
@@ -81,8 +84,11 @@ class tensor_table {
   }
 
  private:
-  tensor_info entries_[tensor_count]{};
+  tensor_info entries_[Most]{};
   std::size_t count_ = 0;
 };
+
+/// With room for those of any shape.
+using tensor_table = basic_tensor_table<tensor_count>;
 
 }}  // namespace ctlm

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../core/span.hpp"
+#include "../format/factored.hpp"
 #include "../format/mixed.hpp"
 #include "../memory/plan.hpp"
 #include "tensor_table.hpp"
@@ -11,16 +12,16 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// The tensors of the models of one shape: one table in the program, whatever the formats.
 template <class Shape>
-inline constexpr tensor_table tensors_of{Shape::value};
+inline constexpr basic_tensor_table<tensor_count_of(Shape::value)> tensors_of{Shape::value};
 
 /// The tensors of a model, as views of memory that belongs to somebody else: one contiguous stretch of it, or, by
 /// put(), several. F is a format, or a const format for weights that are only read. Shape::value is the decoder_shape.
 template <class Shape, class F>
 class weight_views {
  public:
-  static constexpr decoder_shape shape = Shape::value;               ///< the model's sizes
-  static constexpr const tensor_table& tensors = tensors_of<Shape>;  ///< the model's tensors
-  static constexpr bool read_only = std::is_const_v<F>;              ///< whether F is const
+  static constexpr decoder_shape shape = Shape::value;       ///< the model's sizes
+  static constexpr const auto& tensors = tensors_of<Shape>;  ///< the model's tensors
+  static constexpr bool read_only = std::is_const_v<F>;      ///< whether F is const
 
   /// How matrices are stored: F itself, or the interleaved layout of an integer format.
   using format = stored<std::remove_const_t<F>>;
@@ -65,7 +66,7 @@ class weight_views {
   constexpr weight_views(const weight_views&) = default;
   constexpr weight_views& operator=(const weight_views&) = default;
   constexpr weight_views(const weight_views<Shape, std::remove_const_t<F>>& other) requires read_only {
-    for (std::size_t i = 0; i < tensor_count; ++i) {
+    for (std::size_t i = 0; i < places; ++i) {
       matrices_[i] = other.raw_matrix(i);
       vectors_[i] = other.raw_vector(i);
     }
@@ -91,10 +92,16 @@ class weight_views {
     return all.slice((layer - first_layer_) * rows_of(id), rows_of(id));
   }
   /// The same with the tensor known to the compiler: what projections ask, so that views of different tensors may be of
-  /// different types in other classes of weights.
+  /// different types: a projection that factored<> names is a factored_matrix.
   template <tensor_id id>
-  constexpr view matrix_of(std::size_t layer = 0) const {
-    return matrix_of(id, layer);
+  constexpr auto matrix_of(std::size_t layer = 0) const {
+    if constexpr (rank_of(shape, id) > 0) {
+      constexpr factor_ids f = factors_of(id);
+      return factored_matrix<view, real>{matrix_of(f.u, layer), vector_of(f.s, layer), matrix_of(f.v, layer),
+                                         vector_of(f.d, layer), rank_of(shape, id)};
+    } else {
+      return matrix_of(id, layer);
+    }
   }
   /// One expert's matrix: that part of matrix_of<id>(layer). Experts count from 0.
   template <tensor_id id>
@@ -148,7 +155,7 @@ class weight_views {
   static constexpr auto place_matrix(A& a, const tensor_info& t, std::size_t layers,
                                      [[maybe_unused]] std::size_t first = 0) {
     if constexpr (mixed_format<format>)
-      return format::place_tensor(a, t.index(), t.is_of_layer() ? first : no_layer, layers, t.rows, t.cols,
+      return format::place_tensor(a, selected(t), t.is_of_layer() ? first : no_layer, layers, t.rows, t.cols,
                                   t.piece_rows());
     else if constexpr (quantised_format<format>)
       return format::place(a, layers * t.rows, t.cols, t.piece_rows());
@@ -168,6 +175,13 @@ class weight_views {
   }
 
  private:
+  static constexpr std::size_t selected(const tensor_info& t) {
+    if constexpr (shape.is_factored())
+      return t.selected();
+    else
+      return t.index();
+  }
+  static constexpr std::size_t places = tensor_count_of(shape);
   static constexpr std::size_t rows_of(tensor_id id) { return tensors.of(id).rows; }
   static constexpr std::size_t cols_of(tensor_id id) { return tensors.of(id).cols; }
   byte* first_tensor() const {
@@ -179,8 +193,8 @@ class weight_views {
     return first;
   }
 
-  view matrices_[tensor_count]{};
-  real* vectors_[tensor_count]{};
+  view matrices_[places]{};
+  real* vectors_[places]{};
   std::size_t first_layer_ = 0;
 };
 

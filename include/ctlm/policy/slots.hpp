@@ -11,6 +11,7 @@
 //   threads<E>      serial or pool<N>                       default serial
 //   memory<P>       resident or offloaded<bytes>            default resident
 //   adapters<N>     sessions take adapters of rank up to N    default: none (model/adapted_session.hpp)
+//   factored<R, ...> projections that are products of thin matrices   default: none (model/factored.hpp)
 //   prompt_chunk<N> tokens of a prompt taken at once        default 8
 #pragma once
 
@@ -38,6 +39,7 @@ enum class slot_kind : std::uint8_t {
   threads,       ///< who runs them
   memory,        ///< where the weights are while a session runs
   adapters,      ///< the highest rank of adapters that sessions take
+  factored,      ///< projections that are products of thin matrices
   prompt_chunk,  ///< tokens of a prompt taken at once
   optimizer,     ///< how gradients become steps
   schedule,      ///< the learning rate of each step
@@ -171,7 +173,8 @@ struct check_slots {
   static_assert(
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, norm, compute, backend, "
-      "threads, memory, adapters, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, groups, "
+      "threads, memory, adapters, factored, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, "
+      "groups, "
       "clip, loss, head, train_only");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
@@ -182,6 +185,7 @@ struct check_slots {
   static_assert(once<slot_kind::threads>, "ctlm: duplicate slot: threads<> is given twice");
   static_assert(once<slot_kind::memory>, "ctlm: duplicate slot: memory<> is given twice");
   static_assert(once<slot_kind::adapters>, "ctlm: duplicate slot: adapters<> is given twice");
+  static_assert(once<slot_kind::factored>, "ctlm: duplicate slot: factored<> is given twice");
   static_assert(once<slot_kind::prompt_chunk>, "ctlm: duplicate slot: prompt_chunk<> is given twice");
   static_assert(once<slot_kind::optimizer>, "ctlm: duplicate slot: optimizer<> is given twice");
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");

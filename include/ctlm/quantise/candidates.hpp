@@ -41,7 +41,7 @@ struct matrix_place {
 /// The matrices of models of one shape, numbered as they lie in memory: all layers of a tensor, then the next tensor.
 template <class Shape>
 struct matrices_of {
-  static constexpr const tensor_table& tensors = tensors_of<Shape>;  ///< all tensors
+  static constexpr const auto& tensors = tensors_of<Shape>;  ///< all tensors
 
   /// How many there are.
   static constexpr std::size_t count = [] {

@@ -73,6 +73,12 @@ struct decoder_shape {
   std::size_t experts_per_token = 0;  ///< how many experts each row takes: those with the highest router probabilities
   bool normalised_experts = false;    ///< the probabilities of a row's experts are divided by their sum
 
+  // Of projections that are products of thin matrices: their rank; 0: one matrix. A model's slot factored<> sets them.
+  std::size_t qkv_rank = 0;   ///< of the projection to queries, keys and values
+  std::size_t out_rank = 0;   ///< of that from attention
+  std::size_t up_rank = 0;    ///< of that into the feed-forward part
+  std::size_t down_rank = 0;  ///< of that out of it
+
   /// f(name, pointer to member) for every field. New ones come last, with a default that means "as before": what is
   /// left at its default takes no part in a fingerprint, so that files written before they existed stay valid.
   template <class F>
@@ -125,6 +131,8 @@ struct decoder_shape {
   constexpr std::size_t feed_forwards() const { return larger(1, experts); }
   /// How many of them each row goes through.
   constexpr std::size_t feed_forwards_per_token() const { return larger(1, experts_per_token); }
+  /// Whether any projection is a product of thin matrices.
+  constexpr bool is_factored() const { return qkv_rank > 0 || out_rank > 0 || up_rank > 0 || down_rank > 0; }
   /// The longest row that a projection of the model writes, the head's among them: what sizes a session's scratch.
   constexpr std::size_t most_outputs() const {
     return larger(experts, larger(larger(vocab, d_model), larger(qkv_dim(), up_dim())));
@@ -157,6 +165,10 @@ struct decoder_shape {
     f("experts_per_token", &decoder_shape::experts_per_token);
     f("normalised_experts", &decoder_shape::normalised_experts);
     f("rope_divisors", &decoder_shape::rope_divisors);
+    f("qkv_rank", &decoder_shape::qkv_rank);
+    f("out_rank", &decoder_shape::out_rank);
+    f("up_rank", &decoder_shape::up_rank);
+    f("down_rank", &decoder_shape::down_rank);
   }
 };
 

@@ -111,6 +111,15 @@ class basic_trainer
     learning_.refresh();
     return learning_.in_use.codes();
   }
+  /// Of a model with factored<>: how many directions of a projection count (train/narrow.hpp makes them fewer).
+  constexpr std::size_t rank(tensor_id id, std::size_t layer) const requires(M::shape.is_factored()) {
+    return learning_.in_use.rank(id, layer);
+  }
+  /// For narrow(): the numbers of the others must be zeros.
+  constexpr void set_rank(tensor_id id, std::size_t layer, std::size_t rank) requires(M::shape.is_factored()) {
+    learning_.in_use.set_rank(id, layer, rank);
+  }
+  using elementwise = std::bool_constant<elementwise_optimizer<typename slots::optimizer>>;  ///< for narrow()
   constexpr const options& settings() const { return learning_.settings; }  ///< as the constructor took them
 
   /// Steps done, those that were skipped among them.

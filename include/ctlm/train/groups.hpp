@@ -54,7 +54,7 @@ template <class Where>
 constexpr bool names_some(const tensor_table& table) {
   for (const tensor_info& t : table)
     for (std::size_t l = 0; l < t.layers; ++l)
-      if (Where::has(t.index(), t.is_of_layer() ? l : no_layer)) return true;
+      if (Where::has(t.selected(), t.is_of_layer() ? l : no_layer)) return true;
   return false;
 }
 template <class Shape, class Groups, bool own_head>
@@ -84,14 +84,15 @@ struct group_update {
   update step;      ///< what it is told of the step
 };
 
-/// The options and the update of a layer of a tensor, with the factors of the group that it is in.
-template <class Groups, class Optimizer>
+/// The options and the update of a layer of a tensor, with the factors of the group that it is in. Of a model that
+/// is `factored`, the tensors of a projection are in the groups that it is in.
+template <class Groups, class Optimizer, bool factored = false>
 constexpr group_update<typename Optimizer::options> in_group(const tensor_info& t, std::size_t layer,
                                                              const typename Optimizer::options& o, const update& u,
                                                              [[maybe_unused]] const typename Groups::options& groups) {
   group_update<typename Optimizer::options> own{o, u};
   if constexpr (Groups::count > 0) {
-    const std::size_t group = Groups::of(t.index(), t.is_of_layer() ? layer : no_layer);
+    const std::size_t group = Groups::of(factored ? t.selected() : t.index(), t.is_of_layer() ? layer : no_layer);
     if (group == Groups::count) return own;
     own.step.lr *= static_cast<double>(groups[group].rate);
     own.options = groups_detail::scaled_decay<Optimizer>(o, groups[group].decay);

@@ -60,7 +60,7 @@ class learned_table {
   /// The first layer in which something learns; Layers if nothing of a layer does. -1 is for embeddings.
   constexpr std::size_t first_layer() const {
     for (std::size_t l = 0; l < Layers; ++l)
-      for (std::size_t i = 0; i < tensor_count; ++i)
+      for (std::size_t i = 0; i < whole_tensor_count; ++i)
         if (declared_tensors[i].scope == tensor_scope::layer && slots_[i][l] != frozen) return l;
     return Layers;
   }
@@ -137,11 +137,11 @@ class learned_table {
                                                           {"up.lora_a", "up.lora_b", "up.magnitude"},
                                                           {"down.lora_a", "down.lora_b", "down.magnitude"}};
 
-  tensor_info entries_[tensor_count + adaptable_count * (kinds - 1)]{};
+  tensor_info entries_[whole_tensor_count + adaptable_count * (kinds - 1)]{};
   std::size_t count_ = 0;
-  std::size_t first_[tensor_count]{};
-  bool whole_[tensor_count]{}, adapted_[tensor_count]{};
-  std::uint16_t slots_[tensor_count][larger(1, Layers)]{};
+  std::size_t first_[whole_tensor_count]{};
+  bool whole_[whole_tensor_count]{}, adapted_[whole_tensor_count]{};
+  std::uint16_t slots_[whole_tensor_count][larger(1, Layers)]{};
   adapter_parts parts_[adaptable_count]{};
 };
 

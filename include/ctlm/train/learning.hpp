@@ -60,6 +60,7 @@ struct learning {
     update.place(a, state_arena);
     head.place(a);
     context.linear = parts::place_products(a, workers);
+    place_factors<M>(context, a, Batch::rows, true);
     for (auto& ws : context.attention)
       ws = attention_workspace<real>::place(a, context.backend, query_tile, M::shape.head_dim, true);
     activations.place(a, head_pass::out_numbers);

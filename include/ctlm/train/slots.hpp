@@ -26,6 +26,9 @@ struct trainer_slots {
                 "ctlm: wrong weight format: a trainer needs weights<f32> (or f64); train first, then quantise");
   static_assert(check_slots<slot_kind::optimizer, slot_kind::train_only, Slots...>::ok);
 
+  static_assert(!in_part || !M::shape.is_factored(),
+                "ctlm: train_only<> is not for models with factored<> yet: all of such a model learns");
+
   using optimizer = slot_or<slot_kind::optimizer, adamw, Slots...>;        ///< slot optimizer<>
   using schedule = slot_or<slot_kind::schedule, constant_rate, Slots...>;  ///< slot schedule<>
   using loss = slot_or<slot_kind::loss, cross_entropy_loss, Slots...>;     ///< slot loss<>

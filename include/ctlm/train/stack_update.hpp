@@ -79,7 +79,7 @@ class weight_update<M, Optimizer> : public weight_update<M, no_optimizer_state> 
       u.decay = t.decays();
       for (std::size_t layer = 0; layer < t.layers; ++layer, place += bytes) {
         if (!matrices && t.is_matrix()) continue;
-        const auto own = in_group<Groups, Optimizer>(t, layer, o, u, groups);
+        const auto own = in_group<Groups, Optimizer, M::shape.is_factored()>(t, layer, o, u, groups);
         binding_arena<std::byte> state(place, bytes), scratch(scratch_, scratch_bytes);
         const std::size_t first = layer * s.size();
         Optimizer::apply(c.backend, *c.exec, s, weights.numbers(t).data() + first,

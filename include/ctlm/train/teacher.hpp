@@ -128,6 +128,7 @@ class teacher {
     head_.place(a);
     c_.linear = decltype(c_.linear)::place(a, batch_tokens, shape.most_outputs(),
                                            larger(larger(shape.d_model, shape.d_ff), shape.q_dim()), workers);
+    place_factors<M>(c_, a, batch_tokens, false);
     for (auto& ws : c_.attention)
       ws = attention_workspace<real>::place(a, c_.backend, query_tile, shape.head_dim, false);
     activations_.place(a, head_pass::out_numbers);

@@ -93,7 +93,7 @@ class weight_update {
       u.decay = t.decays();
       const std::size_t size = t.rows * t.cols;
       for (std::size_t layer = 0; layer < t.layers; ++layer) {
-        const auto own = in_group<Groups, Optimizer>(t, layer, o, u, groups);
+        const auto own = in_group<Groups, Optimizer, M::shape.is_factored()>(t, layer, o, u, groups);
         parallel_for(*c.exec, size, chunk, [&](std::size_t begin, std::size_t n, std::size_t) {
           const std::size_t first = layer * size + begin;
           real* moments[Optimizer::moments + 1]{};

@@ -5,6 +5,7 @@
 #include "../model/initialise.hpp"
 #include "../model/kernel_context.hpp"
 #include "quantisation_aware.hpp"
+#include "ranked_weights.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
