@@ -33,7 +33,7 @@ struct adamw {
   /// What one step multiplies with: the same for all weights that decay, or that do not.
   template <class T>
   struct factors {
-    T beta1, rest1, beta2, rest2, keep, rate, correction, eps, scale;
+    T beta1, rest1, beta2, rest2, keep, rate, correction, eps, scale;  ///< as apply() names them
   };
   /// Those of a step.
   template <class T>
