@@ -31,6 +31,7 @@ struct llama_135m {
                                              .d_ff = 1536,
                                              .context = 640,
                                              .tie_embeddings = true};
+  static constexpr ctlm::train_config recipe{.batch = 4, .sequence = 256};
 };
 /// The same with room for a long text.
 struct llama_135m_long {

@@ -1,9 +1,9 @@
 // A training step of a named shape: the peer of bench/training_step.py.
 //
-//   training_step gpt_10m|gpt_10m_recompute|gpt2_124m [--threads 2] [--steps 8] [--json]
+//   training_step gpt_10m|gpt_10m_recompute|gpt2_124m|llama_135m|llama_135m_adam8 [--threads 2] [--steps 8] [--json]
 //
-// Random tokens, GPT-2 with biases, tied head and tanh GELU, AdamW, clipping at 1. Reported are the median step after
-// two of warming up, and the peak of resident memory.
+// Random tokens, GPT-2 with biases, tied head and tanh GELU, or a Llama; AdamW, clipping at 1. Reported are the median
+// step after two of warming up, and the peak of resident memory.
 #include "measure.hpp"
 #include "shapes.hpp"
 
@@ -72,9 +72,13 @@ int main(int argc, char** argv) {
     if (o.shape == "gpt_10m") return measure<shapes::gpt_10m>(o), 0;
     if (o.shape == "gpt_10m_recompute") return measure<shapes::gpt_10m, ctlm::recompute<5>>(o), 0;
     if (o.shape == "gpt2_124m") return measure<shapes::gpt2_124m>(o), 0;
+    // All weights of the shape of SmolLM2 135M, every layer computed again.
+    if (o.shape == "llama_135m") return measure<shapes::llama_135m, ctlm::recompute<30>>(o), 0;
+    if (o.shape == "llama_135m_adam8")
+      return measure<shapes::llama_135m, ctlm::recompute<30>, ctlm::optimizer<ctlm::adam8>>(o), 0;
   }
   return std::fprintf(stderr,
-                      "usage: training_step gpt_10m|gpt_10m_recompute|gpt2_124m [--threads 2] [--steps 8] "
-                      "[--json]\n"),
+                      "usage: training_step gpt_10m|gpt_10m_recompute|gpt2_124m|llama_135m|llama_135m_adam8 "
+                      "[--threads 2] [--steps 8] [--json]\n"),
          2;
 }

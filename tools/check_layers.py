@@ -21,7 +21,7 @@ HOSTED = {"memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/p
           "policy/threads/turns.hpp", "quantise/own_text.hpp"}
 # A program includes these by name: one links a library, the others are much to compile.
 OPTIONAL = {"kernels/blas.hpp", "train/distiller.hpp", "train/kept_codes.hpp", "train/adapters.hpp", "train/heads.hpp", "model/predict.hpp", "io/load_distilled.hpp",
-            "io/load_adapter.hpp", "io/save_adapter.hpp", "model/adapted_session.hpp",
+            "io/load_adapter.hpp", "io/save_adapter.hpp", "io/head_file.hpp", "model/adapted_session.hpp",
             "text/hf_tokenizer.hpp", "text/gpt2_files.hpp", "text/tiktoken.hpp",
             "text/sentencepiece.hpp", "text/from_gguf.hpp",
             "text/load_tokenizer.hpp", "app/conversation.hpp",

@@ -11,6 +11,7 @@
 #include <ctlm/model/adapted_session.hpp>
 #include <ctlm/train/adapters.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -119,6 +120,18 @@ double worst_merged(const base_model& base, const Adapter& a, const std::string&
   return worst_logit(merged, numbers(name + "/golden.safetensors", "logits"));
 }
 
+/// Names and sizes of the tensors of a folder's model.
+std::vector<std::string> files_tensors(const std::string& folder) {
+  const auto file = safetensors_file::open((folder + "/model.safetensors").c_str()).value();
+  std::vector<std::string> all;
+  for (const stored_tensor& t : file.tensors()) {
+    all.emplace_back(t.name.begin(), t.name.end());
+    for (std::size_t i = 0; i < t.rank; ++i) all.back() += " " + std::to_string(t.dimensions[i]);
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
 template <class Case>
 using trainer_of = trainer<lm, recipe, train_only<typename Case::adapter>>;
 constexpr auto settings = [](auto options) {
@@ -185,6 +198,22 @@ TEMPLATE_TEST_CASE("an adapter of PEFT, merged, has PEFT's logits", "[io][adapte
   const std::vector<float> expected = numbers(std::string(TestType::name) + "/golden.safetensors", "logits");
   CHECK(worst_logit(base.weights, expected) > 0.05);  // the base alone has others
   CHECK(worst_merged<lm>(base, a.get(), TestType::name) < 1e-4);
+}
+
+TEST_CASE("a merged model as a folder has PEFT's logits", "[io][adapters]") {
+  const std::string name = GENERATE("lora", "dora");
+  const base_model base;
+  const auto a = load_adapter<lm>((folder_of(name) + "/last").c_str()).value();
+  a.get().prepare(base.weights);
+  heap_arena merged_memory(lm::weight_bytes), read_memory(lm::weight_bytes);
+  lm::weights merged(merged_memory), read(read_memory);
+  merge_adapter(weights_with_adapter{base.weights, a.get()}, merged);
+  const scratch_folder folder;
+  const std::string exported = folder / "merged";
+  REQUIRE(save_hf<lm>(exported.c_str(), merged));
+  CHECK(files_tensors(exported) == files_tensors(folder_of("base")));  // which transformers wrote
+  REQUIRE(load_safetensors<lm>(exported.c_str(), read));
+  CHECK(worst_logit(read, numbers(name + "/golden.safetensors", "logits")) < 1e-4);
 }
 
 namespace {

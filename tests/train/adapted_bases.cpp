@@ -119,3 +119,79 @@ TEST_CASE("a checkpoint of adapters goes on with the same bits", "[train][adapte
   REQUIRE(take_checkpoint(kept, u, {}));
   CHECK(losses_of(t) == losses_of(u));
 }
+
+namespace {
+
+using small_lm = causal_lm<tag>;
+struct with_alpha {
+  static constexpr lora_config config{.alpha = 16};
+};
+struct by_root {
+  static constexpr lora_config config{.rank_stabilised = true};
+};
+template <class... Parts>
+using part_trainer = trainer<small_lm, long_recipe, train_only<Parts...>>;
+
+/// Bytes of a checkpoint; `old` leaves out what those of earlier versions did not have.
+template <class T>
+std::vector<std::byte> checkpoint_of(T& t, bool old = false) {
+  std::vector<checkpoint_section> sections;
+  t.for_each_state([&](const char* name, void* data, std::size_t bytes) {
+    if (!old || bytes > 0) sections.push_back({name, data, bytes});
+  });
+  std::vector<std::byte> kept;
+  const auto put = [&](const void* p, std::size_t n) {
+    const auto* bytes = static_cast<const std::byte*>(p);
+    kept.insert(kept.end(), bytes, bytes + n);
+  };
+  REQUIRE(put_checkpoint(weights_fingerprint<small_lm>(), sections, put));
+  return kept;
+}
+
+/// What a trainer says of a checkpoint of another one, whose state has as many bytes.
+template <class T, class U>
+std::string words_of_another() {
+  heap_arena base_memory(small_lm::weight_bytes), memory(T::train_bytes), other(U::train_bytes);
+  small_lm::weights base(base_memory);
+  randomise<small_lm>(base);
+  T t(base, memory, {});
+  U u(base, other, {});
+  REQUIRE(T::state_bytes == U::state_bytes);
+  const auto before = checkpoint_of(u);
+  const auto r = take_checkpoint(checkpoint_of(t), u, {});
+  REQUIRE(!r);
+  CHECK(r.error().code == errc::wrong_model);
+  CHECK(checkpoint_of(u) == before);
+  return explain(r.error()).text;
+}
+
+}  // namespace
+
+TEST_CASE("checkpoints of adapters of equal sizes are told apart", "[train][adapters]") {
+  namespace ts = tensors;
+  const std::string words =
+      "ctlm: in this checkpoint something else has learned than in this trainer: other tensors, layers or projections, "
+      "or an adapter of another rank, alpha or kind";
+  CHECK(words_of_another<part_trainer<lora<2, ts::both<ts::out, ts::layers<0>>>>,
+                         part_trainer<lora<2, ts::both<ts::out, ts::layers<1>>>>>() == words);
+  CHECK(words_of_another<part_trainer<lora<2, ts::keys>>, part_trainer<lora<2, ts::values>>>() == words);
+  CHECK(words_of_another<part_trainer<lora<2, ts::gate>>, part_trainer<lora<2, ts::gated>>>() == words);
+  CHECK(words_of_another<part_trainer<lora<2>>, part_trainer<lora<2, ts::projections, with_alpha>>>() == words);
+  CHECK(words_of_another<part_trainer<lora<2>>, part_trainer<lora<2, ts::projections, by_root>>>() == words);
+  CHECK(words_of_another<part_trainer<ts::both<ts::gains, ts::layers<0>>>,
+                         part_trainer<ts::both<ts::gains, ts::layers<1>>>>() == words);
+}
+
+TEST_CASE("a checkpoint that does not say what learned is refused", "[train][adapters]") {
+  using T = part_trainer<lora<2>>;
+  heap_arena base_memory(small_lm::weight_bytes), memory(T::train_bytes);
+  small_lm::weights base(base_memory);
+  randomise<small_lm>(base);
+  T t(base, memory, {});
+  REQUIRE(take_checkpoint(checkpoint_of(t), t, {}));
+  const auto r = take_checkpoint(checkpoint_of(t, true), t, {});
+  REQUIRE(!r);
+  CHECK(std::string(explain(r.error()).text) ==
+        "ctlm: this checkpoint does not say what of the model has learned: it is of a trainer without train_only<>, or "
+        "was written before checkpoints said so");
+}

@@ -2,10 +2,52 @@
 // ctlm: training of a part of a model: where what learns begins, and the scratch that its passes need.
 #pragma once
 
+#include "../core/hash.hpp"
 #include "adapted_weights.hpp"
+#include "checkpoint_head.hpp"
 #include "what_learns.hpp"
 
+#include <bit>
+
 namespace ctlm { inline namespace CTLM_ABI {
+
+/// Identifies what learns: tensors, layers, parts of projections, and which adapter.
+template <class M, class Chosen>
+constexpr std::uint64_t learned_fingerprint() {
+  using lora = typename Chosen::adapter;
+  constexpr const auto& tensors = learned_views<M, Chosen>::tensors;
+  fingerprint f;
+  for (const tensor_info& t : tensors) {
+    f.text(t.name);
+    f.number(t.rows);
+    f.number(t.cols);
+    for (std::size_t l = 0; l < (t.is_of_layer() ? M::shape.layers : 1); ++l) f.number(tensors.has(t.id, l));
+    for (std::size_t p = 0; tensors.adapts(t.id) && p < tensors.parts(t.id).count; ++p)
+      f.number(tensors.parts(t.id).first[p]);
+  }
+  f.number(lora::rank);
+  f.number(std::bit_cast<std::uint64_t>(lora::config.alpha));
+  f.number(lora::config.rank_stabilised);
+  f.number(lora::config.weight_decomposed);
+  return f.value();
+}
+
+/// "learns 0123456789abcdef": the name of a section without bytes, by which a checkpoint knows what learned.
+struct learned_section {
+  char text[sizeof checkpoint_detail::learns + 16]{};  ///< the name
+
+  /// Of a fingerprint.
+  static constexpr learned_section of(std::uint64_t learned) {
+    learned_section s;
+    std::size_t at = 0;
+    for (; checkpoint_detail::learns[at] != '\0'; ++at) s.text[at] = checkpoint_detail::learns[at];
+    for (int shift = 60; shift >= 0; shift -= 4) s.text[at++] = "0123456789abcdef"[(learned >> shift) & 15];
+    return s;
+  }
+};
+/// That of a model of which Chosen learns.
+template <class M, class Chosen>
+inline constexpr learned_section learned_section_of = learned_section::of(learned_fingerprint<M, Chosen>());
 
 /// In the place of weights_in_use, for train_only<>: the base, and what learns.
 template <class M, class Chosen>
@@ -37,9 +79,11 @@ class adapted_in_use {
   /// Nothing learns besides.
   template <class Options, class E>
   constexpr void learn(const learned_type&, const learned_type&, const Options&, const update&, E&) {}
-  /// Nothing more for a checkpoint to keep.
+  /// A checkpoint knows what learned.
   template <class Visit>
-  void for_each_state(Visit&&) {}
+  void for_each_state(Visit&& f) {
+    f(learned_section_of<M, Chosen>.text, static_cast<void*>(nullptr), std::size_t{0});
+  }
 };
 
 /// What the kernel calls of a trainer need over a base in any format.

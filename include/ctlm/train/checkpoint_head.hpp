@@ -36,6 +36,9 @@ inline constexpr char magic[] = {'C', 'T', 'L', 'M', 'C', 'K', 'P', 'T'};
 inline constexpr std::uint64_t first_version = 1, version = 2;
 inline constexpr std::size_t max_sections = 64, name_bytes = 40;
 
+/// How the name of the section begins that says what of a model learned; the rest are 16 hexadecimal digits.
+inline constexpr char learns[] = "learns ";
+
 struct file_header {
   char magic[8];
   std::uint64_t version;
@@ -174,6 +177,36 @@ inline result<void> check_sizes(const file_head& head, std::size_t size) {
   return {};
 }
 
+/// Whether this is the name of the section that says what learned.
+constexpr bool says_what_learned(const char* name) {
+  for (std::size_t i = 0; learns[i] != '\0'; ++i)
+    if (name[i] != learns[i]) return false;
+  return true;
+}
+/// What to say of a file without section number i of those that are asked for.
+inline failure missing_section(const file_head& head, span<const checkpoint_section> wanted, std::size_t i) {
+  if (says_what_learned(wanted[i].name)) {
+    for (std::size_t j = 0; j < head.count(); ++j)
+      if (says_what_learned(head.sections[j].name))
+        return {errc::wrong_model,
+                "ctlm: in this checkpoint something else has learned than in this trainer: other tensors, layers or "
+                "projections, or an adapter of another rank, alpha or kind",
+                i};
+    return {
+        errc::wrong_model,
+        "ctlm: this checkpoint does not say what of the model has learned: it is of a trainer without train_only<>, "
+        "or was written before checkpoints said so",
+        i};
+  }
+  return {errc::wrong_model,
+          "ctlm: this checkpoint belongs to another recipe: among its {had} sections there is no {name} (of "
+          "{needed} that are asked for)",
+          i,
+          wanted.size(),
+          head.count(),
+          wanted[i].name};
+}
+
 /// Compares the beginning of a file with what is asked for.
 inline result<void> check_head(const file_head& head, std::uint64_t layout, span<const checkpoint_section> wanted) {
   const file_header& h = head.header;
@@ -185,14 +218,7 @@ inline result<void> check_head(const file_head& head, std::uint64_t layout, span
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     bool present = false;
     for (std::size_t j = 0; j < head.count(); ++j) present = present || same_name(head.sections[j], wanted[i]);
-    if (!present)
-      return failure{errc::wrong_model,
-                     "ctlm: this checkpoint belongs to another recipe: among its {had} sections there is no {name} (of "
-                     "{needed} that are asked for)",
-                     i,
-                     wanted.size(),
-                     head.count(),
-                     wanted[i].name};
+    if (!present) return missing_section(head, wanted, i);
   }
   if (head.count() != wanted.size())
     return failure{errc::wrong_model,

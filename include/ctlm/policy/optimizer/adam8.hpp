@@ -47,30 +47,29 @@ struct adam8 {
   template <class Backend, executor E, class T>
   static constexpr void apply(Backend backend, E& exec, const weight_stack& s, T* w, const T* g, const state<T>& kept,
                               const scratch<T>&, const options& o, const update& u) {
+    const auto f = adamw::factors_of<T>(o, u);
     parallel_for(exec, s.size(), 64 * block, [&](std::size_t first, std::size_t count, std::size_t) {
       if (s.kind == weight_kind::vector) {
         T* moments[] = {kept.moments[0] + first, kept.moments[1] + first};
-        return adamw::apply(backend, count, w + first, g + first, moments, o, u);
+        return adamw::apply(backend, count, w + first, g + first, moments, f);
       }
       for (std::size_t i = first; i < first + count; i += block)
-        apply_block(backend, smaller(block, first + count - i), i, w + i, g + i, kept, o, u);
+        apply_block(backend, smaller(block, first + count - i), i, w + i, g + i, kept, f);
     });
   }
 
  private:
   template <class Backend, class T>
   static constexpr void apply_block(Backend backend, std::size_t n, std::size_t first, T* w, const T* g,
-                                    const state<T>& kept, const options& o, const update& u) {
-    T mean[block]{}, square[block]{};
+                                    const state<T>& kept, const adamw::factors<T>& f) {
+    T mean[block], square[block];
     T* moments[] = {mean, square};
+    const dynamic_codes<T>* const codes[] = {&signed_dynamic_codes<T>, &unsigned_dynamic_codes<T>};
     for (std::size_t i = 0; i < adamw::moments; ++i)
-      codes_of(i).decode(n, kept.codes[i] + first, kept.scales[i][first / block], moments[i]);
-    adamw::apply(backend, n, w, g, moments, o, u);
+      codes[i]->decode(n, kept.codes[i] + first, kept.scales[i][first / block], moments[i]);
+    adamw::apply(backend, n, w, g, moments, f);
     for (std::size_t i = 0; i < adamw::moments; ++i)
-      kept.scales[i][first / block] = codes_of(i).encode(n, static_cast<const T*>(moments[i]), kept.codes[i] + first);
-  }
-  static constexpr const dynamic_codes& codes_of(std::size_t moment) {
-    return moment == 0 ? signed_dynamic_codes : unsigned_dynamic_codes;
+      kept.scales[i][first / block] = codes[i]->encode(n, moments[i], kept.codes[i] + first);
   }
 };
 static_assert(stack_optimizer<adam8>);

@@ -30,24 +30,44 @@ struct adamw {
         .not_negative(o.weight_decay, "optimizer.weight_decay");
   }
 
+  /// What one step multiplies with: the same for all weights that decay, or that do not.
+  template <class T>
+  struct factors {
+    T beta1, rest1, beta2, rest2, keep, rate, correction, eps, scale;  ///< as apply() names them
+  };
+  /// Those of a step.
+  template <class T>
+  static constexpr factors<T> factors_of(const options& o, const update& u) {
+    const auto steps = static_cast<double>(u.step);
+    const T beta1 = T(o.beta1), beta2 = T(o.beta2);
+    return {.beta1 = beta1,
+            .rest1 = T(1) - beta1,
+            .beta2 = beta2,
+            .rest2 = T(1) - beta2,
+            .keep = T(1 - (u.decay ? u.lr * static_cast<double>(o.weight_decay) : 0)),
+            .rate = T(u.lr / (1 - math::pow(static_cast<double>(o.beta1), steps))),
+            .correction = T(1 / math::sqrt(1 - math::pow(static_cast<double>(o.beta2), steps))),
+            .eps = T(o.eps),
+            .scale = T(u.gradient_scale)};
+  }
+
   /// One update of n weights w from their gradients g; moment[0] holds their m, moment[1] their v.
   template <class Backend, class T>
   static constexpr void apply(Backend backend, std::size_t n, T* w, const T* g, T** moment, const options& o,
                               const update& u) {
-    const auto steps = static_cast<double>(u.step);
-    const T beta1 = T(o.beta1), beta2 = T(o.beta2), rest1 = T(1) - beta1, rest2 = T(1) - beta2;
-    const T keep = T(1 - (u.decay ? u.lr * static_cast<double>(o.weight_decay) : 0));
-    const T rate = T(u.lr / (1 - math::pow(static_cast<double>(o.beta1), steps)));
-    const T correction = T(1 / math::sqrt(1 - math::pow(static_cast<double>(o.beta2), steps)));
-    const T eps = T(o.eps), scale = T(u.gradient_scale);
+    apply(backend, n, w, g, moment, factors_of<T>(o, u));
+  }
+  /// The same with factors that are known, for many short stretches of weights.
+  template <class Backend, class T>
+  static constexpr void apply(Backend backend, std::size_t n, T* w, const T* g, T** moment, const factors<T>& f) {
     elementwise(
         backend, n,
         [=](auto& weight, auto& mean, auto& square, const auto& gradient) {
           using math::sqrt;
-          const auto d = gradient * scale;
-          mean = mean * beta1 + d * rest1;
-          square = square * beta2 + d * d * rest2;
-          weight = weight * keep - mean * rate / (sqrt(square) * correction + eps);
+          const auto d = gradient * f.scale;
+          mean = mean * f.beta1 + d * f.rest1;
+          square = square * f.beta2 + d * d * f.rest2;
+          weight = weight * f.keep - mean * f.rate / (sqrt(square) * f.correction + f.eps);
         },
         w, moment[0], moment[1], g);
   }
