@@ -88,6 +88,39 @@ struct key_value_tile {
   strided<T> values;
 };
 
+/// The same of rows that the backend multiplies with as they are stored.
+template <class K, class V>
+struct stored_tile {
+  stored_rows<K> keys;
+  stored_rows<V> values;
+};
+static_assert(key_tile <= 64, "a tile has as many rows as kernels for stored rows take at most");
+
+/// scores[m][count] = queries times keys.
+template <class Backend, class T>
+CTLM_INLINE constexpr void score_keys(Backend backend, std::size_t m, std::size_t count, std::size_t head_dim,
+                                      const strided<T>& q, const strided<T>& keys, T* scores, T* panel) {
+  gemm(backend, m, count, head_dim, q, keys.transposed(), scores, count, false, panel);
+}
+template <class Backend, class T, class F>
+CTLM_INLINE constexpr void score_keys(Backend backend, std::size_t m, std::size_t count, std::size_t head_dim,
+                                      const strided<T>& q, const stored_rows<F>& keys, T* scores, T*) {
+  stored_products(backend, m, count, head_dim, q.data, q.row, keys, scores, count);
+}
+/// out[m][head_dim] += weights[m][count] times values.
+template <class Backend, class T>
+CTLM_INLINE constexpr void add_values(Backend backend, std::size_t m, std::size_t head_dim, std::size_t count,
+                                      const T* weights, const strided<T>& values, T* out, std::size_t out_stride,
+                                      T* panel) {
+  gemm(backend, m, head_dim, count, row_major<T>(weights, count), values, out, out_stride, true, panel);
+}
+template <class Backend, class T, class F>
+CTLM_INLINE constexpr void add_values(Backend backend, std::size_t m, std::size_t head_dim, std::size_t count,
+                                      const T* weights, const stored_rows<F>& values, T* out, std::size_t out_stride,
+                                      T*) {
+  add_stored_products(backend, m, head_dim, count, weights, count, values, out, out_stride);
+}
+
 /// Keys [hidden, hidden + seen) of a tile are those that a row sees.
 struct visible_keys {
   std::size_t hidden = 0;
@@ -173,22 +206,22 @@ constexpr bool finish_row(Backend backend, const query_rows<T, Rules>& queries, 
   return difference == T(0);
 }
 
-/// What attend() does, but a NaN in a tile reaches all rows of the tile. Returns false if finish_row() was false for a
-/// row; ws.total of such rows is 0.
+/// The rows' exponentials times values, and the sums of those exponentials (ws.peak, ws.total), over the keys
+/// [begin, end).
 template <class Backend, class T, class Rules, class Tiles>
-CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, T scale,
-                                         const query_rows<T, Rules>& queries, const Tiles& tiles, T* out,
-                                         std::size_t out_stride, T* log_sum, const dropout_mask& dropout,
-                                         attention_workspace<T>& ws) {
+CTLM_INLINE constexpr void absorb_keys(Backend backend, std::size_t head_dim, T scale,
+                                       const query_rows<T, Rules>& queries, std::size_t begin, std::size_t end,
+                                       const Tiles& tiles, T* out, std::size_t out_stride, const dropout_mask& dropout,
+                                       attention_workspace<T>& ws) {
   for (std::size_t r = 0; r < queries.rows; ++r) {
     ws.peak[r] = -std::numeric_limits<T>::infinity();
     ws.total[r] = T(0);
     clear(head_dim, out + r * out_stride);
   }
-  for (std::size_t first = queries.from(0); first < queries.most(); first += key_tile) {
-    const std::size_t count = smaller(key_tile, queries.most() - first);
+  for (std::size_t first = begin; first < end; first += key_tile) {
+    const std::size_t count = smaller(key_tile, end - first);
     const auto [keys, values] = tiles(first, count);
-    gemm(backend, queries.rows, count, head_dim, queries.q, keys.transposed(), ws.scores, count, false, ws.panel);
+    score_keys(backend, queries.rows, count, head_dim, queries.q, keys, ws.scores, ws.panel);
     for (std::size_t r = 0; r < queries.rows; ++r) {
       const visible_keys seen = visible_in_tile(queries, r, first, count);
       T* row = ws.scores + r * count;
@@ -198,9 +231,18 @@ CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, 
         apply_dropout(dropout, seen.seen, row + seen.hidden,
                       queries.dropout_base + r * queries.dropout_stride + first + seen.hidden);
     }
-    gemm(backend, queries.rows, head_dim, count, row_major<T>(ws.scores, count), values, out, out_stride, true,
-         ws.panel);
+    add_values(backend, queries.rows, head_dim, count, ws.scores, values, out, out_stride, ws.panel);
   }
+}
+
+/// What attend() does, but a NaN in a tile reaches all rows of the tile. Returns false if finish_row() was false for a
+/// row; ws.total of such rows is 0.
+template <class Backend, class T, class Rules, class Tiles>
+CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, T scale,
+                                         const query_rows<T, Rules>& queries, const Tiles& tiles, T* out,
+                                         std::size_t out_stride, T* log_sum, const dropout_mask& dropout,
+                                         attention_workspace<T>& ws) {
+  absorb_keys(backend, head_dim, scale, queries, queries.from(0), queries.most(), tiles, out, out_stride, dropout, ws);
   bool all_finite = true;
   for (std::size_t r = 0; r < queries.rows; ++r) {
     const bool finite = finish_row(backend, queries, head_dim, ws.total[r], out + r * out_stride);

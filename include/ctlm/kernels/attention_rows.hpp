@@ -86,6 +86,119 @@ constexpr query_rows<T, Rules> queries_of(const ruled_heads<Rules>& s, const Row
 
 }  // namespace attention_detail
 
+/// Positions that one task attends to at most where every run is a single row: so there is work for many threads
+/// however few heads of keys there are. What rows sum up is cut here, and nowhere else, whatever the number of threads.
+inline constexpr std::size_t sequence_part = 512;
+
+/// Whether Keys have more to offer for single rows than decoded tiles: `stored`, tiles as they are stored, and `parts`,
+/// memory for what the parts of a sequence come to, if the context has more than one.
+template <class Keys>
+inline constexpr bool attends_in_parts = requires {
+  requires Keys::stored ||(Keys::most_parts > 1);
+};
+
+/// What the heads that share keys found in one part of a sequence.
+template <class T>
+struct sequence_part_result {
+  T* out;    // [group][head_dim] exponentials times values
+  T* peak;   // [group] the highest score
+  T* total;  // [group] sum of exponentials
+
+  static constexpr std::size_t size(std::size_t group, std::size_t head_dim) { return group * (head_dim + 2); }
+  constexpr sequence_part_result(T* memory, std::size_t group, std::size_t head_dim)
+      : out(memory), peak(out + group * head_dim), total(peak + group) {}
+};
+
+/// Puts the parts of a sequence together, in their order: what lies at `memory`, a result for each part.
+template <class Backend, class T>
+constexpr void join_parts(Backend backend, std::size_t parts, std::size_t group, std::size_t head_dim, T* memory,
+                          T* out) {
+  using result = sequence_part_result<T>;
+  const std::size_t stride = result::size(group, head_dim);
+  for (std::size_t h = 0; h < group; ++h) {
+    T peak = result(memory, group, head_dim).peak[h], total = T(0);
+    for (std::size_t i = 1; i < parts; ++i)
+      peak = math::max(peak, result(memory + i * stride, group, head_dim).peak[h]);
+    T* const row = out + h * head_dim;
+    clear(head_dim, row);
+    for (std::size_t i = 0; i < parts; ++i) {
+      const result part(memory + i * stride, group, head_dim);
+      const T factor = math::exp(part.peak[h] - peak);
+      total += part.total[h] * factor;
+      elementwise(
+          backend, head_dim, [=](auto& sum, const auto& x) { sum += x * factor; }, row,
+          static_cast<const T*>(part.out + h * head_dim));
+    }
+    const T inverse = T(1) / total;
+    elementwise(
+        backend, head_dim, [=](auto& x) { x *= inverse; }, row);
+  }
+}
+
+/// attention_forward() where every run is a single row, and Keys have more to offer for those.
+template <class Backend, executor E, class Rules, class Rows, class Keys, class T>
+constexpr void attend_in_parts(Backend backend, E& exec, const ruled_heads<Rules>& s, const Rows& rows, const T* qkv,
+                               const Keys& keys, T* out, attention_workspace<T>* workers) {
+  using result = sequence_part_result<T>;
+  const std::size_t group = s.group(), heads = s.kv_heads;
+  struct one_run {
+    query_rows<T, Rules> queries;
+    std::size_t first_part, parts;
+  };
+  auto run_of = [&](std::size_t run, std::size_t kv) {
+    const row_run r = rows.run(run);
+    const T* const q = qkv + r.first * s.qkv_dim() + kv * group * s.head_dim;
+    one_run a{{row_major(q, s.head_dim), group, r.position + 1, 0, 0, 0, s.rules}, 0, 0};
+    a.first_part = a.queries.from(0) / sequence_part;
+    a.parts = ceil_div(a.queries.most(), sequence_part) - a.first_part;
+    return a;
+  };
+  auto memory_of = [&](std::size_t run, std::size_t kv) {
+    return keys.parts + (run * heads + kv) * Keys::most_parts * result::size(group, s.head_dim);
+  };
+  auto place_of = [&](std::size_t run, std::size_t kv) {
+    return out + rows.run(run).first * s.q_dim() + kv * group * s.head_dim;
+  };
+  std::size_t parts = 0, work = 0;
+  for (std::size_t i = 0; i < rows.runs(); ++i) {
+    parts = larger(parts, run_of(i, 0).parts);
+    work += rows.run(i).position + 1;
+  }
+  const std::size_t tasks = rows.runs() * heads * parts;
+  auto one_task = [&](std::size_t task, std::size_t worker) {
+    const std::size_t run = task / parts / heads, kv = task / parts % heads, part = task % parts;
+    const one_run a = run_of(run, kv);
+    if (part >= a.parts) return;
+    auto tiles = [&](std::size_t j, std::size_t count) {
+      if constexpr (Keys::stored)
+        return keys.stored_tile(kv, j, count);
+      else
+        return keys.tile(rows.run(run), kv, j, count, worker);
+    };
+    if (a.parts == 1)
+      return attend(backend, s.head_dim, s.template scale<T>(), a.queries, tiles, place_of(run, kv), s.head_dim,
+                    static_cast<T*>(nullptr), dropout_mask{}, workers[worker]);
+    if constexpr (Keys::most_parts > 1) {
+      const std::size_t begin = (a.first_part + part) * sequence_part;
+      const result to(memory_of(run, kv) + part * result::size(group, s.head_dim), group, s.head_dim);
+      attention_workspace<T> ws = workers[worker];
+      ws.peak = to.peak;
+      ws.total = to.total;
+      absorb_keys(backend, s.head_dim, s.template scale<T>(), a.queries, larger(begin, a.queries.from(0)),
+                  smaller(begin + sequence_part, a.queries.most()), tiles, to.out, s.head_dim, dropout_mask{}, ws);
+    }
+  };
+  if (work * s.q_dim() < parallel_threshold)
+    for (std::size_t task = 0; task < tasks; ++task) one_task(task, 0);
+  else
+    exec.run(tasks, one_task);
+  if constexpr (Keys::most_parts > 1)
+    for (std::size_t i = 0; i < rows.runs() * heads; ++i)
+      if (const one_run a = run_of(i / heads, i % heads); a.parts > 1)
+        join_parts(backend, a.parts, group, s.head_dim, memory_of(i / heads, i % heads),
+                   place_of(i / heads, i % heads));
+}
+
 /// out[rows][q_dim] = attention of the queries in qkv[rows][qkv_dim], each to the keys of its own sequence as far as
 /// its own position. `keys.tile(run, kv_head, first, count, worker)` yields keys and values of positions [first, first
 /// + count). log_sum[runs][heads][longest], if given, is what the backward pass needs. A task is a tile of rows of one
@@ -95,6 +208,8 @@ constexpr void attention_forward(Backend backend, E& exec, const ruled_heads<Rul
                                  const Keys& keys, T* out, T* log_sum, const dropout_mask& dropout,
                                  attention_workspace<T>* workers) {
   const bool single = rows.longest() == 1 && log_sum == nullptr && !dropout.active();
+  if constexpr (attends_in_parts<Keys>)
+    if (single) return attend_in_parts(backend, exec, s, rows, qkv, keys, out, workers);
   const std::size_t tiles = ceil_div(rows.longest(), query_tile), heads = single ? s.kv_heads : s.heads * tiles;
   auto one_task = [&](std::size_t task, std::size_t worker) {
     const row_run run = rows.run(task / heads);

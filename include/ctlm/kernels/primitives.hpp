@@ -5,6 +5,7 @@
 //   gemm                          matrix product (portable/gemm.hpp)
 //   dot_products                  the same for few rows (portable/dot.hpp)
 //   decode_row, decode_rows       stored numbers to arithmetic ones (portable/decode.hpp)
+//   stored_products, add_stored_products    few rows x stored ones; portable code decodes (portable/stored_rows.hpp)
 //   quantise_row, quantised_stripe    integer weights x int8 activations (portable/quantised_stripe.hpp)
 //
 // The portable ones are complete and constexpr. An overload for simd<A> replaces one of them; deleting it leaves a
@@ -17,6 +18,7 @@
 #include "portable/elementwise.hpp"
 #include "portable/gemm.hpp"
 #include "portable/quantised_stripe.hpp"
+#include "portable/stored_rows.hpp"
 #if CTLM_XSIMD
 #include "xsimd/decode.hpp"
 #include "xsimd/decode_codes.hpp"
@@ -25,6 +27,7 @@
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
 #include "xsimd/quantise.hpp"
+#include "xsimd/stored_rows.hpp"
 #if CTLM_AVX2
 #include "xsimd/avx2/decode_codes.hpp"
 #include "xsimd/avx2/quantised_stripe.hpp"

@@ -54,6 +54,20 @@ class key_value_cache {
     }
   }
 
+  /// Whether a backend multiplies with keys and values as they are stored.
+  template <class Backend>
+  static constexpr bool stored =
+      multiplies_stored<Backend, K, shape.head_dim>&& multiplies_stored<Backend, V, shape.head_dim>;
+
+  /// Keys and values of positions [first, first + count) of one head, as they are stored.
+  constexpr ctlm::stored_tile<K, V> stored_tile(std::size_t layer, std::size_t head, std::size_t first,
+                                                std::size_t count) const {
+    const std::size_t row = layout::row(layer, head, first);
+    const std::size_t before = layout::forgets ? smaller(count, layout::until_wrap(layer, first)) : count;
+    const std::size_t skipped = before < count ? layout::row(layer, head, first + before) - row - before : 0;
+    return {{keys_, row, before, skipped}, {values_, row, before, skipped}};
+  }
+
   /// Decodes keys and values of positions [first, first + count) of one head to [count][head_dim] each.
   template <class Backend>
   constexpr void read(Backend backend, std::size_t layer, std::size_t head, std::size_t first, std::size_t count,
@@ -113,6 +127,22 @@ struct cached_keys {
   Cache* cache;                       ///< where they are stored
   std::size_t layer;                  ///< whose
   real* scratch;                      ///< [workers][tile_scratch] where they are decoded
+  real* parts = nullptr;              ///< [part_numbers] what the parts of a sequence come to
+
+  /// Whether single rows are multiplied with keys and values as they are stored.
+  static constexpr bool stored = [] {
+    if constexpr (requires { Cache::template stored<Backend>; })
+      return Cache::template stored<Backend>;
+    else
+      return false;
+  }();
+  /// Parts that the context is cut into for single rows, and the numbers that they come to.
+  static constexpr std::size_t most_parts = ceil_div(Cache::shape.context, sequence_part);
+  static constexpr std::size_t part_numbers =
+      most_parts == 1
+          ? 0
+          : most_parts * Cache::shape.kv_heads *
+                sequence_part_result<real>::size(Cache::shape.heads / Cache::shape.kv_heads, Cache::shape.head_dim);
 
   /// Stores the keys and values of the rows in qkv [rows][qkv_dim] at the rows' positions.
   constexpr void store(const session_rows& rows, const head_shape& heads, const real* qkv) const {
@@ -125,6 +155,10 @@ struct cached_keys {
   constexpr key_value_tile<real> tile(const row_run&, std::size_t kv_head, std::size_t first, std::size_t count,
                                       std::size_t worker) const {
     return cache->tile(Backend{}, layer, kv_head, first, count, scratch + worker * Cache::tile_scratch);
+  }
+  /// The same as they are stored.
+  constexpr auto stored_tile(std::size_t kv_head, std::size_t first, std::size_t count) const {
+    return cache->stored_tile(layer, kv_head, first, count);
   }
 };
 

@@ -169,6 +169,7 @@ class basic_session {
   using rotation = typename cache_parts_type::rotation;
   static constexpr bool turns = !std::same_as<rotation, no_rotation>;  // the cache's rotation, not that of positions
   using cache_type = typename cache_for<typename M::shape_type, typename cache_parts_type::storage, rows_at_once>::type;
+  using keys_type = cached_keys<cache_type, typename M::backend_policy>;
 
   constexpr basic_session() = default;
 
@@ -199,6 +200,7 @@ class basic_session {
           attended_ = attention.template allocate<real>(rows_at_once * shape.q_dim());
           if (cache_type::tile_scratch > 0)
             tile_scratch_ = attention.template allocate<real>(workers * cache_type::tile_scratch);
+          if (keys_type::part_numbers > 0) parts_ = attention.template allocate<real>(keys_type::part_numbers);
           for (auto& ws : c_.attention)
             ws = attention_workspace<real>::place(attention, c_.backend,
                                                   larger(smaller(rows_at_once, query_tile), heads_of<M>.group()),
@@ -274,7 +276,7 @@ class basic_session {
     if constexpr (turns)  // queries, keys and values alike
       each_head(rows.rows, shape.heads + 2 * shape.kv_heads, qkv,
                 [](auto b, real* x) { rotation::forward(b, shape.head_dim, x); });
-    const cached_keys<cache_type, typename M::backend_policy> keys{&cache_, layer, tile_scratch_};
+    const keys_type keys{&cache_, layer, tile_scratch_, parts_};
     keys.store(rows, heads_of<M>, qkv);
     attention_forward(c_.backend, *c_.exec, heads_of_layer<M>(layer), rows, static_cast<const real*>(qkv), keys, out,
                       static_cast<real*>(nullptr), dropout_mask{}, c_.attention);
@@ -322,6 +324,7 @@ class basic_session {
   real* qkv_ = nullptr;
   real* attended_ = nullptr;
   real* tile_scratch_ = nullptr;
+  real* parts_ = nullptr;
   real* up_ = nullptr;
   real* activated_ = nullptr;
   routing<real> routed_{};

@@ -25,6 +25,12 @@ CTLM_INLINE void decode_codes(portable, const plain_vector<Code, codes_at_once>&
   for (std::size_t i = 0; i < codes_at_once; ++i) dst[i] = static_cast<float>(codes[i]) * scale + base;
 }
 
+/// Numbers in single precision from codes, for any processor; avx2/decode_codes.hpp replaces it.
+template <std::size_t Lanes, class Codes>
+CTLM_INLINE plain_vector<float, Lanes> widened_codes(portable, const Codes& v) {
+  return __builtin_convertvector(v, plain_vector<float, Lanes>);
+}
+
 /// Decodes a row; chunk(bytes, scale, base, dst) decodes 32 numbers of one group. What is left at the end of a row, and
 /// rows whose groups end within chunks, are the portable code's.
 template <class F, class Chunk>

@@ -8,6 +8,10 @@
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Whether a vector's codes have signs.
+template <class Codes>
+inline constexpr bool signed_codes = std::is_signed_v<std::remove_cvref_t<decltype(std::declval<Codes>()[0])>>;
+
 template <class Code, class A>
 requires(lanes<float, A> == 8) CTLM_INLINE
     void decode_codes(simd<A>, const plain_vector<Code, codes_at_once>& v, float scale, float base, float* dst) {
@@ -20,7 +24,20 @@ requires(lanes<float, A> == 8) CTLM_INLINE
   }
 }
 
+template <std::size_t Lanes, class A, class Codes>
+requires(Lanes == 8) CTLM_INLINE plain_vector<float, 8> widened_codes(simd<A>, const Codes& v) {
+  const __m128i bytes = _mm_cvtsi64_si128(std::bit_cast<long long>(v));
+  const __m256i wide = signed_codes<Codes> ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes);
+  return std::bit_cast<plain_vector<float, 8>>(_mm256_cvtepi32_ps(wide));
+}
+
 #if CTLM_AVX512
+template <std::size_t Lanes, class A, class Codes>
+requires(Lanes == 16) CTLM_INLINE plain_vector<float, 16> widened_codes(simd<A>, const Codes& v) {
+  const auto bytes = std::bit_cast<__m128i>(v);
+  const __m512i wide = signed_codes<Codes> ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes);
+  return std::bit_cast<plain_vector<float, 16>>(_mm512_cvtepi32_ps(wide));
+}
 template <class Code, class A>
 requires(lanes<float, A> == 16) CTLM_INLINE
     void decode_codes(simd<A>, const plain_vector<Code, codes_at_once>& v, float scale, float base, float* dst) {
