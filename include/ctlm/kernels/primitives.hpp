@@ -5,6 +5,7 @@
 //   gemm                          matrix product (portable/gemm.hpp)
 //   dot_products                  the same for few rows (portable/dot.hpp)
 //   decode_row, decode_rows       stored numbers to arithmetic ones (portable/decode.hpp)
+//   add_levels, lane_sum, largest_number, first_reaching    for sampling (portable/levels.hpp)
 //   quantise_row, quantised_stripe    integer weights x int8 activations (portable/quantised_stripe.hpp)
 //
 // The portable ones are complete and constexpr. An overload for simd<A> replaces one of them; deleting it leaves a
@@ -16,6 +17,7 @@
 #include "portable/dot.hpp"
 #include "portable/elementwise.hpp"
 #include "portable/gemm.hpp"
+#include "portable/levels.hpp"
 #include "portable/quantised_stripe.hpp"
 #if CTLM_XSIMD
 #include "xsimd/decode.hpp"
@@ -24,6 +26,7 @@
 #include "xsimd/dot.hpp"
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
+#include "xsimd/levels.hpp"
 #include "xsimd/quantise.hpp"
 #if CTLM_AVX2
 #include "xsimd/avx2/decode_codes.hpp"
