@@ -42,6 +42,16 @@ struct llama_135m_long {
     return c;
   }();
 };
+/// The same with another vocabulary.
+template <std::size_t Vocab>
+struct llama_135m_of {
+  static constexpr const char* name = Vocab < 200000 ? "Llama 135M, 152064 tokens" : "Llama 135M, 262144 tokens";
+  static constexpr ctlm::llama_config config = [] {
+    ctlm::llama_config c = llama_135m::config;
+    c.vocab = Vocab;
+    return c;
+  }();
+};
 struct gpt_10m {
   static constexpr const char* name = "GPT 10.8M, B=8 T=256";
   static constexpr ctlm::gpt2_config config{.vocab = 256, .d_model = 384, .layers = 6, .heads = 6, .context = 256};

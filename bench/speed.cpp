@@ -1,7 +1,7 @@
 // How fast ctlm is, beside what this machine can do and what other libraries do: matrix products, decoding, prompts,
 // training. Everything is measured in one run; shares and ratios are what to quote.
 //
-//   speed [--json] [--only products|decode|caches|prefill|training] [--model NAME]
+//   speed [--json] [--only products|decode|sampling|caches|prefill|training] [--model NAME]
 //
 // --model: only models whose name contains NAME, such as 135M.
 #include "limits.hpp"
@@ -76,6 +76,35 @@ void decode_far(bench::report& r, const machine& limits, workers& one, const cha
   const double rate = bench::rates({{"", tokens, 16}})[0];
   r.line(std::string(Tag::name) + ", cache " + name + threads_text(1), rate, "tokens/s",
          rate * static_cast<double>(M::weight_bytes + M::cache_bytes) / limits.read[0], "read rate");
+}
+
+/// Decoding with int4 weights when tokens are chosen, greedily or by rules, each with a session of its own kind of
+/// threads. The share is that of choosing greedily.
+template <class Tag>
+void sampled(bench::report& r, workers& exec, std::size_t threads) {
+  using M = decoder<Tag, ctlm::int4<32>>;
+  random_model<M> a(exec);
+  auto tokens = [&](auto how) {
+    return [&, how]() mutable {
+      a.session->rewind(ctlm::smaller(a.session->position(), 16));
+      ctlm::token t = 1;
+      for (int i = 0; i < 16; ++i) t = how.choose(ctlm::native{}, a.session->decode(t));
+    };
+  };
+  using namespace ctlm;
+  const penalties<64> repeats{.repetition = 1.1f};
+  const std::vector<std::pair<const char*, std::function<void()>>> ways{
+      {"greedy", tokens(sampler{})},
+      {"penalty, top-k 40, top-p 0.95", tokens(rule_sampler{{}, repeats, temperature{0.8f}, top_k{40}, top_p{0.95f}})},
+      {"min-p 0.05", tokens(rule_sampler{{}, temperature{0.8f}, min_p{0.05f}})},
+      {"top-p 0.95", tokens(rule_sampler{{}, temperature{0.8f}, top_p{0.95f}})},
+      {"typical 0.9", tokens(rule_sampler{{}, temperature{0.8f}, typical{0.9f}})}};
+  std::vector<bench::candidate> candidates;
+  for (const auto& way : ways) candidates.push_back({way.first, way.second, 16});
+  const auto rate = bench::rates(candidates, 0.1, 7);
+  for (std::size_t i = 0; i < rate.size(); ++i)
+    r.line(std::string(Tag::name) + ", " + ways[i].first + threads_text(threads), rate[i], "tokens/s",
+           rate[i] / rate[0], "greedy");
 }
 
 template <class Tag, class F>
@@ -167,7 +196,7 @@ void stored_product(bench::report& r, const machine& limits, workers& exec, std:
   ctlm::heap_arena memory((m * k + m * n + 2 * n * k + scratch) * sizeof(float) + (n + m) * k * sizeof(S) + 1024);
   auto place = [&]<class T>(T, std::size_t size) {
     T* p = memory.allocate<T>(size);
-    fill(p, size * sizeof(T));
+    bench::fill(p, size * sizeof(T));
     return p;
   };
   float *x = place(0.f, m * k), *y = place(0.f, m * n), *w = place(0.f, n * k), *dw = place(0.f, n * k),
@@ -206,8 +235,9 @@ int main(int argc, char** argv) {
     else if (!std::strcmp(argv[i], "--model") && i + 1 < argc)
       model = argv[++i];
     else
-      return std::fprintf(stderr,
-                          "usage: speed [--json] [--only products|decode|caches|prefill|training] [--model NAME]\n"),
+      return std::fprintf(
+                 stderr,
+                 "usage: speed [--json] [--only products|decode|sampling|caches|prefill|training] [--model NAME]\n"),
              2;
   }
   const auto named = [&](const char* name) { return std::string(name).find(model) != std::string::npos; };
@@ -249,6 +279,17 @@ int main(int argc, char** argv) {
     formats(shapes::llama_260k{});
     formats(shapes::llama_15m{});
     formats(shapes::llama_135m{});
+  }
+  if (wanted("sampling")) {
+    r.title("choosing tokens, int4<32>");
+    const auto both = [&]<class Tag>(Tag) {
+      if (!named(Tag::name)) return;
+      sampled<Tag>(r, one, 1);
+      sampled<Tag>(r, two, 2);
+    };
+    both(shapes::llama_135m{});
+    both(shapes::llama_135m_of<152064>{});
+    both(shapes::llama_135m_of<262144>{});
   }
   if (wanted("caches") && named(shapes::llama_135m_long::name)) {
     r.title("decoding, by how keys and values are stored");

@@ -1,8 +1,11 @@
 // A conversation with a model from Hugging Face, in text: ./dev chat builds and runs it.
 //   chat [--prompt TEXT] [--system TEXT] [--most N] [--raw] [--ids]
+//        [--temperature T] [--top-k K] [--top-p P] [--min-p P] [--typical P] [--repetition R] [--frequency F]
+//        [--presence F] [--seed N]
 // Without a prompt it reads lines and answers each; what was said before stays in the session. An answer is printed as
-// it comes, in whole characters, up to the end of the turn or of the context, and of N tokens at most; the likeliest
-// token is taken each time.
+// it comes, in whole characters, up to the end of the turn or of the context, and of N tokens at most. The likeliest
+// token is taken each time; with a temperature above 0 tokens are drawn, by the rules that the other options give.
+// Penalties are for the last 256 tokens of prompt and answer.
 // --raw takes text as it is, without the model's template, and goes on with it; --ids takes and prints token ids.
 #include <ctlm/app/conversation.hpp>
 #include <ctlm/ctlm.hpp>
@@ -29,6 +32,20 @@ struct options {
   bool has_prompt = false, raw = false, ids = false;
   std::string prompt, system;
   std::size_t most = lm::shape.context;  // tokens of an answer
+  // how a token is chosen
+  float temperature = 0, top_p = 1, min_p = 0, typical = 1, repetition = 1, frequency = 0, presence = 0;
+  std::size_t top_k = 0, seed = 0;
+
+  auto sampler() const {
+    return ctlm::rule_sampler{
+        {.seed = seed},
+        ctlm::penalties<256>{.repetition = repetition, .frequency = frequency, .presence = presence},
+        ctlm::temperature{temperature},
+        ctlm::top_k{top_k},
+        ctlm::top_p{top_p},
+        ctlm::min_p{min_p},
+        ctlm::typical{typical}};
+  }
 };
 
 [[noreturn]] void fail(const std::string& sentence) {
@@ -43,6 +60,38 @@ std::size_t number_of(const std::string& option, const std::string& n) {
   if (n.empty() || n.size() > 9 || n.find_first_not_of("0123456789") != n.npos || std::stoul(n) == 0)
     fail(option + " needs a number of tokens, at least 1, not \"" + n + "\"");
   return std::stoul(n);
+}
+
+/// A number between `least` and `most`.
+float real_of(const std::string& option, const std::string& n, float least, float most, const char* which) {
+  float x = 0;
+  const auto r = std::from_chars(n.data(), n.data() + n.size(), x);
+  if (n.empty() || r.ec != std::errc() || r.ptr != n.data() + n.size() || !(x >= least && x <= most))
+    fail(option + " needs a number " + which + ", not \"" + n + "\"");
+  return x;
+}
+std::size_t whole_of(const std::string& option, const std::string& n) {
+  if (n.empty() || n.size() > 9 || n.find_first_not_of("0123456789") != n.npos)
+    fail(option + " needs a whole number, not \"" + n + "\"");
+  return std::stoul(n);
+}
+
+/// Takes an option of how tokens are chosen; false if it is none.
+bool takes_rule(options& o, const std::string& option, const std::string& n) {
+  const auto number = [&](float& to, float least, float most, const char* which) {
+    to = real_of(option, n, least, most, which);
+    return true;
+  };
+  if (option == "--temperature") return number(o.temperature, 0, 1000, "between 0 and 1000");
+  if (option == "--top-p") return number(o.top_p, 0, 1, "between 0 and 1");
+  if (option == "--min-p") return number(o.min_p, 0, 1, "between 0 and 1");
+  if (option == "--typical") return number(o.typical, 1e-6f, 1, "above 0, and 1 at most");
+  if (option == "--repetition") return number(o.repetition, 1e-3f, 1000, "between 0.001 and 1000");
+  if (option == "--frequency") return number(o.frequency, -1000, 1000, "between -1000 and 1000");
+  if (option == "--presence") return number(o.presence, -1000, 1000, "between -1000 and 1000");
+  if (option != "--top-k" && option != "--seed") return false;
+  (option == "--top-k" ? o.top_k : o.seed) = whole_of(option, n);
+  return true;
 }
 
 bool is_utf8(const std::string& text) {
@@ -64,8 +113,12 @@ options read_options(int argc, char** argv) {
       (option == "--prompt" ? o.prompt : o.system) = argv[++i];
     } else if (option == "--most") {
       o.most = number_of(option, i + 1 < argc ? argv[++i] : "");
+    } else if (takes_rule(o, option, i + 1 < argc ? argv[i + 1] : "")) {
+      ++i;
     } else {
-      fail("usage: chat [--prompt TEXT] [--system TEXT] [--most N] [--raw] [--ids]");
+      fail(
+          "usage: chat [--prompt TEXT] [--system TEXT] [--most N] [--raw] [--ids] [--temperature T] [--top-k K] "
+          "[--top-p P] [--min-p P] [--typical P] [--repetition R] [--frequency F] [--presence F] [--seed N]");
     }
   }
   if (o.ids && (o.raw || !o.system.empty()))
@@ -166,11 +219,14 @@ bool chat_in_ids(const options& o) {
     const std::vector<ctlm::token> prompt = ids_of(line);
     if (prompt.empty()) return false;
     made.begin();
-    const auto drawn = model->go_on(prompt, o.most, [&](ctlm::token t) {
-      made.made_one();
-      std::printf("%d ", t);
-      std::fflush(stdout);
-    });
+    const auto drawn = model->go_on(
+        prompt, o.most,
+        [&](ctlm::token t) {
+          made.made_one();
+          std::printf("%d ", t);
+          std::fflush(stdout);
+        },
+        o.sampler());
     print("\n");
     if (drawn)
       tell_if_full(model->session());
@@ -211,7 +267,7 @@ bool chat_in_text(const options& o) {
           made.made_one();
           print(piece);
         },
-        {}, o.most);
+        o.sampler(), o.most);
     if (!answer) return refuse(answer.error()), false;
     print("\n");
     tell_if_full(chat->model().session());

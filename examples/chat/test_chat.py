@@ -52,6 +52,12 @@ code, lines, said = run("--ids", "--most", "7", "--prompt", golden[0])
 expect(code == 0 and lines == [golden[1:8]] and "full" not in said, (code, lines, said))
 code, text, said = run("--raw", "--most", "5", "--prompt", "Once upon a time, there")
 expect(code == 0 and 1 < len(text) < 40 and story.startswith("Once upon a time, there" + text.rstrip("\n")), (code, text, said))
+drawn = ["--ids", "--most", "30", "--temperature", "0.9", "--top-k", "40", "--top-p", "0.95", "--min-p", "0.01", "--typical", "0.99", "--repetition", "1.1",
+         "--frequency", "0.1", "--presence", "0.1", "--prompt", golden[0]]
+results = [run(*drawn, "--seed", seed)[1] for seed in ("1", "1", "2")]
+expect(results[0] == results[1] != results[2] and len(results[0][0]) == 30, results)
+code, lines, said = run("--ids", "--most", "63", "--temperature", "0.9", "--top-k", "1", "--prompt", golden[0])
+expect(code == 0 and lines[0] == golden[1:64], (code, lines, said))
 full = "the answer ends here, because the context of 512 positions is full"
 code, text, said = run("--raw", "--prompt", "a " * 250)
 expect(code == 0 and full in said, (code, text, said))
@@ -72,7 +78,9 @@ for arguments, words in [(["--most", "0"], '--most needs a number of tokens, at 
                          (["--ids", "--prompt", "-7"], "token -7 at position 0"), (["--all"], "usage"), (["--prompt"], "usage"),
                          (["--ids", "--raw"], "neither with --raw"), (["--raw", "--system", "x"], "no place for --system"),
                          (["--raw", "--prompt", ""], "--prompt needs some text"), (["--prompt", ""], "--prompt needs some text"),
-                         (["--prompt", "a\udcffb"], "--prompt is not UTF-8"), (["--system", "\udcc3"], "--system is not UTF-8")]:
+                         (["--top-p", "1.5"], '--top-p needs a number between 0 and 1, not "1.5"'), (["--min-p", "x"], 'not "x"'),
+                         (["--temperature"], 'not ""'), (["--typical", "0"], "above 0, and 1 at most"), (["--top-k", "-1"], "a whole number"),
+                         (["--repetition", "0"], "between 0.001 and 1000"), (["--prompt", "a\udcffb"], "--prompt is not UTF-8"), (["--system", "\udcc3"], "--system is not UTF-8")]:
     code, _, said = run(*arguments)
     expect(code == 1 and words in said, (arguments, code, said))
 print("the golden text and tokens, at once and line by line; wrong prompts are refused")

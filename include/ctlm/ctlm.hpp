@@ -62,6 +62,8 @@
 #include "policy/optimizer/muon.hpp"
 #include "policy/optimizer/rmsprop.hpp"
 #include "policy/optimizer/sgd.hpp"
+#include "policy/sampler/log_probabilities.hpp"
+#include "policy/sampler/rule_sampler.hpp"
 #include "policy/sampler/sampler.hpp"
 #include "policy/schedule/cosine_restarts.hpp"
 #include "policy/schedule/exponential_rate.hpp"

@@ -30,6 +30,36 @@ struct penalised_repetition {
 };
 static_assert(ctlm::sampler_policy<penalised_repetition>);
 
+/// A rule for rule_sampler: tokens less likely than a part of the most likely one's probability squared are left out
+/// ("top-a").
+struct top_a {
+  float part = 0.2f;
+
+  template <class Left>
+  constexpr void narrow(Left& left) const {
+    const double most = 1 / left.total();  // the probability of the most likely token, whose mass is 1
+    const double least = ctlm::math::log(static_cast<double>(part) * most) / left.sharpness();
+    left.keep(left.highest() + static_cast<float>(least), left.highest());
+  }
+};
+/// Another: every second choice is the most likely token.
+struct sober_every_second {
+  int drawn = 0;
+
+  constexpr void took(ctlm::token, bool was_drawn) { drawn += was_drawn; }
+  template <class Left>
+  constexpr void narrow(Left& left) const {
+    if (drawn % 2 == 1) left.take_first();
+  }
+};
+/// Another, which changes logits: odd tokens are never chosen.
+struct even {
+  template <class Backend, class T>
+  constexpr void adjust(Backend, ctlm::span<T> logits) const {
+    for (std::size_t t = 1; t < logits.size(); t += 2) logits[t] = -std::numeric_limits<T>::infinity();
+  }
+};
+
 using lm = ctlm::causal_lm<models::tiny_llama>;
 
 std::vector<ctlm::token> text_of(auto& how) {
@@ -72,4 +102,22 @@ TEST_CASE("a sampler's rule of the user's own: generation ends at its stop token
   penalised_repetition how{.stop = text[4]};
   const auto end = std::find(text.begin(), text.end(), text[4]);
   CHECK(text_of(how) == std::vector<ctlm::token>(text.begin(), end));
+}
+
+TEST_CASE("rules of the user's own beside the library's, in a rule_sampler", "[extend]") {
+  const std::vector<float> logits{2.0f, 9.0f, 1.0f, 3.0f, -1.0f, 0.0f, 2.5f};
+  ctlm::rule_sampler how{{.seed = 3}, even{}, ctlm::temperature{0.9f}, top_a{}, sober_every_second{}};
+  // Of 2, 1, -1 and 2.5 the probabilities are 0.314, 0.104, 0.011 and 0.571: 0.2 * 0.571^2 is 0.065.
+  std::vector<int> count(logits.size());
+  for (int i = 0; i < 4000; ++i) {
+    auto x = logits;
+    const auto t = static_cast<std::size_t>(how.choose(ctlm::native{}, ctlm::span<float>(x)));
+    ++count[t];
+    if (i % 2 == 1) REQUIRE(t == 6);
+  }
+  CHECK(count[1] + count[3] + count[4] + count[5] == 0);
+  const double all = 0.314 + 0.104 + 0.571;
+  CHECK(count[0] == Approx(2000 * 0.314 / all).margin(100));
+  CHECK(count[2] == Approx(2000 * 0.104 / all).margin(70));
+  CHECK(count[6] == Approx(2000 + 2000 * 0.571 / all).margin(100));
 }

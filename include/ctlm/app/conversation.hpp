@@ -36,8 +36,8 @@ class conversation {
   ///
   /// Errors: errc::context_full, where the conversation does not fit, with both numbers; those of the template. The
   /// message is not part of the conversation then. What the tokenizer and `how` raise, they raise.
-  template <class F>
-  result<std::string> say(std::string_view text, F&& on_piece, const sampler& how = {},
+  template <class F, sampler_policy S = sampler>
+  result<std::string> say(std::string_view text, F&& on_piece, const S& how = S{},
                           std::size_t count = M::shape.context) {
     messages_.push_back({"user", std::string(text)});
     auto answer = draw(on_piece, how, count);
@@ -78,8 +78,8 @@ class conversation {
   const chat_template& how() const { return template_; }
 
  private:
-  template <class F>
-  result<std::string> draw(F& on_piece, const sampler& how, std::size_t count) {
+  template <class F, sampler_policy S>
+  result<std::string> draw(F& on_piece, const S& how, std::size_t count) {
     const auto all = tokens();
     if (!all) return all.error();
     if (all->size() > M::shape.context)

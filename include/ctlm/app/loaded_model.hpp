@@ -22,8 +22,9 @@ namespace ctlm { inline namespace CTLM_ABI {
 namespace load_detail {
 
 /// Chooses as a sampler does; whichever of `ends` it chooses becomes the token at which generation stops.
+template <sampler_policy S>
 struct sampler_with_ends {
-  sampler how;
+  S how;
   span<const token> ends;
   token stop = how.stop;
 
@@ -33,6 +34,9 @@ struct sampler_with_ends {
     for (const token end : ends)
       if (chosen == end) stop = end;
     return chosen;
+  }
+  constexpr void take(span<const token> prompt) {
+    if constexpr (requires { how.take(prompt); }) how.take(prompt);
   }
 };
 
@@ -63,13 +67,14 @@ class loaded_model {
 
   /// Begins anew with the prompt, which has at least one token, and draws up to `count` tokens; each is handed to
   /// on_token(token), which may return false to stop. Ends early at `how.stop` or one of stop_tokens(), which is not
-  /// handed on, or where the context is full. Returns how many tokens were handed on. Equal seeds draw equal tokens.
+  /// handed on, or where the context is full. Returns how many tokens were handed on. `how` is a sampler, a rule_sampler
+  /// or another sampler_policy, of which the call has a copy: equal seeds draw equal tokens.
   ///
   /// Errors, after which the model is as it was: errc::invalid_argument, for an empty prompt or a token outside the
   /// vocabulary (`where` in the prompt); errc::context_full. What `how` cannot choose with raises an error, as in
   /// generate().
-  template <class F>
-  result<std::size_t> complete(span<const token> prompt, std::size_t count, F&& on_token, const sampler& how = {}) {
+  template <class F, sampler_policy S = sampler>
+  result<std::size_t> complete(span<const token> prompt, std::size_t count, F&& on_token, const S& how = S{}) {
     if (prompt.empty())
       return failure{errc::invalid_argument, "ctlm: a prompt needs at least {needed} token, it has {had}", 0, 1, 0};
     if (const auto r = check_prompt(prompt, 0); !r) return r.error();
@@ -78,8 +83,8 @@ class loaded_model {
   }
   /// The same, but goes on where the last call ended: a conversation. The first call needs a prompt; a later one may do
   /// without.
-  template <class F>
-  result<std::size_t> go_on(span<const token> prompt, std::size_t count, F&& on_token, const sampler& how = {}) {
+  template <class F, sampler_policy S = sampler>
+  result<std::size_t> go_on(span<const token> prompt, std::size_t count, F&& on_token, const S& how = S{}) {
     if (session().position() == 0) return complete(prompt, count, on_token, how);
     if (const auto r = check_prompt(prompt, session().position()); !r) return r.error();
     return run(prompt, count, on_token, how);
@@ -111,9 +116,9 @@ class loaded_model {
                        vocab, static_cast<std::size_t>(prompt[i])};
     return {};
   }
-  template <class F>
-  std::size_t run(span<const token> prompt, std::size_t count, F& on_token, const sampler& how) {
-    load_detail::sampler_with_ends chooser{how, parts_->stops};
+  template <class F, sampler_policy S>
+  std::size_t run(span<const token> prompt, std::size_t count, F& on_token, const S& how) {
+    load_detail::sampler_with_ends<S> chooser{how, parts_->stops};
     return generate(session(), prompt, chooser, count, on_token);
   }
 

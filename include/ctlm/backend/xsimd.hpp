@@ -3,6 +3,7 @@
 // (8.1, which Debian 12 ships, to the newest).
 #pragma once
 
+#include "../core/math.hpp"
 #include "portable.hpp"
 
 CTLM_INTRINSICS_BEGIN
@@ -42,6 +43,26 @@ CTLM_INLINE T reduce_sum(const simd_batch<T, A>& v) {
   return xsimd::hadd(v);
 #endif
 }
+
+namespace math {
+
+/// a * b without its last bit, as of single numbers.
+template <class A>
+CTLM_INLINE xsimd::batch<float, A> product(const xsimd::batch<float, A>& a, const xsimd::batch<float, A>& b) {
+  using bits = xsimd::batch<std::int32_t, A>;
+  return std::bit_cast<xsimd::batch<float, A>>(std::bit_cast<bits>(a * b) & bits(~1));
+}
+/// p * 2^n, where t is n + 1.5 * 2^23, and 0 unless y is above -126, as of single numbers.
+template <class A>
+CTLM_INLINE xsimd::batch<float, A> times_power(const xsimd::batch<float, A>& p, const xsimd::batch<float, A>& t,
+                                               const xsimd::batch<float, A>& y) {
+  using V = xsimd::batch<float, A>;
+  using bits = xsimd::batch<std::int32_t, A>;
+  const V powered = std::bit_cast<V>(std::bit_cast<bits>(p) + (std::bit_cast<bits>(t) << 23));
+  return xsimd::select(y > V(-126.0f), powered, V(0.0f));
+}
+
+}  // namespace math
 
 template <class T, class A>
 CTLM_INLINE T reduce_maximum(const simd_batch<T, A>& v) {

@@ -61,6 +61,12 @@ constexpr float product(float a, float b) {
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(a * b) & ~std::uint32_t{1});
 }
 
+/// p * 2^n, where t is n + 1.5 * 2^23, which leaves n in its lowest bits; 0 unless y is above -126.
+constexpr float times_power(float p, float t, float y) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(t) << 23);
+  return y > -126.0f ? std::bit_cast<float>(bits) : 0.0f;
+}
+
 /// The bits of |x|, which compare as the magnitudes do. Those of infinity are `infinite_bits`; those of NaN are larger.
 /// A maximum of them forgets no NaN, which a maximum of numbers may do.
 template <real T>

@@ -6,6 +6,7 @@
 //   dot_products                  the same for few rows (portable/dot.hpp)
 //   decode_row, decode_rows       stored numbers to arithmetic ones (portable/decode.hpp)
 //   stored_products, add_stored_products    few rows x stored ones; portable code decodes (portable/stored_rows.hpp)
+//   add_levels, lane_sum, largest_number, first_reaching    for sampling (portable/levels.hpp)
 //   quantise_row, quantised_stripe    integer weights x int8 activations (portable/quantised_stripe.hpp)
 //
 // The portable ones are complete and constexpr. An overload for simd<A> replaces one of them; deleting it leaves a
@@ -17,6 +18,7 @@
 #include "portable/dot.hpp"
 #include "portable/elementwise.hpp"
 #include "portable/gemm.hpp"
+#include "portable/levels.hpp"
 #include "portable/quantised_stripe.hpp"
 #include "portable/stored_rows.hpp"
 #if CTLM_XSIMD
@@ -26,6 +28,7 @@
 #include "xsimd/dot.hpp"
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
+#include "xsimd/levels.hpp"
 #include "xsimd/quantise.hpp"
 #include "xsimd/stored_rows.hpp"
 #if CTLM_AVX2

@@ -19,7 +19,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// no tokens if its context is full. A prompt longer than the room that is left is an error, and nothing is taken.
 /// With a count of 0 the prompt is taken, and no token drawn.
 ///
-/// `how` is a `sampler`, or another class that chooses tokens (sampler_policy).
+/// `how` is a `sampler`, a `rule_sampler`, or another class that chooses tokens (sampler_policy). One that has
+/// how.take(tokens) is told the prompt.
 template <class Session, sampler_policy Sampler, class F>
 constexpr std::size_t generate(Session& session, span<const token> prompt, Sampler& how, std::size_t count,
                                F&& on_token) {
@@ -27,6 +28,7 @@ constexpr std::size_t generate(Session& session, span<const token> prompt, Sampl
   const typename Session::model::backend_policy backend{};
   if (prompt.empty() && session.position() == context) return 0;
   session.take(prompt);
+  if constexpr (requires { how.take(prompt); }) how.take(prompt);
   std::size_t made = 0;
   for (bool more = true; more && made < count;) {
     const token next = how.choose(backend, session.logits());

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: MIT
 // ctlm: the choice of the next token: greedy, or sampled at a temperature from the top k tokens and the top p of
-// probability (Holtzman et al. 2020). Works in place on the logits: no scratch, no sorting.
+// probability. Other rules, and rules of one's own, are put together by rule_sampler.
 #pragma once
 
-#include "../../core/rng.hpp"
-#include "../../core/span.hpp"
-#include "../../kernels/cross_entropy.hpp"
+#include "temperature.hpp"
+#include "top_k.hpp"
+#include "top_p.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
+
+namespace sampling_detail {
+
+/// The next number of a stream of draws in [0, 1), of which the seed is the whole state.
+constexpr double next_uniform(std::uint64_t& seed) {
+  rng random{mix(seed)};
+  seed = random.next();
+  return random.uniform();
+}
+
+}  // namespace sampling_detail
 
 /// How the next token is chosen, and the choice. Whatever the options are, the choice has a meaning or is an error in
 /// words:
@@ -25,117 +36,46 @@ struct sampler {
   std::uint64_t seed = 0;    ///< of the draws: equal seeds draw equal tokens; every draw changes it
   token stop = no_stop;      ///< generation ends when this token is chosen, which is not handed on
 
-  /// The chosen token. The logits become probabilities, unless the choice is greedy. Throws ctlm::error, or calls
-  /// ctlm::fatal, for what is an error above.
+  /// The chosen token; the logits stay as they are. Throws ctlm::error, or calls ctlm::fatal, for what is an error
+  /// above. The same token on every backend.
   template <class Backend, class T>
   constexpr token choose(Backend backend, span<T> logits) {
-    check_options();
-    if (temperature <= 0.0f || top_p <= 0.0f || logits.empty()) return greedy(logits);
-    const std::size_t n = logits.size();
-    const T sharpness = T(1) / T(temperature);
-    const T peak = maximum(backend, n, static_cast<const T*>(logits.data()));
-    if (!math::isfinite(peak * sharpness)) return greedy(logits);
-    const T difference = sum(
-        backend, n,
-        [=](auto& x) {
-          x *= sharpness;
-          return x - x;
-        },
-        logits.data());
-    if (difference != T(0)) require_numbers(logits);  // NaN: something is not finite; -infinity may be
-    softmax(backend, n, logits.data());
-    if (top_k > 0 && top_k < n)
-      keep_from(logits, threshold(logits, [this](std::size_t count, T) { return count >= top_k; }));
-    if (top_p < 1.0f) {
-      const T enough = T(top_p) * total(logits);
-      keep_from(logits, threshold(logits, [=](std::size_t count, T mass) { return count > 0 && mass >= enough; }));
-    }
-    return draw(logits);
-  }
-
-  /// The token of the largest logit, the first of equals. Errors as above.
-  template <class T>
-  static constexpr token greedy(span<T> logits) {
-    check(!logits.empty(), errc::invalid_argument, "ctlm: there are no logits to choose a token from");
-    std::size_t best = 0;
-    bool numbers = true;
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      numbers &= logits[i] == logits[i];
-      if (logits[i] > logits[best]) best = i;
-    }
-    if (!numbers) require_numbers(logits);
-    check(logits[best] != -std::numeric_limits<std::remove_const_t<T>>::infinity(),
-          failure{errc::invalid_argument, "ctlm: all {had} logits are -infinity: there is no token to choose", 0, 0,
-                  logits.size()});
-    return static_cast<token>(best);
-  }
-
- private:
-  constexpr void check_options() const {
+    using number = std::remove_const_t<T>;
     check(math::isfinite(temperature),
           failure{errc::invalid_argument, "ctlm: a sampler's {name} must be a finite number", 0, 0, 0, "temperature"});
     check(top_p == top_p,
           failure{errc::invalid_argument, "ctlm: a sampler's {name} must be a number, not NaN", 0, 0, 0, "top_p"});
-  }
-  template <class T>
-  static constexpr void require_numbers(span<T> logits) {
-    for (std::size_t i = 0; i < logits.size(); ++i)
-      check(logits[i] == logits[i], failure{errc::invalid_argument, "ctlm: logit {where} is not a number", i});
-  }
-  template <class T>
-  static constexpr T total(span<T> p) {
-    T mass = T(0);
-    for (T x : p) mass += x;
-    return mass;
-  }
-  template <class T>
-  static constexpr void keep_from(span<T> p, T least) {
-    for (T& x : p) x = x >= least ? x : T(0);
+    if (temperature <= 0.0f || top_p <= 0.0f || logits.empty()) return greedy(backend, logits);
+    token_candidates<number, Backend> left(span<const number>(logits.data(), logits.size()));
+    ctlm::temperature{temperature}.narrow(left);
+    ctlm::top_k{top_k}.narrow(left);
+    ctlm::top_p{top_p}.narrow(left);
+    return left.decided() ? left.first() : left.draw(sampling_detail::next_uniform(seed)).chosen;
   }
 
-  /// The largest t such that the tokens with probability >= t satisfy `enough(count, mass)`: bisection over bit
-  /// patterns, which for positive numbers are ordered as the numbers are.
-  template <class T, class Enough>
-  static constexpr T threshold(span<T> p, Enough enough) {
-    using bits = typename math::ieee<T>::bits;
-    bits low = 0, high = std::bit_cast<bits>(T(2));
-    while (high - low > 1) {
-      const bits middle = low + (high - low) / 2;
-      const T t = std::bit_cast<T>(middle);
-      std::size_t count = 0;
-      T mass = T(0);
-      for (T x : p)
-        if (x >= t) {
-          ++count;
-          mass += x;
-        }
-      if (enough(count, mass))
-        low = middle;
-      else
-        high = middle;
-    }
-    return std::bit_cast<T>(low);
+  /// The token of the largest logit, the first of equals. Errors as above.
+  template <class Backend, class T>
+  static constexpr token greedy(Backend, span<T> logits) {
+    using number = std::remove_const_t<T>;
+    constexpr std::conditional_t<std::same_as<number, float>, Backend, portable> backend{};
+    check(!logits.empty(), errc::invalid_argument, "ctlm: there are no logits to choose a token from");
+    const number* const x = logits.data();
+    const std::size_t n = logits.size();
+    bool numbers = true;
+    const number most = largest_number(backend, n, x, numbers);
+    if (!numbers) sampling_detail::require_numbers(x, n);
+    sampling_detail::require_some(most, n);
+    return static_cast<token>(first_reaching(backend, n, x, most));
   }
-
   template <class T>
-  constexpr token draw(span<T> p) {
-    rng random{mix(seed)};
-    seed = random.next();
-    T left = static_cast<T>(random.uniform()) * total(p);
-    std::size_t last = 0;
-    for (std::size_t i = 0; i < p.size(); ++i) {
-      if (p[i] == T(0)) continue;
-      last = i;
-      if (left < p[i]) break;
-      left -= p[i];
-    }
-    return static_cast<token>(last);
+  static constexpr token greedy(span<T> logits) {
+    return greedy(native{}, logits);
   }
 };
 
 /// What may choose tokens for `generate`: how.choose(backend, logits) is the next token, or how.stop, at which
-/// generation ends. The logits may be overwritten; the object may remember what it chose. A rule of your own changes
-/// logits and hands them to a `sampler`: -infinity is never chosen.
+/// generation ends. The logits may be overwritten; the object may remember what it chose. One that has
+/// how.take(tokens) is told the prompt.
 template <class S>
 concept sampler_policy = requires(S& how, span<float> logits) {
   { how.choose(portable{}, logits) } -> std::same_as<token>;

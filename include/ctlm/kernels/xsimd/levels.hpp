@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// ctlm: what sampling asks of a vocabulary, over xsimd batches: the portable code's sixteen lanes lie in as many
+// registers as they need, so that every bit is the same.
+#pragma once
+
+#include "../../backend/xsimd.hpp"
+#include "../portable/levels.hpp"
+
+CTLM_INTRINSICS_BEGIN
+namespace ctlm { inline namespace CTLM_ABI {
+
+/// Sixteen lanes of single precision.
+template <class A>
+struct sixteen {
+  using V = simd_batch<float, A>;
+  static constexpr std::size_t width = lanes<float, A>, registers = sum_lanes / width;
+  static_assert(registers * width == sum_lanes);
+};
+
+template <bool weigh, class A>
+CTLM_NOINLINE void add_levels(simd<A>, std::size_t n, const float* key, const float* weight, const float* level,
+                              level_sums& sums) {
+  using V = simd_batch<float, A>;
+  constexpr std::size_t w = sixteen<A>::width, registers = sixteen<A>::registers;
+  const std::size_t whole = n / sum_lanes * sum_lanes;
+  for (std::size_t j = 0; j < most_levels; ++j) {
+    const V least(level[j]), one(1.0f), none(0.0f);
+    V found[registers], sum[registers];
+    for (std::size_t r = 0; r < registers; ++r) found[r] = sum[r] = none;
+    for (std::size_t i = 0; i < whole; i += sum_lanes)
+      for (std::size_t r = 0; r < registers; ++r) {
+        const auto hit = V::load_unaligned(key + i + r * w) >= least;
+        found[r] += xsimd::select(hit, one, none);
+        if constexpr (weigh) sum[r] += xsimd::select(hit, V::load_unaligned(weight + i + r * w), none);
+      }
+    alignas(64) float lane_found[sum_lanes], lane_sum[sum_lanes];
+    for (std::size_t r = 0; r < registers; ++r) {
+      found[r].store_aligned(lane_found + r * w);
+      sum[r].store_aligned(lane_sum + r * w);
+    }
+    for (std::size_t i = whole; i < n; ++i) {
+      if (!(key[i] >= level[j])) continue;
+      lane_found[i - whole] += 1.0f;
+      if constexpr (weigh) lane_sum[i - whole] += weight[i];
+    }
+    for (std::size_t l = 0; l < sum_lanes; ++l) {
+      sums.count[j][l] += static_cast<std::int32_t>(lane_found[l]);
+      if constexpr (weigh) sums.weight[j][l] += static_cast<double>(lane_sum[l]);
+    }
+  }
+}
+
+template <class A>
+CTLM_NOINLINE double lane_sum(simd<A>, std::size_t n, const float* x) {
+  using V = simd_batch<float, A>;
+  constexpr std::size_t w = sixteen<A>::width, registers = sixteen<A>::registers;
+  const std::size_t whole = n / sum_lanes * sum_lanes;
+  V sum[registers];
+  for (std::size_t r = 0; r < registers; ++r) sum[r] = V(0.0f);
+  for (std::size_t i = 0; i < whole; i += sum_lanes)
+    for (std::size_t r = 0; r < registers; ++r) sum[r] += V::load_unaligned(x + i + r * w);
+  alignas(64) float lane[sum_lanes];
+  for (std::size_t r = 0; r < registers; ++r) sum[r].store_aligned(lane + r * w);
+  for (std::size_t i = whole; i < n; ++i) lane[i - whole] += x[i];
+  double all = 0;
+  for (std::size_t l = 0; l < sum_lanes; ++l) all += static_cast<double>(lane[l]);
+  return all;
+}
+
+template <class A>
+CTLM_NOINLINE float largest_number(simd<A>, std::size_t n, const float* x, bool& numbers) {
+  using V = simd_batch<float, A>;
+  constexpr std::size_t w = lanes<float, A>;
+  if (n < 4 * w) return largest_number(portable{}, n, x, numbers);
+  V most[4];
+  for (std::size_t r = 0; r < 4; ++r) most[r] = V(-std::numeric_limits<float>::infinity());
+  auto wrong = V::load_unaligned(x) != V::load_unaligned(x);
+  const auto look = [&](std::size_t i, std::size_t r) {
+    const V v = V::load_unaligned(x + i);
+    wrong = wrong | (v != v);
+    most[r] = xsimd::max(most[r], v);
+  };
+  std::size_t i = 0;
+  for (; i + 4 * w <= n; i += 4 * w)
+    for (std::size_t r = 0; r < 4; ++r) look(i + r * w, r);
+  for (; i + w <= n; i += w) look(i, 0);
+  if (i < n) look(n - w, 1);
+  numbers = numbers && !xsimd::any(wrong);
+  return reduce_maximum<float, A>(xsimd::max(xsimd::max(most[0], most[1]), xsimd::max(most[2], most[3])));
+}
+
+template <class A>
+CTLM_NOINLINE std::size_t first_reaching(simd<A>, std::size_t n, const float* x, float least) {
+  using V = simd_batch<float, A>;
+  constexpr std::size_t w = lanes<float, A>;
+  const V level(least);
+  std::size_t i = 0;
+  while (i + w <= n && !xsimd::any(V::load_unaligned(x + i) >= level)) i += w;
+  return i + first_reaching(portable{}, n - i, x + i, least);
+}
+
+}}  // namespace ctlm
+CTLM_INTRINSICS_END
