@@ -89,7 +89,7 @@ class factor_workspace {
   double* squares[3]{};                             // [width][width]
   double* values = nullptr;                         // [width]
   eigen_scratch eigen{};
-  T* products = nullptr;  // [workers][stride]
+  T* products = nullptr;  // [workers][stride]; serves the product of u and v, too
   double* small_products = nullptr;
   std::size_t stride = 0, small_stride = 0;
 
@@ -100,7 +100,8 @@ class factor_workspace {
     std::size_t n =
         larger(reflections<T>::workspace(backend, w, m.cols), reflections<T>::workspace(backend, w, m.rows));
     n = larger(n, larger(gemm_workspace<T>(backend, w, m.rows, m.cols), gemm_workspace<T>(backend, w, m.cols, m.rows)));
-    return larger(n, larger(gemm_workspace<T>(backend, m.rows, w, w), std::size_t{1}));
+    n = larger(n, larger(gemm_workspace<T>(backend, m.rows, w, w), std::size_t{1}));
+    return larger(n, gemm_workspace<T>(backend, m.rows, m.cols, w));  // u s v, for those who want it
   }
 };
 
