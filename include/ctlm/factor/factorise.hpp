@@ -280,7 +280,6 @@ class work {
   constexpr void decompose() {
     const std::size_t n = width_;
     w_.columns_of.append(backend_, exec_, n);
-    w_.columns_of.vectors(backend_, exec_, 0, n, w_.column_basis);
     double *const k = w_.squares[0], *const left = w_.squares[1], *const right = w_.squares[2];
     const T* const r = w_.columns_of.r();
     for (std::size_t i = 0; i < n; ++i)
@@ -342,8 +341,7 @@ class work {
       for (std::size_t i = 0; i < f.rank * n; ++i) narrow[i] = static_cast<T>(from[i]);
       return row_major(static_cast<const T*>(narrow), n);
     };
-    matmul(backend_, exec_, rows_, f.rank, n, row_major(static_cast<const T*>(w_.column_basis), rows_).transposed(),
-           narrowed(w_.squares[2]).transposed(), to.u, wanted, false, w_.products, w_.stride);
+    w_.columns_of.combine(backend_, exec_, f.rank, narrowed(w_.squares[2]).data, to.u, wanted);
     matmul(backend_, exec_, f.rank, cols_, n, narrowed(w_.squares[1]),
            row_major(static_cast<const T*>(w_.row_basis), cols_), to.v, cols_, false, w_.products, w_.stride);
     return f;

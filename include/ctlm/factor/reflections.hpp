@@ -25,11 +25,13 @@ class reflections {
     r_ = a.template allocate<T>(capacity * capacity);
     one_ = a.template allocate<T>(capacity * capacity);
     two_ = a.template allocate<T>(capacity * capacity);
+    three_ = a.template allocate<T>(capacity * capacity);
   }
   /// Numbers of workspace that each worker needs.
   template <class Backend>
   static constexpr std::size_t workspace(Backend backend, std::size_t capacity, std::size_t length) {
-    return larger(gemm_workspace<T>(backend, capacity, capacity, length),
+    return larger(larger(gemm_workspace<T>(backend, capacity, capacity, length),
+                         gemm_workspace<T>(backend, length, capacity, capacity)),
                   larger(gemm_workspace<T>(backend, capacity, length, capacity),
                          gemm_workspace<T>(backend, capacity, capacity, capacity)));
   }
@@ -53,8 +55,8 @@ class reflections {
     other.vectors_ += n * length_;
     return other;
   }
-  /// Memory for [capacity][capacity] numbers, until the next vectors are taken in.
-  constexpr T* scratch() { return one_; }
+  /// Memory for [capacity][capacity] numbers, which this leaves alone.
+  constexpr T* scratch() { return three_; }
   /// R^T: row i holds vector i in the basis, i + 1 numbers; rows lie stride_of_r() apart.
   constexpr const T* r() const { return r_; }
   constexpr std::size_t stride_of_r() const { return capacity_; }
@@ -82,6 +84,23 @@ class reflections {
     matmul(backend, exec, n, length_, all, row_major(static_cast<const T*>(one_), all), rows(0), to, length_, false,
            products_, stride_);
     for (std::size_t i = 0; i < n; ++i) to[i * length_ + first + i] += T(1);
+  }
+
+  /// `to` [length][n] = the basis's vectors, as columns, times the columns that are the rows of `mixed` [n][count]: so
+  /// a combination of them needs no vectors first. Rows of `to` lie `stride` apart.
+  template <class Backend, executor E>
+  constexpr void combine(Backend backend, E& exec, std::size_t n, const T* mixed, T* to, std::size_t stride) {
+    const std::size_t all = count_;
+    // The first `all` numbers of the reflections, times mixed: [n][all].
+    matmul(backend, exec, n, all, all, row_major(mixed, all), strided<T>{vectors_, length_, 1}.transposed(), one_, all,
+           false, products_, stride_);
+    matmul(backend, exec, n, all, all, row_major(static_cast<const T*>(one_), all), t().transposed(), two_, all, false,
+           products_, stride_);
+    negate(backend, n * all, two_);
+    matmul(backend, exec, length_, n, all, rows(0).transposed(),
+           row_major(static_cast<const T*>(two_), all).transposed(), to, stride, false, products_, stride_);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < all; ++j) to[j * stride + i] += mixed[i * all + j];
   }
 
  private:
@@ -185,6 +204,7 @@ class reflections {
   T* r_ = nullptr;         // [capacity][capacity]
   T* one_ = nullptr;       // [capacity][capacity] scratch
   T* two_ = nullptr;       // [capacity][capacity] scratch
+  T* three_ = nullptr;     // [capacity][capacity] the caller's
   T* products_ = nullptr;  // scratch of matrix products
   std::size_t stride_ = 0, capacity_ = 0, length_ = 0, count_ = 0;
 };
