@@ -3,14 +3,19 @@
 // in turn. bench/optimizers.py runs the recipe with every optimizer.
 //
 //   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--no-bias] [--json]
-//       [--optimizer adamw|adam8|muon|lion|adafactor|rmsprop|sgd] [--rate x]
+//       [--optimizer adamw|adam8|muon|lion|adafactor|rmsprop|sgd|galore|galore8|stabilised] [--rate x]
+//       [--scale x] [--period n] [--preset conservative|balanced|aggressive]
 //
 // Every optimizer has a rate of its own, unless --rate says another one; the schedule is the recipe's for all: it warms
-// up for 100 iterations and falls to a tenth of the rate.
+// up for 100 iterations and falls to a tenth of the rate. GaLore's rank is 32, a quarter of the width, around AdamW or
+// its 8-bit form (galore8); --scale and --period are its options. The stabiliser is around AdamW, with a published
+// preset.
 //
 // The time is that of training alone; the validation loss is the mean over the whole last tenth of the text, cut into
 // windows of 64.
 #include <ctlm/ctlm.hpp>
+#include <ctlm/policy/optimizer/galore.hpp>
+#include <ctlm/policy/optimizer/stabilised.hpp>
 
 #include <sys/resource.h>
 
@@ -46,6 +51,9 @@ struct options {
   const char* data = nullptr;
   std::string optimizer = "adamw";
   float rate = 0;  // 0: the optimizer's own
+  float scale = 0;
+  std::size_t period = 0;
+  std::string preset;
   std::size_t threads = 2, iterations = 2000, total = 2000;
   std::uint64_t seed = 1337;
   bool bias = true, json = false;
@@ -80,6 +88,12 @@ options parse(int count, char** arguments) {
       o.optimizer = value();
     else if (name == "--rate")
       o.rate = std::strtof(value(), nullptr);
+    else if (name == "--scale")
+      o.scale = std::strtof(value(), nullptr);
+    else if (name == "--period")
+      o.period = number();
+    else if (name == "--preset")
+      o.preset = value();
     else if (name == "--iterations")
       o.iterations = number();
     else if (name == "--total")
@@ -190,6 +204,32 @@ template <>
 constexpr rmsprop::options options_of<rmsprop>{.lr = 1e-3f};
 template <>
 constexpr sgd::options options_of<sgd>{.lr = 1e-1f, .momentum = 0.9f};
+using galore32 = galore<adamw, 32>;
+using galore32_adam8 = galore<adam8, 32>;
+using stable = stabilised<adamw>;
+template <>
+constexpr galore32::options options_of<galore32>{.lr = 1e-3f, .scale = 1, .inner = recipe_adamw};
+template <>
+constexpr galore32_adam8::options options_of<galore32_adam8>{.lr = 1e-3f, .scale = 1, .inner = recipe_adamw};
+template <>
+constexpr stable::options options_of<stable>{.lr = 1e-3f, .inner = recipe_adamw};
+
+/// What the command line says of options that only some optimizers have.
+template <class Options>
+void refine(Options& settings, const options& o) {
+  if constexpr (requires { settings.period; }) {
+    if (o.period > 0) settings.period = o.period;
+    if (o.scale > 0) settings.scale = o.scale;
+  }
+  if constexpr (requires { settings.rank_ratio; }) {
+    const auto before = settings;
+    if (o.preset == "conservative") settings = Options::conservative();
+    if (o.preset == "balanced") settings = Options::balanced();
+    if (o.preset == "aggressive") settings = Options::aggressive();
+    settings.lr = before.lr;
+    settings.inner = before.inner;
+  }
+}
 
 template <class Optimizer, bool Bias = true>
 figures run(span<const token> text, const options& o) {
@@ -203,6 +243,7 @@ figures run(span<const token> text, const options& o) {
       .clip_norm = 1.0f,
   };
   if (o.rate > 0) settings.optimizer.lr = o.rate;
+  refine(settings.optimizer, o);
   settings.schedule.min_lr = settings.optimizer.lr / 10;
   trainer_type t(memory, settings, workers);
   const std::size_t cut = text.size() * 9 / 10;
@@ -225,6 +266,9 @@ figures run_chosen(span<const token> text, const options& o) {
   if (o.optimizer == "adafactor") return run<adafactor>(text, o);
   if (o.optimizer == "rmsprop") return run<rmsprop>(text, o);
   if (o.optimizer == "sgd") return run<sgd>(text, o);
+  if (o.optimizer == "galore") return run<galore32>(text, o);
+  if (o.optimizer == "galore8") return run<galore32_adam8>(text, o);
+  if (o.optimizer == "stabilised") return run<stable>(text, o);
   usage(("there is no optimizer " + o.optimizer).c_str());
 }
 

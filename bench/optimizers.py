@@ -15,7 +15,8 @@ import json
 import subprocess
 import sys
 
-OPTIMIZERS = ("adamw", "adam8", "muon", "lion", "adafactor", "rmsprop", "sgd")
+OPTIMIZERS = ("adamw", "adam8", "muon", "lion", "adafactor", "rmsprop", "sgd",
+              "galore", "galore8", "stabilised")
 
 
 def options():

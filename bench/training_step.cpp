@@ -1,11 +1,16 @@
 // A training step of a named shape: the peer of bench/training_step.py.
 //
-//   training_step gpt_10m|gpt_10m_recompute|gpt2_124m|llama_135m|llama_135m_adam8 [--threads 2] [--steps 8] [--json]
+//   training_step SHAPE [--threads 2] [--steps 8] [--json]
 //
-// Random tokens, GPT-2 with biases, tied head and tanh GELU, or a Llama; AdamW, clipping at 1. Reported are the median
-// step after two of warming up, and the peak of resident memory.
+// SHAPE: gpt_10m, gpt_10m_recompute, gpt_10m_stabilised (the gradient stabiliser around AdamW, as published),
+// gpt_10m_galore (GaLore with rank 96, a quarter of the width), gpt2_124m, llama_135m, llama_135m_adam8. Random tokens,
+// GPT-2 with biases, tied head and tanh GELU, or a Llama; AdamW, clipping at 1. Reported are the median step after two
+// of warming up, and the peak of resident memory.
 #include "measure.hpp"
 #include "shapes.hpp"
+
+#include <ctlm/policy/optimizer/galore.hpp>
+#include <ctlm/policy/optimizer/stabilised.hpp>
 
 #include <sys/resource.h>
 
@@ -71,6 +76,10 @@ int main(int argc, char** argv) {
   if (o.threads > 0 && o.steps > 0) {
     if (o.shape == "gpt_10m") return measure<shapes::gpt_10m>(o), 0;
     if (o.shape == "gpt_10m_recompute") return measure<shapes::gpt_10m, ctlm::recompute<5>>(o), 0;
+    if (o.shape == "gpt_10m_stabilised")
+      return measure<shapes::gpt_10m, ctlm::optimizer<ctlm::stabilised<ctlm::adamw>>>(o), 0;
+    if (o.shape == "gpt_10m_galore")
+      return measure<shapes::gpt_10m, ctlm::optimizer<ctlm::galore<ctlm::adamw, 96>>>(o), 0;
     if (o.shape == "gpt2_124m") return measure<shapes::gpt2_124m>(o), 0;
     // All weights of the shape of SmolLM2 135M, every layer computed again.
     if (o.shape == "llama_135m") return measure<shapes::llama_135m, ctlm::recompute<30>>(o), 0;
@@ -78,7 +87,8 @@ int main(int argc, char** argv) {
       return measure<shapes::llama_135m, ctlm::recompute<30>, ctlm::optimizer<ctlm::adam8>>(o), 0;
   }
   return std::fprintf(stderr,
-                      "usage: training_step gpt_10m|gpt_10m_recompute|gpt2_124m|llama_135m|llama_135m_adam8 "
+                      "usage: training_step gpt_10m|gpt_10m_recompute|gpt_10m_stabilised|gpt_10m_galore|gpt2_124m|"
+                      "llama_135m|llama_135m_adam8 "
                       "[--threads 2] [--steps 8] [--json]\n"),
          2;
 }

@@ -65,16 +65,6 @@ inline constexpr bool all_name_some<Shape, weight_groups<Where...>, own_head> =
       (own_head && Where::has(static_cast<std::size_t>(tensor_id::head_weight), no_layer))) &&
      ...);
 
-/// The options of an optimizer for weights that decay by another factor.
-template <class Optimizer>
-constexpr typename Optimizer::options scaled_decay(typename Optimizer::options o, float factor) {
-  if constexpr (requires { Optimizer::scale_decay(o, factor); })
-    Optimizer::scale_decay(o, factor);
-  else if constexpr (requires { o.weight_decay; })
-    o.weight_decay *= factor;
-  return o;
-}
-
 }  // namespace groups_detail
 
 /// How one layer of a tensor is updated.
@@ -95,7 +85,7 @@ constexpr group_update<typename Optimizer::options> in_group(const tensor_info& 
     const std::size_t group = Groups::of(factored ? t.selected() : t.index(), t.is_of_layer() ? layer : no_layer);
     if (group == Groups::count) return own;
     own.step.lr *= static_cast<double>(groups[group].rate);
-    own.options = groups_detail::scaled_decay<Optimizer>(o, groups[group].decay);
+    scale_decay_of<Optimizer>(own.options, groups[group].decay);
   }
   return own;
 }

@@ -75,6 +75,15 @@ concept stack_optimizer = named_optimizer<O> &&
 template <class O>
 concept optimizer_policy = elementwise_optimizer<O> || stack_optimizer<O>;
 
+/// Multiplies the weight decay of an optimizer's options by a factor.
+template <class O>
+constexpr void scale_decay_of(typename O::options& o, float factor) {
+  if constexpr (requires { O::scale_decay(o, factor); })
+    O::scale_decay(o, factor);
+  else if constexpr (requires { o.weight_decay; })
+    o.weight_decay *= factor;
+}
+
 /// Slot of a trainer: how gradients become steps (default adamw).
 template <optimizer_policy O>
 using optimizer = slot<slot_kind::optimizer, O>;
