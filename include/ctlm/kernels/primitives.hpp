@@ -16,6 +16,7 @@
 #include "portable/dot.hpp"
 #include "portable/elementwise.hpp"
 #include "portable/gemm.hpp"
+#include "portable/half_products.hpp"
 #include "portable/quantised_stripe.hpp"
 #if CTLM_XSIMD
 #include "xsimd/decode.hpp"
@@ -32,6 +33,9 @@
 #endif
 #if CTLM_AMX
 #include "xsimd/amx/tiles.hpp"
+#endif
+#if CTLM_AVX512BF16
+#include "xsimd/avx512/half_products.hpp"
 #endif
 #if CTLM_NEON
 #include "xsimd/neon/quantised_stripe.hpp"
