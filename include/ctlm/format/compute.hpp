@@ -2,7 +2,7 @@
 // ctlm: in which numbers weights meet activations.
 #pragma once
 
-#include "format.hpp"
+#include "bf16.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -12,9 +12,9 @@ struct decoded {};
 /// Activations are quantised to int8, group by group, as they come; products are integers. Integer weights only.
 struct dynamic_int8 {};
 
-/// decoded or dynamic_int8.
+/// decoded, dynamic_int8, or, of a trainer, bf16.
 template <class C>
-concept compute_policy = std::same_as<C, decoded> || std::same_as<C, dynamic_int8>;
+concept compute_policy = std::same_as<C, decoded> || std::same_as<C, dynamic_int8> || std::same_as<C, bf16>;
 
 /// What a weight format is paired with unless the user says otherwise.
 template <format F>

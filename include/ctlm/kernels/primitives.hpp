@@ -18,6 +18,7 @@
 #include "portable/dot.hpp"
 #include "portable/elementwise.hpp"
 #include "portable/gemm.hpp"
+#include "portable/half_products.hpp"
 #include "portable/levels.hpp"
 #include "portable/quantised_stripe.hpp"
 #include "portable/stored_rows.hpp"
@@ -38,6 +39,9 @@
 #endif
 #if CTLM_AMX
 #include "xsimd/amx/tiles.hpp"
+#endif
+#if CTLM_AVX512BF16
+#include "xsimd/avx512/half_products.hpp"
 #endif
 #if CTLM_NEON
 #include "xsimd/neon/quantised_stripe.hpp"

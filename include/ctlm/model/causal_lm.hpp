@@ -146,7 +146,10 @@ struct causal_lm {
   static_assert(rotates_heads<Tag, shape_type, typename cache_policy_parts::rotation>(),
                 "ctlm: kv_cache<rotated<...>> cannot rotate heads of this size: hadamard needs an even head_dim");
   static_assert(keeps_are_matrices<shape_type>(static_cast<weight_format*>(nullptr)));
-  static_assert(std::same_as<compute_format, decoded> || quantised_format<weight_format> || mixed_format<weight_format>,
+  static_assert(!std::same_as<compute_format, bf16>,
+                "ctlm: compute<bf16> is a slot of a trainer: a model's weights<bf16> are stored in 16 bits");
+  static_assert(!std::same_as<compute_format, dynamic_int8> || quantised_format<weight_format> ||
+                    mixed_format<weight_format>,
                 "ctlm: compute<dynamic_int8> needs integer weights: int8, int6, int5, int4, int3, int2 or ternary");
   /// What the spec normalises with: rms_norm or layer_norm.
   using default_norm = std::conditional_t<shape.norm == norm_kind::rms, rms_norm, layer_norm>;

@@ -14,12 +14,12 @@ using factored_scratch_of =
     std::conditional_t<M::shape.is_factored(), factored_scratch<typename M::real>, no_factored_scratch>;
 
 /// What every kernel call of a model needs: how to compute, who computes, and scratch. F is how its matrices are
-/// stored.
-template <class M, class F = typename M::weights::format>
+/// stored, Backend the model's, or, in a trainer, the same with products in 16 bits.
+template <class M, class F = typename M::weights::format, class Backend = typename M::backend_policy>
 struct kernel_context {
-  [[no_unique_address]] typename M::backend_policy backend{};                            ///< which kernels
-  typename M::executor_policy* exec = nullptr;                                           ///< who runs them
-  linear_workspace<typename M::backend_policy, F, typename M::compute_format> linear{};  ///< scratch of linear layers
+  [[no_unique_address]] Backend backend{};                            ///< which kernels
+  typename M::executor_policy* exec = nullptr;                        ///< who runs them
+  linear_workspace<Backend, F, typename M::compute_format> linear{};  ///< scratch of linear layers
 
   /// Scratch of attention, one for each worker.
   attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};

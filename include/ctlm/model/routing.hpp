@@ -85,7 +85,7 @@ constexpr void route(Context& c, const T* router, std::size_t d, std::size_t row
   parallel_for(*c.exec, rows, larger(1, 65536 / (n * d)), [&](std::size_t begin, std::size_t count, std::size_t) {
     for (std::size_t row = begin; row < begin + count; ++row) {
       T* const p = r.probabilities + row * n;
-      dot_products(c.backend, 1, n, d, x + row * d, d, router, d, p, n, false);
+      dot_products(exact_products(c.backend), 1, n, d, x + row * d, d, router, d, p, n, false);
       softmax(c.backend, n, p);
       routing_detail::choose(n, static_cast<const T*>(p), take, r.experts + row * take);
       T total = 0;

@@ -7,6 +7,7 @@
 //   activation<A>   of the feed-forward layers              default: the spec's
 //   norm<N>         before each part of a block, and last    default: the spec's
 //   compute<C>      decoded or dynamic_int8                 default: dynamic_int8 for integer weights
+//                   of a trainer: decoded or bf16           default: decoded
 //   backend<B>      portable or native                      default native
 //   threads<E>      serial or pool<N>                       default serial
 //   memory<P>       resident or offloaded<bytes>            default resident
@@ -95,7 +96,8 @@ using activation = slot<slot_kind::activation, A>;
 template <norm_policy N>
 using norm = slot<slot_kind::norm, N>;
 /// Slot of a model: `decoded` multiplies numbers with decoded weights, `dynamic_int8` integer weights with activations
-/// rounded to 8 bits as they come (default: dynamic_int8 for integer weights, decoded for others).
+/// rounded to 8 bits as they come (default: dynamic_int8 for integer weights, decoded for others). Slot of a trainer:
+/// `bf16` rounds both operands of each product to 16 bits; all else is computed as without it (default: decoded).
 template <compute_policy C>
 using compute = slot<slot_kind::compute, C>;
 /// Slot of a model: which kernels it runs (default native; portable gives the same bytes of session on every machine).
@@ -160,7 +162,8 @@ struct check_slots {
   template <class S>
   static constexpr bool in_range() {
     if constexpr (is_slot<S>)
-      return S::kind >= First && S::kind <= Last;
+      return (S::kind >= First && S::kind <= Last) ||
+             (S::kind == slot_kind::compute && First == slot_kind::optimizer);  // that of a trainer
     else
       return true;
   }
@@ -174,8 +177,7 @@ struct check_slots {
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, norm, compute, backend, "
       "threads, memory, adapters, factored, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, "
-      "groups, "
-      "clip, loss, head, train_only");
+      "groups, clip, loss, head, train_only, compute");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");

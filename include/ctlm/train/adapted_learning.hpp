@@ -87,12 +87,12 @@ class adapted_in_use {
 };
 
 /// What the kernel calls of a trainer need over a base in any format.
-template <class M>
+template <class M, class Backend>
 struct adapted_context {
-  [[no_unique_address]] typename M::backend_policy backend{};                            ///< which kernels
-  typename M::executor_policy* exec = nullptr;                                           ///< who runs them
-  decoding_workspace<typename M::backend_policy, typename M::weights::format> linear{};  ///< scratch of products
-  attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};    ///< scratch of each worker
+  [[no_unique_address]] Backend backend{};                                             ///< which kernels
+  typename M::executor_policy* exec = nullptr;                                         ///< who runs them
+  decoding_workspace<Backend, typename M::weights::format> linear{};                   ///< scratch of products
+  attention_workspace<typename M::real> attention[M::executor_policy::max_workers]{};  ///< scratch of each worker
 };
 
 /// Those that train_only<> names.
@@ -104,7 +104,8 @@ requires(Slots::in_part && !Slots::own_head) struct what_learns<M, Batch, Slots>
   using model = learned_model<M, chosen>;                   ///< whose tensors the optimizer sees
   using weights = learned_views<M, chosen>;                 ///< what learns
   using in_use_type = adapted_in_use<M, chosen>;            ///< what the passes read
-  using context_type = adapted_context<M>;                  ///< which kernels, and their scratch
+  /// Which kernels, and their scratch.
+  using context_type = adapted_context<M, typename Slots::template backend_of<typename M::backend_policy>>;
   using real = typename M::real;                            ///< numbers of arithmetic
   static constexpr decoder_shape shape = M::shape;          ///< the model's sizes
   static constexpr const auto& tensors = weights::tensors;  ///< what learns

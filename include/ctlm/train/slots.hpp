@@ -6,6 +6,7 @@
 #include "../policy/head/head.hpp"
 #include "../policy/loss/cross_entropy_loss.hpp"
 #include "../policy/optimizer/adamw.hpp"
+#include "../backend/products_in.hpp"
 #include "../policy/schedule/schedule.hpp"
 #include "../policy/slots.hpp"
 #include "groups.hpp"
@@ -43,6 +44,17 @@ struct trainer_slots {
   using target_format = slot_or<slot_kind::trained_for, typename M::weight_format, Slots...>;
   static_assert(!in_part || std::same_as<target_format, typename M::weight_format>,
                 "ctlm: trained_for<> rounds weights that learn; with train_only<> the base is in its format already");
+  /// Slot compute<>: the numbers that products multiply; decoded: those of arithmetic.
+  using compute_format = slot_or<slot_kind::compute, decoded, Slots...>;
+  static_assert(!std::same_as<compute_format, dynamic_int8>,
+                "ctlm: a trainer has no compute<dynamic_int8>: activations rounded to 8 bits have no gradients; "
+                "compute<bf16> multiplies in 16 bits");
+  static_assert(!std::same_as<compute_format, bf16> || std::same_as<typename M::real, float>,
+                "ctlm: compute<bf16> rounds numbers of single precision: this model computes in double (weights<f64>)");
+  /// The kernels of a step, where B are the model's.
+  template <class B>
+  using backend_of = std::conditional_t<std::same_as<compute_format, decoded>, B, products_in<B, compute_format>>;
+
   /// Slot recompute<>: layers that keep only their input.
   static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;
   static_assert(groups_detail::all_name_some<typename M::shape_type, groups, own_head>,

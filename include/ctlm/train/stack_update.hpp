@@ -82,10 +82,10 @@ class weight_update<M, Optimizer> : public weight_update<M, no_optimizer_state> 
         const auto own = in_group<Groups, Optimizer, M::shape.is_factored()>(t, layer, o, u, groups);
         binding_arena<std::byte> state(place, bytes), scratch(scratch_, scratch_bytes);
         const std::size_t first = layer * s.size();
-        Optimizer::apply(c.backend, *c.exec, s, weights.numbers(t).data() + first,
+        Optimizer::apply(backend_type{}, *c.exec, s, weights.numbers(t).data() + first,
                          static_cast<const real*>(gradients.numbers(t).data()) + first,
                          Optimizer::template place_state<real>(state, s),
-                         Optimizer::template place_scratch<real>(scratch, c.backend, workers, s), own.options,
+                         Optimizer::template place_scratch<real>(scratch, backend_type{}, workers, s), own.options,
                          own.step);
         if (release_) release_(place, bytes);
       }

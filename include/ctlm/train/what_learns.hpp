@@ -18,7 +18,9 @@ struct what_learns {
   using weights = typename M::weights;    ///< what learns
   using in_use_type =
       weights_in_use<M, typename Slots::target_format, typename Slots::optimizer>;  ///< what the passes see
-  using context_type = kernel_context<M, typename in_use_type::format>;  ///< which kernels, and their scratch
+  /// Which kernels, and their scratch.
+  using context_type =
+      kernel_context<M, typename in_use_type::format, typename Slots::template backend_of<typename M::backend_policy>>;
 
   /// Scratch of the products of a step.
   template <class A>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../format/float8.hpp"
+#include "../portable/rounded.hpp"
 #include "shuffle.hpp"
 
 CTLM_INTRINSICS_BEGIN
@@ -10,10 +11,14 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// `Lanes` numbers as they are stored: those of 16 and 8 bits as integers with their bits, as no arithmetic is done on
 /// them.
+template <class S>
+struct stored_bits {
+  using type = std::conditional_t<sizeof(S) == 1, std::uint8_t, std::conditional_t<sizeof(S) == 2, std::uint16_t, S>>;
+};
+template <class F, class S>
+struct stored_bits<rounded_number<F, S>> : stored_bits<S> {};
 template <class S, std::size_t Lanes>
-using stored_vector =
-    plain_vector<std::conditional_t<sizeof(S) == 1, std::uint8_t, std::conditional_t<sizeof(S) == 2, std::uint16_t, S>>,
-                 Lanes>;
+using stored_vector = plain_vector<typename stored_bits<S>::type, Lanes>;
 
 /// Numbers in single precision from the bits of 16-bit ones, for any processor; avx2/widen.hpp replaces them.
 template <std::size_t Lanes, class Bits>
@@ -49,14 +54,35 @@ CTLM_INLINE auto upper_half(const Bits& v) {
   return __builtin_convertvector(v, plain_vector<std::uint16_t, Lanes>) << 8;
 }
 
+/// Numbers in single precision, rounded to those that a 16-bit format has.
+template <class F, std::size_t Lanes>
+CTLM_INLINE plain_vector<float, Lanes> rounded_vector(const plain_vector<float, Lanes>& v) {
+  using numbers = plain_vector<float, Lanes>;
+  using bits = plain_vector<std::uint32_t, Lanes>;
+  if constexpr (std::same_as<F, bf16>) {  // as float_to_bfloat
+    const bits x = std::bit_cast<bits>(v);
+    const bits none = std::bit_cast<bits>(v != v);
+    const bits nearest = x + 0x7FFF + (x >> 16 & 1);
+    return std::bit_cast<numbers>(((nearest & ~none) | ((x | 0x400000) & none)) & 0xFFFF0000);
+  } else {
+    numbers to;
+    for (std::size_t i = 0; i < Lanes; ++i) to[i] = rounded_to<F>(static_cast<float>(v[i]));
+    return to;
+  }
+}
+
 /// Numbers that registers widen. Those of formats from elsewhere are converted one by one.
 template <class S, class T>
 inline constexpr bool widens_in_registers = std::same_as<S, T> || std::same_as<S, bfloat> || std::same_as<S, half> ||
                                             std::same_as<S, float8_e4m3> || std::same_as<S, float8_e5m2>;
+template <class F, class S, class T>
+inline constexpr bool widens_in_registers<rounded_number<F, S>, T> = widens_in_registers<S, T>;
 
 template <class T, class A, class S>
 CTLM_INLINE plain_vector<T, lanes<T, A>> widened(const stored_vector<S, lanes<T, A>>& v) {
-  if constexpr (std::same_as<S, bfloat>)
+  if constexpr (is_rounded<S>)
+    return rounded_vector<typename S::format, lanes<T, A>>(widened<T, A, typename S::stored_type>(v));
+  else if constexpr (std::same_as<S, bfloat>)
     return widened_bfloat<lanes<T, A>>(simd<A>{}, v);
   else if constexpr (std::same_as<S, half>)
     return widened_half<lanes<T, A>>(simd<A>{}, v);
