@@ -2,13 +2,16 @@
 //
 //   factored layer [--threads 2] [--rows 768]       time of forward + backward, memory, for shapes and ranks
 //   factored train TEXT --how HOW [--rank 0|16|32|64] [--shape nano|mini] [--threads 2] [--iterations 2000]
-//       [--total N] [--rate x] [--seed 1337] [--switch N] [--evaluate N]
+//       [--total N] [--rate x] [--seed 1337] [--switch N] [--later-rate x] [--evaluate N]
 //
 // HOW: whole, factored (from random weights), large (only matrices of at least 64k numbers are factored), progressive
-// (whole matrices for --switch steps). Shape nano is nanoGPT's CPU recipe (4 layers, width 128, context 64, batch 12),
-// mini has 6 layers of width 384, context 256, 10.8 million numbers, in batches of 4. Learning rate and schedule are
-// the recipe's: 1e-3, warm-up 100, cosine to a tenth at --total.
+// (whole matrices for --switch steps), dynamic (the rank falls from --rank to a quarter of it over the first half).
+// Shape nano is nanoGPT's CPU recipe (4 layers, width 128, context 64, batch 12), mini has 6 layers of width 384,
+// context 256, 10.8 million numbers, in batches of 4. Learning rate and schedule are the recipe's: 1e-3, warm-up 100,
+// cosine to a tenth at --total.
 #include <ctlm/ctlm.hpp>
+#include <ctlm/train/narrow.hpp>
+#include <ctlm/train/progressive.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -29,7 +32,7 @@ using clock_type = std::chrono::steady_clock;
 struct options {
   std::string what, text, how = "factored", shape = "nano";
   std::size_t rank = 0, threads = 2, iterations = 2000, total = 0, rows = 768, switch_at = 0, evaluate_every = 0;
-  float rate = 1e-3f;
+  float rate = 1e-3f, later_rate = 1;
   std::uint64_t seed = 1337;
 };
 
@@ -71,6 +74,8 @@ options parse(int count, char** arguments) {
       o.evaluate_every = number;
     else if (name == "--rate")
       o.rate = std::strtof(value, nullptr);
+    else if (name == "--later-rate")
+      o.later_rate = std::strtof(value, nullptr);
     else if (name == "--seed")
       o.seed = number;
     else
@@ -204,8 +209,9 @@ double evaluate(Trainer& t, span<const token> text) {
 }
 
 /// Trains, and says what came of it; time is that of the steps alone.
-template <class Trainer>
-void train(Trainer& t, const std::vector<token>& ids, const options& o, std::size_t bytes, std::size_t parameters) {
+template <class Trainer, class Before>
+void train(Trainer& t, const std::vector<token>& ids, const options& o, std::size_t bytes, std::size_t parameters,
+           Before&& before_step) {
   const span<const token> all(ids.data(), ids.size());
   const std::size_t cut = ids.size() * 9 / 10;
   const span<const token> text = all.first(cut), held_out = all.subspan(cut);
@@ -222,6 +228,7 @@ void train(Trainer& t, const std::vector<token>& ids, const options& o, std::siz
       std::copy_n(text.data() + start, n, inputs.data() + r * n);
       std::copy_n(text.data() + start + 1, n, targets.data() + r * n);
     }
+    before_step(step);
     loss = t.step(inputs, targets).loss;
     times.push_back(std::chrono::duration<double>(clock_type::now() - before).count());
     seconds += times.back();
@@ -252,12 +259,27 @@ void run(const options& o, const std::vector<token>& ids) {
   executor_type exec(o.threads);
   heap_arena memory(trainer_type::train_bytes);
   trainer_type t(memory, settings_of<trainer_type>(o), exec);
-  train(t, ids, o, trainer_type::train_bytes, model::parameters);
+  const rank_schedule ranks{.first = o.rank, .last = o.rank / 4, .to = o.total / 2};
+  train(t, ids, o, trainer_type::train_bytes, model::parameters, [&](std::size_t step) {
+    if constexpr (model::shape.is_factored())
+      if (o.how == "dynamic") narrow(t, ranks.at(step));
+  });
+}
+
+template <class Shape, class... Slots>
+void run_progressive(const options& o, const std::vector<token>& ids) {
+  using model = causal_lm<Shape, activation<gelu>, threads<executor_type>, Slots...>;
+  using trainer_type = progressive_trainer<model, recipe_of<Shape>, schedule<warmup_cosine>>;
+  executor_type exec(o.threads);
+  heap_arena memory(trainer_type::train_bytes);
+  trainer_type t(memory, settings_of<trainer_type>(o), {.switch_at = o.switch_at, .rate = o.later_rate}, exec);
+  train(t, ids, o, trainer_type::train_bytes, model::parameters, [](std::size_t) {});
 }
 
 template <class Shape, std::size_t Rank>
 void run_rank(const options& o, const std::vector<token>& ids) {
-  if (o.how == "factored") return run<Shape, factored<Rank>>(o, ids);
+  if (o.how == "factored" || o.how == "dynamic") return run<Shape, factored<Rank>>(o, ids);
+  if (o.how == "progressive") return run_progressive<Shape, factored<Rank>>(o, ids);
   if (o.how == "large") return run<Shape, factored<Rank, above<65'536>>>(o, ids);
   usage("there is no " + o.how);
 }

@@ -1,5 +1,6 @@
 // Training on a microcontroller: a small GPT learns a sentence in static memory, with the optimizer that trains the
-// large ones. The weights are the same, to the bit, as those that a computer's portable build arrives at.
+// large ones. The weights are the same, to the bit, as those that a computer's portable build arrives at. With RANK
+// defined, its projections are products of matrices of that rank, which takes less RAM.
 #if __has_include(<ctlm/ctlm.hpp>)
 #include <ctlm/ctlm.hpp>
 #else
@@ -14,9 +15,16 @@ struct gpt_nano {
 struct recipe {
   static constexpr ctlm::train_config config{.batch = 2};
 };
+#ifdef RANK
+using model = ctlm::causal_lm<gpt_nano, ctlm::backend<ctlm::portable>, ctlm::factored<RANK>>;
+#else
 using model = ctlm::causal_lm<gpt_nano, ctlm::backend<ctlm::portable>>;
+#endif
 using trainer = ctlm::trainer<model, recipe, ctlm::optimizer<ctlm::adamw>, ctlm::schedule<ctlm::warmup_cosine>>;
-constexpr std::size_t steps = 20, ram = 512 * 1024, stack = 8 * 1024;
+#ifndef RAM
+#define RAM 512
+#endif
+constexpr std::size_t steps = 20, ram = RAM * 1024, stack = 8 * 1024;
 static_assert(trainer::train_bytes <= ram - stack, "training must fit the RAM beside the stack");
 
 static constinit ctlm::static_arena<trainer::train_bytes> sram;
@@ -46,6 +54,11 @@ void firmware() {
   sum.add(t.weights().bytes().data(), t.weights().bytes().size());
   board::line("weights_checksum", sum.value());
   board::line("train_bytes", trainer::train_bytes);
+#ifdef RANK
+  using whole = ctlm::trainer<model::whole_model, recipe, ctlm::optimizer<ctlm::adamw>>;
+  static_assert(trainer::train_bytes < whole::train_bytes);
+  board::line("whole_train_bytes", whole::train_bytes);
+#endif
   board::line("stack_used", board::stack_used());
   board::line("stack_size", board::stack_size());
   if (!(last < first * 0.7f)) board::stop(1);

@@ -131,6 +131,8 @@ def main():
         print(f"tokenizer {figure(lines, 'tokenizer_bytes')} bytes of flash; encoding takes {figure(lines, 'encoding_bytes')} bytes "
               "of the session's memory, before it begins")
 
+    if whole := figure(lines, "whole_train_bytes"):
+        print(f"learning takes {figure(lines, 'train_bytes')} bytes of RAM; with whole matrices it would be {whole}")
     if o.elf:
         size = sections(o.size_tool, o.elf)
         code = size[".text"] + size[".rodata"]
