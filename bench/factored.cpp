@@ -2,7 +2,7 @@
 //
 //   factored layer [--threads 2] [--rows 768]       time of forward + backward, memory, for shapes and ranks
 //   factored train TEXT --how HOW [--rank 0|16|32|64] [--shape nano|mini] [--threads 2] [--iterations 2000]
-//       [--total N] [--rate x] [--seed 1337] [--switch N] [--later-rate x] [--evaluate N]
+//       [--total N] [--rate x] [--seed 1337] [--switch N] [--later-rate x] [--evaluate N] [--time-alone]
 //
 // HOW: whole, factored (from random weights), large (only matrices of at least 64k numbers are factored), progressive
 // (whole matrices for --switch steps), dynamic (the rank falls from --rank to a quarter of it over the first half).
@@ -34,6 +34,7 @@ struct options {
   std::size_t rank = 0, threads = 2, iterations = 2000, total = 0, rows = 768, switch_at = 0, evaluate_every = 0;
   float rate = 1e-3f, later_rate = 1;
   std::uint64_t seed = 1337;
+  bool judged = true;
 };
 
 [[noreturn]] void usage(const std::string& wrong) {
@@ -47,6 +48,10 @@ options parse(int count, char** arguments) {
   o.what = arguments[1];
   for (int i = 2; i < count; ++i) {
     const std::string name = arguments[i];
+    if (name == "--time-alone") {
+      o.judged = false;
+      continue;
+    }
     if (name[0] != '-') {
       o.text = name;
       continue;
@@ -240,7 +245,7 @@ void train(Trainer& t, const std::vector<token>& ids, const options& o, std::siz
       "%s %s rank %zu: %zu steps, %.1f s, median %.3f ms, train loss %.4f, validation loss %.4f, %.2f million numbers, "
       "%.2f MiB\n",
       o.shape.c_str(), o.how.c_str(), o.rank, o.iterations, seconds, times.empty() ? 0 : 1e3 * times[times.size() / 2],
-      static_cast<double>(loss), evaluate(t, held_out), static_cast<double>(parameters) / 1e6,
+      static_cast<double>(loss), o.judged ? evaluate(t, held_out) : 0, static_cast<double>(parameters) / 1e6,
       static_cast<double>(bytes) / (1 << 20));
 }
 

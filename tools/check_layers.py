@@ -15,14 +15,15 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / "include" / "ctlm"
 ROOMS = ["core", "memory", "tensor", "format", "backend", "kernels", "factor", "policy", "spec", "model", "quantise", "train", "io", "text", "app"]
-FREESTANDING = {"cstddef", "cstdint", "type_traits", "concepts", "limits", "bit", "utility", "initializer_list"}
+FREESTANDING = {"new", "cstddef", "cstdint", "type_traits", "concepts", "limits", "bit", "utility", "initializer_list"}
 # Hosted files in rooms that are freestanding otherwise: ctlm.hpp includes them only where there is an operating system.
 HOSTED = {"memory/heap_arena.hpp", "memory/out_of_memory.hpp", "policy/threads/pool.hpp",
           "policy/threads/turns.hpp", "quantise/own_text.hpp"}
 # A program includes these by name: one links a library, the others are much to compile.
 OPTIONAL = {"kernels/blas.hpp", "factor/factorise.hpp", "policy/optimizer/galore.hpp", "policy/optimizer/stabilised.hpp",
             "train/distiller.hpp", "train/kept_codes.hpp", "train/adapters.hpp", "train/heads.hpp", "model/predict.hpp", "io/load_distilled.hpp",
-            "io/load_adapter.hpp", "io/save_adapter.hpp", "io/head_file.hpp", "model/adapted_session.hpp",
+            "io/load_adapter.hpp", "io/save_adapter.hpp", "io/head_file.hpp", "model/adapted_session.hpp", "model/factorise_weights.hpp",
+            "train/narrow.hpp", "train/progressive.hpp",
             "text/hf_tokenizer.hpp", "text/gpt2_files.hpp", "text/tiktoken.hpp",
             "text/sentencepiece.hpp", "text/from_gguf.hpp",
             "text/load_tokenizer.hpp", "app/conversation.hpp",

@@ -49,3 +49,22 @@ TEMPLATE_TEST_CASE("files of factored models hold whole matrices", "[io][factore
   }
   CHECK(std::memcmp(read.bytes().data(), merged.bytes().data(), merged.bytes().size()) == 0);
 }
+
+TEST_CASE("factored weights on the disk", "[io][factored]") {
+  using here = causal_lm<tiny, weights<int8<32>>, factored<8>>;
+  using there = causal_lm<tiny, weights<int8<32>>, factored<8>, memory<offloaded<(1 << 16)>>>;
+  const scratch_folder scratch;
+  const std::string file = scratch / "factored.ctlm";
+  heap_arena memory(here::weight_bytes + here::session_bytes);
+  here::weights w(memory);
+  randomise<here>(w, 0.3);
+  REQUIRE(write_image<here>(file.c_str(), w));
+  heap_arena other(offloaded_weights<there>::bytes_needed() + there::session_bytes);
+  offloaded_weights<there> source(other);
+  REQUIRE(source.open(file.c_str()));
+  here::session a(w, memory);
+  there::session b(source, other);
+  const auto tokens = random_tokens(17, 64, 3);
+  const auto expected = a.prefill(tokens), found = b.prefill(tokens);
+  CHECK(std::equal(expected.begin(), expected.end(), found.begin()));
+}

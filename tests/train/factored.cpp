@@ -221,3 +221,40 @@ TEST_CASE("ranks by energy, and by a schedule", "[factored][train]") {
   CHECK(falls.at(18) == 8);
   CHECK(falls.at(100) == 8);
 }
+
+TEST_CASE("a factored model with products in 16 bits, groups and weights trained for int4", "[factored][train]") {
+  using exact = trainer<causal_lm<wide, factored<24>>, twice>;
+  using half = trainer<causal_lm<wide, factored<24>>, twice, compute<bf16>>;
+  using quantised = trainer<causal_lm<wide, factored<24>>, twice, trained_for<int4<32>>, groups<tensors::up>>;
+  heap_arena first(exact::train_bytes), second(half::train_bytes), third(quantised::train_bytes);
+  exact a(first, {});
+  half b(second, {});
+  quantised c(third, {.optimizer = {.lr = 3e-3f}, .groups = {{.rate = 0}}});
+  const auto inputs = random_tokens(exact::batch_tokens, 300, 1), targets = random_tokens(exact::batch_tokens, 300, 2);
+  const double loss = a.forward_backward(inputs, targets);
+  CHECK(b.forward_backward(inputs, targets) == Approx(loss).epsilon(1e-3));
+  for (const tensor_id id : {tensor_id::up_u, tensor_id::down_v, tensor_id::qkv_s, tensor_id::out_d}) {
+    const tensor_info& info = exact::model::tensors.of(id);
+    const auto x = a.gradients().numbers(info), y = b.gradients().numbers(info);
+    double apart = 0, all = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      apart += std::pow(double(x[i]) - double(y[i]), 2);
+      all += std::pow(double(x[i]), 2);
+    }
+    INFO(info.name);
+    CHECK(apart < 1e-3 * all);
+    CHECK(apart > 0);
+  }
+  // A group of `up` has its factors: at a rate of 0 they stay.
+  const auto numbers = [&](tensor_id id) {
+    const auto n = c.weights().numbers(exact::model::tensors.of(id));
+    return std::vector<float>(n.begin(), n.end());
+  };
+  const auto up = numbers(tensor_id::up_u), up_s = numbers(tensor_id::up_s), down = numbers(tensor_id::down_u);
+  const float before = one_step(c).loss;
+  for (int i = 0; i < 40; ++i) one_step(c);
+  CHECK(one_step(c).loss < 0.8f * before);
+  CHECK(numbers(tensor_id::up_u) == up);
+  CHECK(numbers(tensor_id::up_s) == up_s);
+  CHECK(numbers(tensor_id::down_u) != down);
+}

@@ -15,6 +15,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// matrices see is done with it before the next begins.
 template <class M, std::size_t Sequence>
 class layer_reader {
+  static_assert(!M::shape.is_factored(),
+                "ctlm: matrices are rounded by what they see in models without factored<> alone: quantise() rounds "
+                "factors");
+
  public:
   using real = typename M::real;                                                       ///< numbers of arithmetic
   static constexpr decoder_shape shape = M::shape;                                     ///< the model's sizes

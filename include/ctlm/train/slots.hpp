@@ -2,11 +2,11 @@
 // ctlm: the slots of a trainer, each with its default.
 #pragma once
 
+#include "../backend/products_in.hpp"
 #include "../policy/clip/clip.hpp"
 #include "../policy/head/head.hpp"
 #include "../policy/loss/cross_entropy_loss.hpp"
 #include "../policy/optimizer/adamw.hpp"
-#include "../backend/products_in.hpp"
 #include "../policy/schedule/schedule.hpp"
 #include "../policy/slots.hpp"
 #include "groups.hpp"
@@ -37,6 +37,8 @@ struct trainer_slots {
   using groups = slot_or<slot_kind::groups, weight_groups<>, Slots...>;    ///< slot groups<>
   using clip = slot_or<slot_kind::clip, clip_by_norm, Slots...>;           ///< slot clip<>
   static constexpr bool own_head = has_own_weights<head>;  ///< whether the head has weights beside the model's
+  static_assert(!own_head || !M::shape.is_factored(),
+                "ctlm: a head with weights of its own is not for models with factored<> yet");
   static_assert(!own_head || slot_count<slot_kind::loss, Slots...> == 0,
                 "ctlm: a head with weights of its own brings its loss: leave out loss<>");
 
