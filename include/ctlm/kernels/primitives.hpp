@@ -35,6 +35,7 @@
 #if CTLM_AVX2
 #include "xsimd/avx2/decode_codes.hpp"
 #include "xsimd/avx2/quantised_stripe.hpp"
+#include "xsimd/avx2/stored_rows.hpp"
 #include "xsimd/avx2/widen.hpp"
 #endif
 #if CTLM_AMX

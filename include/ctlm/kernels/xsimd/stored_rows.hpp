@@ -18,23 +18,31 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Rows that are multiplied together at most, and numbers of a row at most where its groups have scales of their own.
 inline constexpr std::size_t most_stored_rows = 64, most_stored_columns = 256;
 
-/// Reads registers of stored rows: load(j, p) has numbers [p, p + lanes) of row j.
+/// Reads registers of stored rows: of row j, its cursor has numbers [p, p + lanes) as load(p).
 template <class A, class F>
 struct row_reader;
 
 /// Of numbers of 16 and 8 bits.
 template <class A, class F>
 requires(plain_format<F>&& widens_in_registers<typename F::element, float>) struct row_reader<A, F> {
-  using V = simd_batch<float, A>;
+  struct cursor {
+    const typename F::element* row;
+    CTLM_INLINE simd_batch<float, A> load(std::size_t p) const { return load_as<float, A>(row + p); }
+  };
   const stored_rows<F>& rows;
 
   explicit row_reader(const stored_rows<F>& r, std::size_t) : rows(r) {}
-  CTLM_INLINE const typename F::element* at(std::size_t j) const {
-    return rows.from.data + rows.row(j) * rows.from.cols;
-  }
-  CTLM_INLINE V load(std::size_t j, std::size_t p) const { return load_as<float, A>(at(j) + p); }
+  CTLM_INLINE cursor at(std::size_t j) const { return {rows.from.data + rows.row(j) * rows.from.cols}; }
   static constexpr std::size_t bytes(std::size_t columns) { return columns * sizeof(typename F::element); }
 };
+
+/// Formats whose rows are a scale times their codes. Kernels for them multiply with the codes alone, and the sums, or
+/// the weights of the sums, with the scales.
+template <class F>
+inline constexpr bool scaled_rows = false;
+template <class F>
+requires(quantised_format<F> && !F::has_min && F::group == per_channel &&
+         F::zero == 0) inline constexpr bool scaled_rows<F> = true;
 
 /// Scales, and minima, of the groups of some rows in single precision.
 template <class A, class F>
@@ -57,14 +65,14 @@ struct row_scales {
   }
   static void decode_halves(const std::uint16_t* from, std::size_t n, float* to) {
     constexpr std::size_t w = lanes<float, A>;
-    std::size_t i = 0;
-    for (; i + w <= n; i += w) {
+    const std::size_t whole = n / w * w;
+    for (std::size_t i = 0; i < whole; i += w) {
       stored_vector<half, w> v;
       __builtin_memcpy(&v, from + i, sizeof v);
       const auto wide = widened_half<w>(simd<A>{}, v);
       __builtin_memcpy(to + i, &wide, sizeof wide);
     }
-    for (; i < n; ++i) to[i] = half_to_float(from[i]);
+    for (std::size_t i = whole; i < n; ++i) to[i] = half_to_float(from[i]);
   }
 };
 
@@ -74,23 +82,32 @@ requires quantised_format<F>
 struct row_reader<A, F> {
   using V = simd_batch<float, A>;
   static constexpr std::size_t w = lanes<float, A>;
+  struct cursor {
+    const typename F::element* row;
+    const float* scales;
+    const float* bases;
+
+    CTLM_INLINE V load(std::size_t p) const {
+      if constexpr (scaled_rows<F>) return codes(row, p);
+      const std::size_t g = F::group == per_channel ? 0 : p / larger(1, F::group);
+      const V scale(scales[g]), code = codes(row, p);
+      if constexpr (F::has_min)
+        return xsimd::fma(code, scale, V(bases[g]));
+      else if constexpr (F::zero != 0)
+        return (code - V(F::zero)) * scale;
+      else
+        return code * scale;
+    }
+  };
   const stored_rows<F>& rows;
   row_scales<A, F> scales;
-  std::size_t groups;
+  std::size_t groups, row_bytes;
 
-  row_reader(const stored_rows<F>& r, std::size_t count) : rows(r), scales(r, count), groups(F::groups(r.from.cols)) {}
-  CTLM_INLINE const typename F::element* at(std::size_t j) const {
-    return rows.from.codes + rows.row(j) * F::row_codes(rows.from.cols);
-  }
-  CTLM_INLINE V load(std::size_t j, std::size_t p) const {
-    const std::size_t g = F::group == per_channel ? j : j * groups + p / larger(1, F::group);
-    const V scale(scales.scales[g]), code = codes(at(j), p);
-    if constexpr (F::has_min)
-      return xsimd::fma(code, scale, V(scales.bases[g]));
-    else if constexpr (F::zero != 0)
-      return xsimd::fma(code, scale, V(-F::zero) * scale);
-    else
-      return code * scale;
+  row_reader(const stored_rows<F>& r, std::size_t count)
+      : rows(r), scales(r, count), groups(F::groups(r.from.cols)), row_bytes(F::row_codes(r.from.cols)) {}
+  CTLM_INLINE cursor at(std::size_t j) const {
+    return {rows.from.codes + rows.row(j) * row_bytes, scales.scales + j * groups,
+            F::has_min ? scales.bases + j * groups : nullptr};
   }
   static constexpr std::size_t bytes(std::size_t columns) { return F::row_codes(columns); }
 
@@ -119,14 +136,13 @@ requires(quantised_format<F> && (F::bits == 8 || F::bits == 4) &&
     && Columns % code_chunk == 0 && Columns <= most_stored_columns &&
     (F::group == per_channel || F::group % code_chunk == 0);
 
-/// Asks for the line that a row as far away as a tile is long begins with: it is read next.
+/// Asks for the lines of a row that lies a tile further on: it is read next.
 template <class A, class F>
-CTLM_INLINE void look_ahead(const row_reader<A, F>& from, std::size_t j, std::size_t p, std::size_t columns) {
+CTLM_INLINE void look_ahead(const row_reader<A, F>& from, std::size_t j, std::size_t columns) {
   constexpr std::size_t line = 64;
-  const std::size_t byte = row_reader<A, F>::bytes(p);
-  if (byte % line != 0) return;
-  const std::size_t distance = most_stored_rows * row_reader<A, F>::bytes(columns);
-  CTLM_PREFETCH_READ(reinterpret_cast<const char*>(from.at(j)) + byte + distance);
+  const std::size_t bytes = row_reader<A, F>::bytes(columns);
+  const char* const next = reinterpret_cast<const char*>(from.at(j).row) + most_stored_rows * bytes;
+  for (std::size_t at = 0; at < bytes; at += line) CTLM_PREFETCH_READ(next + at);
 }
 
 /// The dot products of Rows rows of q with rows [j, j + Columns) of `keys`.
@@ -135,12 +151,16 @@ CTLM_INLINE void stored_dots(std::index_sequence<S...>, std::size_t k, const flo
                              const row_reader<A, F>& keys, std::size_t j, float* c, std::size_t ldc) {
   using V = simd_batch<float, A>;
   V total[] = {(static_cast<void>(S), V(0.0f))...};
+  typename row_reader<A, F>::cursor key[Columns];
+  for (std::size_t n = 0; n < Columns; ++n) {
+    key[n] = keys.at(j + n);
+    look_ahead(keys, j + n, k);
+  }
   for (std::size_t p = 0; p < k; p += lanes<float, A>) {
     V x[Rows];
     for (std::size_t i = 0; i < Rows; ++i) x[i] = V::load_unaligned(q + i * q_stride + p);
     for (std::size_t n = 0; n < Columns; ++n) {
-      look_ahead(keys, j + n, p, k);
-      const V y = keys.load(j + n, p);
+      const V y = key[n].load(p);
       for (std::size_t i = 0; i < Rows; ++i) total[i * Columns + n] = xsimd::fma(x[i], y, total[i * Columns + n]);
     }
   }
@@ -156,7 +176,7 @@ CTLM_INLINE void stored_dots(std::index_sequence<S...>, std::size_t k, const flo
     for (std::size_t n = 0; n < Columns; ++n) c[i * ldc + j + n] = sums[i * Columns + n];
 }
 
-/// out[r][p ... p + Vectors registers) += sum over j of weights[r][j] times number p ... of row j of `values`.
+/// out[r][p ... p + Vectors registers) += sum over j of weights[r][j] times numbers p ... of row j of `values`.
 template <std::size_t Rows, std::size_t Vectors, class A, class F, std::size_t... S>
 CTLM_INLINE void add_stored_rows(std::index_sequence<S...>, std::size_t count, std::size_t columns,
                                  const float* weights, std::size_t ldw, const row_reader<A, F>& values, std::size_t p,
@@ -165,11 +185,12 @@ CTLM_INLINE void add_stored_rows(std::index_sequence<S...>, std::size_t count, s
   constexpr std::size_t w = lanes<float, A>;
   V total[] = {(static_cast<void>(S), V(0.0f))...};
   for (std::size_t j = 0; j < count; ++j) {
+    const auto value = values.at(j);
+    if (p == 0) look_ahead(values, j, columns);
     V x[Rows];
     for (std::size_t i = 0; i < Rows; ++i) x[i] = V(weights[i * ldw + j]);
     for (std::size_t n = 0; n < Vectors; ++n) {
-      look_ahead(values, j, p + n * w, columns);
-      const V y = values.load(j, p + n * w);
+      const V y = value.load(p + n * w);
       for (std::size_t i = 0; i < Rows; ++i) total[i * Vectors + n] = xsimd::fma(x[i], y, total[i * Vectors + n]);
     }
   }
@@ -205,6 +226,9 @@ void stored_products(simd<A>, std::size_t m, std::size_t count, std::size_t k, c
     for (; j + 4 <= count; j += 4) columns(std::integral_constant<std::size_t, 4>{}, j);
     for (; j < count; ++j) columns(std::integral_constant<std::size_t, 1>{}, j);
   });
+  if constexpr (scaled_rows<F>)
+    for (std::size_t i = 0; i < m; ++i)
+      for (std::size_t j = 0; j < count; ++j) c[i * ldc + j] *= keys.scales.scales[j];
 }
 
 /// out[i] += sum over j of weights[i][j] times row j, for m rows of weights and `count` stored rows of n numbers.
@@ -214,10 +238,20 @@ void add_stored_products(simd<A>, std::size_t m, std::size_t n, std::size_t coun
   constexpr std::size_t w = lanes<float, A>, most = vector_registers<A> == 32 ? 4 : 2;
   const row_reader<A, F> values(rows, count);
   four_rows_at_once(m, [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>, std::size_t i) {
+    const float* of_rows = weights + i * ldw;
+    std::size_t stride = ldw;
+    [[maybe_unused]] float scaled[scaled_rows<F> ? Rows * most_stored_rows : 1];
+    if constexpr (scaled_rows<F>) {
+      for (std::size_t r = 0; r < Rows; ++r)
+        for (std::size_t j = 0; j < count; ++j)
+          scaled[r * most_stored_rows + j] = weights[(i + r) * ldw + j] * values.scales.scales[j];
+      of_rows = scaled;
+      stride = most_stored_rows;
+    }
     auto vectors = [&]<std::size_t Vectors>(std::integral_constant<std::size_t, Vectors>, std::size_t p)
                        CTLM_LAMBDA_INLINE {
                          add_stored_rows<Rows, Vectors, A>(std::make_index_sequence<Rows * Vectors>{}, count, n,
-                                                           weights + i * ldw, ldw, values, p, out + i * ldo, ldo);
+                                                           of_rows, stride, values, p, out + i * ldo, ldo);
                        };
     std::size_t p = 0;
     for (; p + most * w <= n; p += most * w) vectors(std::integral_constant<std::size_t, most>{}, p);
