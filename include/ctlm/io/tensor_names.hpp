@@ -208,7 +208,7 @@ constexpr void name_gguf_experts(tensor_names& n, bool apart) {
 }  // namespace tensor_names_detail
 
 /// Whether Hugging Face's files of such a model have queries, keys and values in one tensor, and gate and up in
-/// another: those of Phi-3, which alone has heads of which a part rotates.
+/// another: those of Phi-3, which alone says how much of a head rotates.
 constexpr bool has_fused_tensors(const decoder_shape& s) { return s.rotary_dim > 0; }
 
 /// The names that Hugging Face's files have for the tensors of a model of this shape. `fused`: the file has queries,

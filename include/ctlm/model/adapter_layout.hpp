@@ -20,7 +20,7 @@ constexpr std::size_t adaptable_index(tensor_id id) {
 }
 
 /// Whether files of Hugging Face have queries, keys and values as one matrix, and gate and up as one: those of GPT-2
-/// and of Phi-3, which alone has heads of which a part rotates. An adapter then has one pair for it, and otherwise one
+/// and of Phi-3, which alone says how much of a head rotates. An adapter then has one pair for it, and otherwise one
 /// for each part.
 constexpr bool has_fused_projections(const decoder_shape& s) {
   return s.position == position_kind::learned || s.rotary_dim > 0;

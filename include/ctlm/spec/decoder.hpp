@@ -57,8 +57,9 @@ struct decoder_shape {
   std::size_t window = 0;           ///< positions that a row sees, its own among them: Mistral; 0: all before it
   std::size_t full_every = 0;       ///< of models with a window: layers n - 1, 2n - 1, ... have none; 0: all have it
   std::size_t unrotated_every = 0;  ///< layers n - 1, 2n - 1, ... do not rotate: SmolLM3; 0: all rotate
-  std::size_t rotary_dim = 0;       ///< numbers at the beginning of a head that rotate: Phi-4; 0: all
-  double local_theta = 0;           ///< rope_theta, without scaling, of layers with a window: Gemma 3; 0: rope_theta
+  std::size_t rotary_dim =
+      0;                   ///< numbers at the beginning of a head that rotate: Phi-3 and 4; 0: all, of other families
+  double local_theta = 0;  ///< rope_theta, without scaling, of layers with a window: Gemma 3; 0: rope_theta
   rope_kind rope_scaling = rope_kind::plain;  ///< how rotary angles are changed for longer texts
   double rope_factor = 1;                     ///< how much longer texts become
   double rope_low = 1;                        ///< llama3: turns within the original context, below which to divide

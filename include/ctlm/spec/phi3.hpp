@@ -40,7 +40,7 @@ struct phi3_config {
   constexpr decoder_shape shape(bool gated) const {
     decoder_shape s = rotary_decoder(*this, gated);
     s.window = window;
-    s.rotary_dim = rotary_dim;
+    s.rotary_dim = rotary_dim == 0 ? s.head_dim : rotary_dim;  // not 0: it tells Phi-3's files
     return s;
   }
 };

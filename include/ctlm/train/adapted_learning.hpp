@@ -11,6 +11,18 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Whether an adapter stands beside all of each projection that the model's files have as one.
+template <class Lora>
+constexpr bool adapts_whole_projections(const decoder_shape& s) {
+  for (const tensor_id id : {tensor_id::qkv_weight, tensor_id::up_weight})
+    for (std::size_t l = 0; has_fused_projections(s) && l < s.layers; ++l)
+      for (std::size_t part = 1; part < (id == tensor_id::qkv_weight ? 3 : s.gated ? 2 : 1); ++part) {
+        const auto tensor = static_cast<std::size_t>(id);
+        if (Lora::adapts(tensor, part, l) != Lora::adapts(tensor, 0, l)) return false;
+      }
+  return true;
+}
+
 /// Identifies what learns: tensors, layers, parts of projections, and which adapter.
 template <class M, class Chosen>
 constexpr std::uint64_t learned_fingerprint() {
@@ -110,6 +122,10 @@ requires(Slots::in_part && !Slots::own_head) struct what_learns<M, Batch, Slots>
   static constexpr decoder_shape shape = M::shape;          ///< the model's sizes
   static constexpr const auto& tensors = weights::tensors;  ///< what learns
 
+  static_assert(
+      adapts_whole_projections<lora>(shape),
+      "ctlm: GPT-2 and Phi-3 have queries, keys and values as one projection, and gate and up as another: lora<> "
+      "stands beside all of it, tensors::qkv or tensors::up");
   static_assert(shape.experts == 0 || lora::rank == 0,
                 "ctlm: lora<> adapts no experts: train_only<> with selectors trains tensors of their layers");
   static_assert(shape.experts == 0, "ctlm: train_only<> does not train models with experts yet");

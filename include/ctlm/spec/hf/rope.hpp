@@ -167,7 +167,7 @@ constexpr void read_partial_rotation(reader& r, decoder_shape& s) {
   if (!(share > 0 && share <= 1)) return r.refuse("partial_rotary_factor", "must be above 0 and at most 1");
   constexpr std::size_t most = std::size_t{1} << 20;  // the product is a whole number that double can hold
   if (s.head_dim > most) return r.refuse("head_dim", "too large");
-  s.rotary_dim = share == 1 ? 0 : static_cast<std::size_t>(share * static_cast<double>(s.head_dim));
+  s.rotary_dim = static_cast<std::size_t>(share * static_cast<double>(s.head_dim));
 }
 
 }}}  // namespace ctlm::hf
