@@ -208,9 +208,9 @@ using galore32 = galore<adamw, 32>;
 using galore32_adam8 = galore<adam8, 32>;
 using stable = stabilised<adamw>;
 template <>
-constexpr galore32::options options_of<galore32>{.lr = 1e-3f, .scale = 1, .inner = recipe_adamw};
+constexpr galore32::options options_of<galore32>{.lr = 1e-3f, .scale = 2, .inner = recipe_adamw};
 template <>
-constexpr galore32_adam8::options options_of<galore32_adam8>{.lr = 1e-3f, .scale = 1, .inner = recipe_adamw};
+constexpr galore32_adam8::options options_of<galore32_adam8>{.lr = 1e-3f, .scale = 2, .inner = recipe_adamw};
 template <>
 constexpr stable::options options_of<stable>{.lr = 1e-3f, .inner = recipe_adamw};
 

@@ -33,9 +33,9 @@ struct factor_options {
   double energy = 1;            ///< of the sum of squares, where ranks may be smaller; 1: the rank is as wanted.
                                 ///< A relative error of at most t is an energy of 1 - t^2
   std::size_t block = 24;       ///< directions that are added at a time until there is energy enough; at least 1
-  double density = 0;           ///< of the random combinations; 0: eight of a row; 1: nearly normal weights in all
-  std::uint64_t seed = 1;       ///< of the random combinations
-  bool repair = false;          ///< NaN becomes 0 and infinity 1 with its sign; otherwise they are an error
+  double density = 0;      ///< of the random combinations; 0: a row takes part in four; 1: nearly normal weights in all
+  std::uint64_t seed = 1;  ///< of the random combinations
+  bool repair = false;     ///< NaN becomes 0 and infinity 1 with its sign; otherwise they are an error
 };
 
 /// Where a factorisation goes: in the caller's memory.
@@ -182,7 +182,7 @@ class work {
 
   /// The next n combinations, where rows_of takes them.
   constexpr void sketch(std::size_t n) {
-    const double density = o_.density > 0 ? o_.density : math::min(1.0, 8 / static_cast<double>(n));
+    const double density = o_.density > 0 ? o_.density : math::min(1.0, 4 / static_cast<double>(n));
     sketch_rows(backend_, exec_, rows_, cols_, a_, lda_, n, scale_, density, mix(o_.seed, width_), w_.rows_of.next(),
                 w_.column_basis, w_.products, w_.stride);
   }

@@ -37,6 +37,7 @@ constexpr void sketch_rows(Backend backend, E& exec, std::size_t rows, std::size
   // The combinations are cut into as many parts as a row takes part in, and it is added to one of each part.
   const auto wanted = static_cast<std::size_t>(density * static_cast<double>(count) + 0.5);
   const std::size_t parts = smaller(count, larger(1, wanted));
+  const std::size_t size = (count << 16) / parts;  // of a part, in 65536ths
   parallel_for(exec, cols, sketch_stripe, [&](std::size_t first, std::size_t n, std::size_t) {
     for (std::size_t i = 0; i < count; ++i)
       for (std::size_t j = 0; j < n; ++j) to[i * cols + first + j] = T(0);
@@ -48,8 +49,7 @@ constexpr void sketch_rows(Backend backend, E& exec, std::size_t rows, std::size
       std::uint64_t bits = 0;
       for (std::size_t p = 0; p < parts; ++p, bits >>= 16) {
         if (p % 4 == 0) bits = mix(seed + (row * parts + p) * 0xD1342543DE82EF95u);
-        const std::size_t begin = p * count / parts, size = (p + 1) * count / parts - begin;
-        const std::size_t which = begin + ((bits & 0x7fff) * size >> 15);
+        const std::size_t which = (p * size + ((bits & 0x7fff) * size >> 15)) >> 16;
         const T factor = (bits & 0x8000) != 0 ? scale : -scale;
         elementwise(
             backend, n, [=](auto& y, const auto& v) { y = y + v * factor; }, to + which * cols + first, x);

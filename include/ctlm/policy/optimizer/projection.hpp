@@ -40,6 +40,7 @@ struct randomised_projection {
     lent.v = a.template allocate<T>(rank * cols);
     return lent;
   }
+  /// Not where numbers are not finite.
   template <class Backend, executor E, class T>
   static constexpr bool find(Backend backend, E& exec, std::size_t rows, std::size_t cols, const T* g, std::size_t rank,
                              T* to, const scratch<T>& lent, std::uint64_t seed) {
@@ -72,6 +73,7 @@ struct exact_projection {
     double* const u = a.template allocate<double>(low * low);
     return {x, u, a.template allocate<double>(low)};
   }
+  /// Not where numbers are not finite.
   template <class Backend, executor E, class T>
   static constexpr bool find(Backend, E&, std::size_t rows, std::size_t cols, const T* g, std::size_t rank, T* to,
                              const scratch<T>& lent, std::uint64_t) {

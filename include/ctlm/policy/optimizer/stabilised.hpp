@@ -40,9 +40,11 @@ struct stabilised {
     std::uint64_t seed = 1;       ///< of the factorisations
     typename Inner::options inner{};  ///< of the optimizer
 
-    /// The published presets: how much of the gradient stays.
+    /// The published presets: most of the gradient stays here.
     static constexpr options conservative() { return {.rank_ratio = 0.15f, .iterations = 1}; }
+    /// Less stays, and nothing is added again.
     static constexpr options balanced() { return {.rank_ratio = 0.1f, .iterations = 0}; }
+    /// Least stays.
     static constexpr options aggressive() { return {.rank_ratio = 0.08f, .iterations = 0, .threshold = 1e-5f}; }
   };
 
@@ -61,6 +63,7 @@ struct stabilised {
   /// A group's factor of weight decay.
   static constexpr void scale_decay(options& o, float factor) { scale_decay_of<Inner>(o.inner, factor); }
 
+  /// Inner's.
   template <class T>
   using state = typename any_stack<Inner>::template state<T>;
   template <class T, class A>
@@ -70,11 +73,11 @@ struct stabilised {
   /// The gradient that Inner sees, and what a factorisation needs.
   template <class T>
   struct scratch {
-    T* gradient;     ///< [matrices][rows][cols]
-    T* divisors;     ///< [rows]
-    double* sums;    ///< [rows]
-    factors<T> low;  ///< of one matrix
-    factor_workspace<T> workspace;
+    T* gradient;                                           ///< [matrices][rows][cols]
+    T* divisors;                                           ///< [rows]
+    double* sums;                                          ///< [rows]
+    factors<T> low;                                        ///< of one matrix
+    factor_workspace<T> workspace;                         ///< of a factorisation
     typename any_stack<Inner>::template scratch<T> inner;  ///< of the optimizer
   };
   template <class T, class A, class Backend>
