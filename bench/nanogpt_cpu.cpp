@@ -201,7 +201,7 @@ constexpr lion::options options_of<lion>{.lr = 3e-4f, .weight_decay = 0.3f};
 template <>
 constexpr adafactor::options options_of<adafactor>{.lr = 3e-2f};
 template <>
-constexpr rmsprop::options options_of<rmsprop>{.lr = 1e-3f};
+constexpr rmsprop::options options_of<rmsprop>{.lr = 3e-3f};
 template <>
 constexpr sgd::options options_of<sgd>{.lr = 1e-1f, .momentum = 0.9f};
 using galore32 = galore<adamw, 32>;
