@@ -122,8 +122,11 @@ class weight_views {
   constexpr const view& raw_matrix(std::size_t id) const { return matrices_[id]; }
   /// All layers of a gain, a bias or a router, [layers][rows][cols]; nullptr if the model has no such tensor.
   constexpr real* raw_vector(std::size_t id) const { return vectors_[id]; }
-  /// The numbers of any tensor, all layers of them, where matrices hold the numbers of arithmetic themselves.
+  /// The numbers of any tensor, all layers of them, where matrices hold the numbers of arithmetic themselves; none of
+  /// one that is empty.
   constexpr span<real> numbers(const tensor_info& t) const requires native_format<format> {
+    if constexpr (!shape.tie_embeddings)  // gradients may be without it
+      if (t.id == tensor_id::head_weight && matrices_[t.index()].data == nullptr) return {};
     return {t.is_matrix() ? matrices_[t.index()].data : vectors_[t.index()], t.size()};
   }
 
@@ -163,10 +166,13 @@ class weight_views {
       return format::place(a, layers * t.rows, t.cols);
   }
 
-  /// Asks an arena for the memory of all tensors, in the order of the table.
-  template <class A>
+  /// Asks an arena for the memory of all tensors, in the order of the table. Without the vocabulary, a head that is not
+  /// tied gets none, and is empty.
+  template <bool vocabulary = true, class A>
   constexpr void place(A& a) {
     for (const tensor_info& t : tensors) {
+      if constexpr (!vocabulary)
+        if (t.id == tensor_id::head_weight) continue;
       if (t.is_matrix())
         matrices_[t.index()] = place_matrix(a, t, t.layers);
       else

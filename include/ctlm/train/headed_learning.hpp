@@ -62,8 +62,9 @@ template <class Views, class H, std::size_t D>
 inline constexpr auto headed_tensors =
     headed_table<Views::tensors.size() + head_tensors::most>::template of<Views>(H::tensors(D));
 
-/// Views of what learns of a model, and after it of the head's weights; or of the gradients of both.
-template <class Views, class M, class H>
+/// Views of what learns of a model, and after it of the head's weights; or of the gradients of both. The vocabulary's
+/// matrix, which leads nowhere, is one of the weights all the same; with Vocabulary false, it has no memory.
+template <class Views, class M, class H, bool Vocabulary = true>
 class headed_views : public Views {
  public:
   using real = typename M::real;                                                          ///< numbers of arithmetic
@@ -73,7 +74,13 @@ class headed_views : public Views {
   /// Asks an arena for all numbers.
   template <class A>
   constexpr void place(A& a) {
-    Views::place(a);
+    place_views<Vocabulary>(a);
+    own_.place(a);
+  }
+  /// The same for gradients, of which the vocabulary's matrix has none.
+  template <class A>
+  constexpr void place_gradients(A& a) {
+    place_views<false>(a);
     own_.place(a);
   }
   /// Exact bytes of them, padding included.
@@ -96,16 +103,25 @@ class headed_views : public Views {
   constexpr const head_type& own_head() const { return own_; }
 
  private:
+  template <bool All, class A>
+  constexpr void place_views(A& a) {
+    if constexpr (!All && requires(Views & v) { v.template place<false>(a); })
+      Views::template place<false>(a);
+    else
+      Views::place(a);
+  }
+
   head_type own_{};
 };
-template <class Views, class M, class H>
-inline constexpr bool learns_in_part<headed_views<Views, M, H>> = learns_in_part<Views>;
+template <class Views, class M, class H, bool Vocabulary>
+inline constexpr bool learns_in_part<headed_views<Views, M, H, Vocabulary>> = learns_in_part<Views>;
 
 /// In the place of a model, for the update.
 template <class Views, class M, class H>
 struct headed_model {
   using real = typename M::real;                                        ///< numbers of arithmetic
   using weights = headed_views<Views, M, H>;                            ///< what learns
+  using state = headed_views<Views, M, H, false>;                       ///< a number for each weight that learns
   using shape_type = typename M::shape_type;                            ///< the model's
   using backend_policy = typename M::backend_policy;                    ///< the model's
   using executor_policy = typename M::executor_policy;                  ///< the model's

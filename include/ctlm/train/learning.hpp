@@ -55,7 +55,10 @@ struct learning {
   constexpr void place(A& a, S& state_arena) {
     constexpr std::size_t workers = executor_type::max_workers;
     weights.place(a);
-    gradients.place(a);
+    if constexpr (requires { gradients.place_gradients(a); })
+      gradients.place_gradients(a);
+    else
+      gradients.place(a);
     in_use.place(a);
     update.place(a, state_arena);
     head.place(a);
@@ -215,13 +218,14 @@ struct learning {
   }
   /// Those of the output projection; without numbers where it does not learn.
   constexpr auto head_gradients() const {
-    if constexpr (learns_in_part<weights_type>) {
-      auto g = gradients.head().numbers;
-      if (g.data == nullptr) g.rows = 0;
-      return g;
-    } else {
-      return gradients.head();
-    }
+    auto g = [&] {
+      if constexpr (learns_in_part<weights_type>)
+        return gradients.head().numbers;
+      else
+        return gradients.head();
+    }();
+    if (g.data == nullptr) g.rows = 0;
+    return g;
   }
   template <class... Base>
   constexpr void begin(const Base&... base) {

@@ -145,6 +145,7 @@ class weights_in_use<M, F, Optimizer> {
     u.decay = false;
     for_each_matrix(exec, [&](const tensor_info& t, std::size_t r, std::size_t s) {
       const std::size_t i = t.index();
+      if (gradients.raw_matrix(i).data == nullptr) return;  // nothing is learned from it
       const std::size_t groups = F::groups(t.cols);
       for (std::size_t g = 0; g < groups; ++g) {
         changes_[s + g] = 0;

@@ -8,17 +8,29 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Of what type a number of state for each weight of M is: as the weights, unless M says otherwise.
+template <class M>
+struct state_views {
+  using type = typename M::weights;  ///< the type
+};
+template <class M>
+requires requires { typename M::state; }
+struct state_views<M> {
+  using type = typename M::state;
+};
+
 /// Owns the optimizer's state. Work is cut into chunks of fixed size, so that the threads' number changes no bit.
 template <class M, optimizer_policy Optimizer>
 class weight_update {
   using real = typename M::real;
   using weights_type = typename M::weights;
+  using state_type = typename state_views<M>::type;
   static constexpr std::size_t chunk = 16384;         // weights per task
   static constexpr std::size_t stretch = 64 * chunk;  // weights whose state is in memory at once
 
  public:
   /// Bytes of the optimizer's state.
-  static constexpr std::size_t state_bytes = Optimizer::moments * M::weight_bytes;
+  static constexpr std::size_t state_bytes = Optimizer::moments * state_type::bytes_needed();
 
   /// Asks state_arena for the optimizer's state and `a` for scratch.
   template <class A, class S>
@@ -124,7 +136,7 @@ class weight_update {
     return n;
   }
 
-  weights_type moments_[larger(1, Optimizer::moments)]{};
+  state_type moments_[larger(1, Optimizer::moments)]{};
   double* partials_ = nullptr;  // [partial_sums] squares of the gradients, a chunk each
   release_hook release_{};
 };
