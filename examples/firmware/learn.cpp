@@ -17,14 +17,15 @@ struct recipe {
 };
 #ifdef RANK
 using model = ctlm::causal_lm<gpt_nano, ctlm::backend<ctlm::portable>, ctlm::factored<RANK>>;
+constexpr std::size_t ram = 300 * 1024, stack = 12 * 1024;
+constexpr float rate = 3e-2f;
 #else
 using model = ctlm::causal_lm<gpt_nano, ctlm::backend<ctlm::portable>>;
+constexpr std::size_t ram = 512 * 1024, stack = 8 * 1024;
+constexpr float rate = 1e-2f;
 #endif
 using trainer = ctlm::trainer<model, recipe, ctlm::optimizer<ctlm::adamw>, ctlm::schedule<ctlm::warmup_cosine>>;
-#ifndef RAM
-#define RAM 512
-#endif
-constexpr std::size_t steps = 20, ram = RAM * 1024, stack = 8 * 1024;
+constexpr std::size_t steps = 20;
 static_assert(trainer::train_bytes <= ram - stack, "training must fit the RAM beside the stack");
 
 static constinit ctlm::static_arena<trainer::train_bytes> sram;
@@ -37,7 +38,7 @@ static ctlm::token token_of(char c) { return c >= 'a' && c <= 'z' ? c - 'a' + 1 
 static std::uint64_t millionths(float x) { return static_cast<std::uint64_t>(static_cast<double>(x) * 1e6); }
 
 void firmware() {
-  trainer t(sram, {.optimizer = {.lr = 1e-2f}, .schedule = {.warmup = 2, .total = steps, .min_lr = 1e-3f}});
+  trainer t(sram, {.optimizer = {.lr = rate}, .schedule = {.warmup = 2, .total = steps, .min_lr = 1e-3f}});
   ctlm::token inputs[trainer::step_tokens], targets[trainer::step_tokens];
   float first = 0, last = 0;
   for (std::size_t step = 0; step < steps; ++step) {

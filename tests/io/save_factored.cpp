@@ -52,7 +52,7 @@ TEMPLATE_TEST_CASE("files of factored models hold whole matrices", "[io][factore
 
 TEST_CASE("factored weights on the disk", "[io][factored]") {
   using here = causal_lm<tiny, weights<int8<32>>, factored<8>>;
-  using there = causal_lm<tiny, weights<int8<32>>, factored<8>, memory<offloaded<(1 << 16)>>>;
+  using there = causal_lm<tiny, weights<int8<32>>, factored<8>, memory<offloaded<(1 << 20)>>>;
   const scratch_folder scratch;
   const std::string file = scratch / "factored.ctlm";
   heap_arena memory(here::weight_bytes + here::session_bytes);

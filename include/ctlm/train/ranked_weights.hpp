@@ -9,29 +9,33 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// Weights of a model with factored projections, and how many columns of U and rows of V count in each layer.
 template <class M>
-class ranked_weights : public M::weights {
+class ranked_weights {
   using base = typename M::weights;
 
  public:
+  using format = typename base::format;             ///< how matrices are stored
+  static constexpr decoder_shape shape = M::shape;  ///< the model's sizes
+
   constexpr ranked_weights() {
     for (std::size_t i = 0; i < factorable_count; ++i)
       for (std::uint32_t& r : ranks[i]) r = static_cast<std::uint32_t>(rank_of(M::shape, factorable_tensors[i]));
   }
-  /// Makes it views of these weights.
-  constexpr void look_at(const base& weights) { static_cast<base&>(*this) = weights; }
 
   /// As weight_views has them.
-  constexpr typename base::view matrix_of(tensor_id id, std::size_t layer = 0) const {
-    return base::matrix_of(id, layer);
-  }
+  constexpr auto matrix_of(tensor_id id, std::size_t layer = 0) const { return weights->matrix_of(id, layer); }
   /// The same, with the rank that counts.
   template <tensor_id id>
   constexpr auto matrix_of(std::size_t layer = 0) const {
-    auto m = base::template matrix_of<id>(layer);
+    auto m = weights->template matrix_of<id>(layer);
     if constexpr (is_factored_matrix<decltype(m)>) m.rank = ranks[factorable_index(id)][layer];
     return m;
   }
+  /// As weight_views has them.
+  constexpr auto vector_of(tensor_id id, std::size_t layer = 0) const { return weights->vector_of(id, layer); }
+  /// The output projection.
+  constexpr auto head() const { return weights->head(); }
 
+  const base* weights = nullptr;                             ///< whose factors they are
   std::uint32_t ranks[factorable_count][M::shape.layers]{};  ///< of each projection of factorable_tensors
 };
 
@@ -48,7 +52,7 @@ requires(M::shape.is_factored() && std::same_as<F, typename M::weight_format>) c
   constexpr void place(A&) {}
   template <class E>
   constexpr void refresh(const weights& trained, std::size_t, E&) {
-    ranked_.look_at(trained);
+    ranked_.weights = &trained;
   }
   constexpr const ranked_weights<M>& of(const weights&) const { return ranked_; }
   template <class E>
