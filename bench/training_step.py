@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """A training step of a named shape in PyTorch: the peer of bench/training_step.cpp.
 
-  python bench/training_step.py gpt_10m|gpt2_124m [--threads 2] [--steps 8] [--compile] [--json]
+  python bench/training_step.py gpt_10m|gpt2_124m [--threads 2] [--steps 8] [--compile] [--bf16] [--json]
 
-Random tokens, GPT-2 with biases, tied head and tanh GELU, AdamW (fused), clipping at 1. Reported are the median step
+Random tokens, GPT-2 with biases, tied head and tanh GELU, AdamW (fused), clipping at 1; --bf16: products
+are autocast to it. Reported are the median step
 after two of warming up, and the peak of resident memory.
 """
 import argparse
@@ -25,6 +26,7 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--steps", type=int, default=8)
     p.add_argument("--compile", action="store_true", help="torch.compile the model with its loss")
+    p.add_argument("--bf16", action="store_true", help="autocast products to bf16")
     p.add_argument("--optimizer", default="fused", choices=["fused", "foreach", "loop"])
     p.add_argument("--json", action="store_true")
     o = p.parse_args()
@@ -74,7 +76,8 @@ def main():
     x, y = torch.randint(vocab, (2, batch, sequence))
 
     def step():
-        loss = loss_of(x, y)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=o.bf16):
+            loss = loss_of(x, y)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=o.optimizer != "loop")
         optimizer.step()
@@ -87,7 +90,7 @@ def main():
         step()
         times.append(time.perf_counter() - start)
     seconds = statistics.median(times)
-    result = {"library": f"torch {torch.__version__}", "shape": o.shape, "threads": o.threads,
+    result = {"library": f"torch {torch.__version__}" + (" bf16" if o.bf16 else ""), "shape": o.shape, "threads": o.threads,
               "tokens_per_second": batch * sequence / seconds, "step_seconds": seconds,
               "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
     if o.json:

@@ -3,11 +3,11 @@
 """Training of an adapter by ctlm and by PyTorch with PEFT, in turn on one machine.
 
   python bench/versus_peft.py build/release/bench/adapter_step [--formats f32,int4] [--rounds 3] [--steps 3]
-                              [--threads 2] [--recompute] [--python PYTHON]
+                              [--threads 2] [--bf16] [--recompute] [--python PYTHON]
 
 The shape of SmolLM2 135M, four sequences of 256 tokens in a step, LoRA of rank 8 beside all projections (adapter_step.cpp,
 adapter_step.py). PEFT has its base in f32; it is also measured with products in bf16 (autocast) and, with --recompute, where
-it computes activations again. What is printed are medians over the rounds. --python is the interpreter that has PEFT, if
+it computes activations again. --bf16 measures ctlm with compute<bf16> too. What is printed are medians over the rounds. --python is the interpreter that has PEFT, if
 it is not this one.
 """
 import argparse
@@ -27,6 +27,7 @@ def options():
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--recompute", action="store_true", help="PEFT with gradient checkpointing too")
+    p.add_argument("--bf16", action="store_true", help="ctlm with products in bf16 too")
     p.add_argument("--python", default=sys.executable)
     return p.parse_args()
 
@@ -34,7 +35,7 @@ def options():
 def commands(o):
     shared = ["--threads", str(o.threads), "--steps", str(o.steps), "--json"]
     peer = [o.python, str(pathlib.Path(__file__).parent / "adapter_step.py")]
-    ours = [[o.program, name, *shared] for name in o.formats.split(",")]
+    ours = [[o.program, name, *shared, *half] for half in ([], ["--bf16"])[:1 + o.bf16] for name in o.formats.split(",")]
     ours = ours + [[*peer, "f32", *shared], [*peer, "bf16", *shared]]
     return ours + ([[*peer, "f32", "--recompute", *shared]] if o.recompute else [])
 
@@ -63,7 +64,7 @@ def main():
         for i, command in enumerate(commands(o)):
             results[i].append(run(command))
             print(f"{results[i][-1]['library']:24} {results[i][-1]['tokens_per_second']:8.1f}", flush=True)
-    peft = statistics.median(r["tokens_per_second"] for r in results[len(o.formats.split(","))])
+    peft = statistics.median(r["tokens_per_second"] for r in results[len(o.formats.split(",")) * (1 + o.bf16)])
     print(f"\n{processor()}; {o.threads} threads; torch {results[-1][0]['torch']}; medians of {o.rounds} rounds\n")
     print(f"{'':24} {'tokens/s':>10} {'of PEFT f32':>12} {'peak MB':>10} {'of the limit':>13}")
     for r in results:

@@ -38,10 +38,8 @@
 #include "xsimd/avx2/stored_rows.hpp"
 #include "xsimd/avx2/widen.hpp"
 #endif
-#if CTLM_AMX
-#include "xsimd/amx/tiles.hpp"
-#endif
 #if CTLM_AVX512BF16
+#include "xsimd/amx/tiles.hpp"
 #include "xsimd/avx512/half_products.hpp"
 #endif
 #if CTLM_NEON

@@ -110,12 +110,12 @@ struct adapted_context {
 /// Those that train_only<> names.
 template <class M, class Batch, class Slots>
 requires(Slots::in_part && !Slots::own_head) struct what_learns<M, Batch, Slots> {
-  using chosen = typename Slots::chosen;                    ///< what learns
-  using lora = typename chosen::adapter;                    ///< its adapters
-  static constexpr bool in_part = true;                     ///< some weights stay as they are
-  using model = learned_model<M, chosen>;                   ///< whose tensors the optimizer sees
-  using weights = learned_views<M, chosen>;                 ///< what learns
-  using in_use_type = adapted_in_use<M, chosen>;            ///< what the passes read
+  using chosen = typename Slots::chosen;          ///< what learns
+  using lora = typename chosen::adapter;          ///< its adapters
+  static constexpr bool in_part = true;           ///< some weights stay as they are
+  using model = learned_model<M, chosen>;         ///< whose tensors the optimizer sees
+  using weights = learned_views<M, chosen>;       ///< what learns
+  using in_use_type = adapted_in_use<M, chosen>;  ///< what the passes read
   /// Which kernels, and their scratch.
   using context_type = adapted_context<M, typename Slots::template backend_of<typename M::backend_policy>>;
   using real = typename M::real;                            ///< numbers of arithmetic

@@ -17,10 +17,9 @@ struct what_learns {
   using model = M;                        ///< whose tensors the optimizer sees
   using weights = typename M::weights;    ///< what learns
   using in_use_type =
-      weights_in_use<M, typename Slots::target_format, typename Slots::optimizer>;  ///< what the passes see
-  /// Which kernels, and their scratch.
-  using context_type =
-      kernel_context<M, typename in_use_type::format, typename Slots::template backend_of<typename M::backend_policy>>;
+      weights_in_use<M, typename Slots::target_format, typename Slots::optimizer>;       ///< what the passes see
+  using backend_type = typename Slots::template backend_of<typename M::backend_policy>;  ///< which kernels
+  using context_type = kernel_context<M, typename in_use_type::format, backend_type>;    ///< with their scratch
 
   /// Scratch of the products of a step.
   template <class A>

@@ -59,7 +59,8 @@ constexpr void dot_products(products_in<portable, F>, std::size_t m, std::size_t
   for (std::size_t i = 0; i < m; ++i)
     for (std::size_t j = 0; j < n; ++j) {
       T sum = 0;
-      for (std::size_t p = 0; p < k; ++p) sum += rounded_to<F>(a[i * a_stride + p]) * rounded_to<F>(b[j * b_stride + p]);
+      for (std::size_t p = 0; p < k; ++p)
+        sum += rounded_to<F>(a[i * a_stride + p]) * rounded_to<F>(b[j * b_stride + p]);
       c[i * ldc + j] = accumulate ? c[i * ldc + j] + sum : sum;
     }
 }

@@ -17,8 +17,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 struct half_shape {
   static constexpr std::size_t block = 2 * half_tile::lines;  ///< rows and columns of a block of c
   static constexpr std::size_t max_depth = 512;               ///< numbers that are added up at a time
-  static constexpr std::size_t max_columns = 1024;            ///< of a strip of b, which takes half of the second cache
-  static constexpr std::size_t group_rows = block;            ///< rows of a that are packed at a time
+  static constexpr std::size_t max_columns = 768;             ///< of a strip of b, a third of the second cache
+  static constexpr std::size_t group_rows = 4 * block;        ///< rows of a that are packed at a time
 
   static constexpr std::size_t even(std::size_t n, std::size_t most) {
     return ceil_div(n, larger(1, ceil_div(n, most)));
@@ -31,6 +31,11 @@ struct half_shape {
 template <class B>
 concept multiplies_bfloats = !std::same_as<B, portable> && vector_registers<typename B::isa> == 32;
 
+/// Packing is a larger part of these products than of others: fewer pieces pack less.
+template <multiplies_bfloats B>
+constexpr std::size_t pieces_per_worker(products_in<B, bf16>) {
+  return 1;
+}
 template <class T, multiplies_bfloats B>
 constexpr std::size_t gemm_panel(products_in<B, bf16>) {
   return half_shape::block;
@@ -52,8 +57,8 @@ void multiply_half_tiles(const std::uint16_t* a, const std::uint16_t* b, std::si
                                    c + i * ldc + j, ldc, smaller(block, rows - i), smaller(block, columns - j),
                                    accumulate);
   };
-  for (std::size_t j = 0; j < columns; j += block)
-    for (std::size_t i = 0; i < rows; i += block) {
+  for (std::size_t i = 0; i < rows; i += block)
+    for (std::size_t j = 0; j < columns; j += block) {
       const bool narrow = columns - j <= lines;
       if (rows - i > lines)
         narrow ? multiply(std::index_sequence<2, 1>{}, i, j) : multiply(std::index_sequence<2, 2>{}, i, j);
@@ -62,9 +67,10 @@ void multiply_half_tiles(const std::uint16_t* a, const std::uint16_t* b, std::si
     }
 }
 
+/// The product in tiles: `workspace` is that of gemm.
 template <class Tiles, class Left, class Right>
-void half_gemm(std::size_t m, std::size_t n, std::size_t k, const half_operand<Left>& a, const half_operand<Right>& b,
-               float* c, std::size_t ldc, bool accumulate, std::uint16_t* workspace) {
+void half_gemm(std::size_t m, std::size_t n, std::size_t k, strided<Left> a, strided<Right> b, float* c,
+               std::size_t ldc, bool accumulate, std::uint16_t* workspace) {
   const std::size_t max_depth = half_shape::depth(k), max_columns = half_shape::columns(n);
   constexpr std::size_t group = half_shape::group_rows;
   for (std::size_t j = 0; j < n; j += max_columns)
@@ -72,10 +78,10 @@ void half_gemm(std::size_t m, std::size_t n, std::size_t k, const half_operand<L
       const std::size_t depth = smaller(max_depth, k - p), columns = smaller(max_columns, n - j);
       const std::size_t steps = ceil_div(depth, half_tile::depth);
       std::uint16_t* const rows_packed = workspace + round_up(columns, half_shape::block) * steps * half_tile::depth;
-      pack_half_tiles<true>(b.from(j, p), columns, depth, workspace);
+      pack_half_tiles<true>(half_operand<Right>::columns_of(b.from(p, j)), columns, depth, workspace);
       for (std::size_t i = 0; i < m; i += group) {
         const std::size_t rows = smaller(group, m - i);
-        pack_half_tiles<false>(a.from(i, p), rows, depth, rows_packed);
+        pack_half_tiles<false>(half_operand<Left>::rows_of(a.from(i, p)), rows, depth, rows_packed);
         multiply_half_tiles<Tiles>(rows_packed, workspace, rows, columns, steps, c + i * ldc + j, ldc,
                                    accumulate || p > 0);
       }
@@ -85,16 +91,14 @@ void half_gemm(std::size_t m, std::size_t n, std::size_t k, const half_operand<L
 template <multiplies_bfloats B, class Left, class Right>
 void gemm(products_in<B, bf16>, std::size_t m, std::size_t n, std::size_t k, strided<Left> a, strided<Right> b,
           float* c, std::size_t ldc, bool accumulate, float* workspace) {
-  const half_operand<Left> left{a.data, a.row, a.col};
-  const half_operand<Right> right{b.data, b.col, b.row};
   auto* const tiles = reinterpret_cast<std::uint16_t*>(workspace);
 #if CTLM_AMX
   if (may_use_tiles()) {
     const tile_registers held;
-    return half_gemm<amx_tiles>(m, n, k, left, right, c, ldc, accumulate, tiles);
+    return half_gemm<amx_tiles>(m, n, k, a, b, c, ldc, accumulate, tiles);
   }
 #endif
-  half_gemm<vector_tiles>(m, n, k, left, right, c, ldc, accumulate, tiles);
+  half_gemm<vector_tiles>(m, n, k, a, b, c, ldc, accumulate, tiles);
 }
 
 }}  // namespace ctlm

@@ -2,6 +2,7 @@
 // ctlm: operands of matrix products as tiles of 16-bit numbers, in the order in which both vdpbf16ps and AMX take them.
 #pragma once
 
+#include "../../../tensor/strided.hpp"
 #include "../widen.hpp"
 
 CTLM_INTRINSICS_BEGIN
@@ -19,6 +20,8 @@ struct half_operand {
   const S* data;
   std::size_t line, step;
 
+  static half_operand rows_of(strided<S> x) { return {x.data, x.row, x.col}; }
+  static half_operand columns_of(strided<S> x) { return {x.data, x.col, x.row}; }
   half_operand from(std::size_t i, std::size_t d) const { return {data + i * line + d * step, line, step}; }
 };
 
@@ -30,8 +33,7 @@ CTLM_INLINE __m512 load_sixteen(const S* from, __mmask16 there) {
   else if constexpr (std::same_as<S, half>)
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(there, from));
   else
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from)), 16));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from)), 16));
 }
 /// 32 numbers rounded to bf16: 16 from each place.
 template <class S>
@@ -73,10 +75,10 @@ CTLM_INLINE __m512i pairs_of_two_rows() {
   return _mm512_load_si512(&order);
 }
 
-/// Packs one tile, of an operand that has `lines` lines of `depth` numbers there, at most those of a tile. The rest
-/// become zeros.
+/// Packs one tile, of an operand whose numbers lie side by side along its lines or across them.
 template <bool Right, class S>
-CTLM_INLINE void pack_half_tile(const half_operand<S>& x, std::size_t lines, std::size_t depth, std::uint16_t* to) {
+CTLM_INLINE void pack_half_tile_of_lines(const half_operand<S>& x, std::size_t lines, std::size_t depth,
+                                         std::uint16_t* to) {
   __m512i row[16];
   const __m512i none = _mm512_setzero_si512();
   if (x.step == 1) {
@@ -92,22 +94,44 @@ CTLM_INLINE void pack_half_tile(const half_operand<S>& x, std::size_t lines, std
     for (std::size_t i = 0; i < 16; ++i) {
       const S* const from = x.data + 2 * i * x.step;
       row[i] = 2 * i < depth ? _mm512_permutexvar_epi16(order, load_bfloats(from, from + x.step, there,
-                                                                           2 * i + 1 < depth ? there : __mmask16(0)))
+                                                                            2 * i + 1 < depth ? there : __mmask16(0)))
                              : none;
     }
     if constexpr (!Right) transpose_pairs(row);
   }
-  for (std::size_t i = 0; i < 16; ++i) _mm512_store_si512(to + 32 * i, row[i]);
+  for (std::size_t i = 0; i < 16; ++i) _mm512_storeu_si512(to + 32 * i, row[i]);
+}
+
+/// Packs one tile, of an operand that has `lines` lines of `depth` numbers there, at most those of a tile. The rest
+/// become zeros.
+template <bool Right, class S>
+CTLM_INLINE void pack_half_tile(const half_operand<S>& x, std::size_t lines, std::size_t depth, std::uint16_t* to) {
+  if (x.step != 1 && x.line != 1) {  // nothing lies side by side: a copy does
+    S copy[half_tile::numbers];
+    for (std::size_t d = 0; d < depth; ++d)
+      for (std::size_t i = 0; i < lines; ++i) copy[d * half_tile::lines + i] = x.data[i * x.line + d * x.step];
+    return pack_half_tile_of_lines<Right>(half_operand<S>{copy, 1, half_tile::lines}, lines, depth, to);
+  }
+  pack_half_tile_of_lines<Right>(x, lines, depth, to);
 }
 
 /// Packs [lines][depth] of an operand as tiles: those of the first 16 lines, one after the other, then those of the
 /// next.
 template <bool Right, class S>
 CTLM_NOINLINE void pack_half_tiles(const half_operand<S>& x, std::size_t lines, std::size_t depth, std::uint16_t* to) {
-  for (std::size_t i = 0; i < lines; i += half_tile::lines)
-    for (std::size_t d = 0; d < depth; d += half_tile::depth, to += half_tile::numbers)
-      pack_half_tile<Right>(x.from(i, d), smaller(half_tile::lines, lines - i), smaller(half_tile::depth, depth - d),
-                            to);
+  const std::size_t steps = ceil_div(depth, half_tile::depth);
+  auto pack_one = [&](std::size_t i, std::size_t s) CTLM_LAMBDA_INLINE {
+    const std::size_t first = i * half_tile::lines, d = s * half_tile::depth;
+    pack_half_tile<Right>(x.from(first, d), smaller(half_tile::lines, lines - first),
+                          smaller(half_tile::depth, depth - d), to + (i * steps + s) * half_tile::numbers);
+  };
+  if (x.step == 1) {
+    for (std::size_t i = 0; i < ceil_div(lines, half_tile::lines); ++i)
+      for (std::size_t s = 0; s < steps; ++s) pack_one(i, s);
+  } else {  // along what lies side by side here too
+    for (std::size_t s = 0; s < steps; ++s)
+      for (std::size_t i = 0; i < ceil_div(lines, half_tile::lines); ++i) pack_one(i, s);
+  }
 }
 
 /// Products of tiles with vdpbf16ps.
@@ -134,7 +158,7 @@ struct vector_tiles {
       for (std::size_t p = 0; p < 16; ++p) {
         __m512i right[Columns];
         for (std::size_t j = 0; j < Columns; ++j)
-          right[j] = _mm512_load_si512(b + j * steps * half_tile::numbers + p * 32);
+          right[j] = _mm512_loadu_si512(b + j * steps * half_tile::numbers + p * 32);
         for (std::size_t r = 0; r < Rows; ++r) {
           std::int32_t pair;
           __builtin_memcpy(&pair, a + r * 32 + 2 * p, sizeof pair);

@@ -1,0 +1,186 @@
+// Products of operands rounded to bf16, against sums in double of the rounded numbers: the portable kernel, the one
+// that rounds what it loads, vdpbf16ps and AMX, on ragged sizes, in every layout.
+#include "catch.hpp"
+
+#include "reference.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+using namespace ctlm;
+using reference::difference;
+using reference::random;
+
+namespace {
+
+using in_bf16 = products_in<native, bf16>;
+using portable_in_bf16 = products_in<portable, bf16>;
+
+template <class S>
+std::vector<S> stored(const std::vector<float>& x) {
+  std::vector<S> y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if constexpr (std::is_same_v<S, float>)
+      y[i] = x[i];
+    else
+      y[i] = S::from(x[i]);
+  return y;
+}
+
+/// A product that is to be computed.
+template <class Left, class Right>
+struct problem {
+  std::size_t m, n, k;
+  bool left_in_columns, right_in_columns, accumulate;
+  std::vector<Left> a = stored<Left>(random<float>(m * k, 1));
+  std::vector<Right> b = stored<Right>(random<float>(k * n, 2));
+  std::vector<float> c = random<float>(m * n, 3);
+
+  strided<Left> left() const { return left_in_columns ? row_major(a.data(), m).transposed() : row_major(a.data(), k); }
+  strided<Right> right() const {
+    return right_in_columns ? row_major(b.data(), k).transposed() : row_major(b.data(), n);
+  }
+  std::vector<float> expected() const {
+    std::vector<float> e = c;
+    const auto l = left();
+    const auto r = right();
+    for (std::size_t i = 0; i < m; ++i)
+      for (std::size_t j = 0; j < n; ++j) {
+        double sum = accumulate ? static_cast<double>(c[i * n + j]) : 0;
+        for (std::size_t p = 0; p < k; ++p) {
+          const float x = l.data[i * l.row + p * l.col], y = r.data[p * r.row + j * r.col];
+          sum += static_cast<double>(bfloat_to_float(float_to_bfloat(x))) *
+                 static_cast<double>(bfloat_to_float(float_to_bfloat(y)));
+        }
+        e[i * n + j] = static_cast<float>(sum);
+      }
+    return e;
+  }
+  /// The largest difference of what multiply(a, b, c, workspace) computes; -1 if it wrote behind the workspace.
+  template <class Multiply>
+  double error(std::size_t workspace, Multiply multiply) const {
+    heap_arena memory(workspace * sizeof(float) + 256);
+    float* const lent = memory.allocate<float>(workspace + 1);
+    lent[workspace] = 5;
+    auto result = c;
+    multiply(left(), right(), result.data(), lent);
+    return lent[workspace] == 5 ? difference(expected(), result) : -1;
+  }
+};
+
+/// Sizes of a trial: small and ragged, or more than one strip, depth and group of rows.
+struct size_of_product {
+  std::size_t m, n, k;
+};
+size_of_product size_of_trial(std::size_t trial, rng& r) {
+  constexpr size_of_product large[] = {{300, 40, 1100}, {30, 1600, 600}, {5, 830, 1600}, {290, 800, 270}, {1, 1, 1}};
+  if (trial < std::size(large)) return large[trial];
+  return {1 + r.below(40), 1 + r.below(trial % 4 == 0 ? 100 : 40), 1 + r.below(trial % 8 == 0 ? 600 : 70)};
+}
+
+template <class Left, class Right>
+struct stored_as {
+  using left = Left;
+  using right = Right;
+};
+
+/// (1 + 2^-8) 3 of numbers that bf16 rounds, to even and upwards.
+constexpr float constant_product(float x) {
+  const float a[2] = {x, 1}, b[2] = {3, 0};
+  float c[1] = {10};
+  gemm(portable_in_bf16{}, 1, 1, 2, row_major<float>(a, 2), row_major<float>(b, 1), c, 1, true,
+       static_cast<float*>(nullptr));
+  return c[0];
+}
+static_assert(constant_product(1 + 0x1p-8f) == 13);
+static_assert(constant_product(1 + 0x1.8p-7f) == 10 + 3 * (1 + 0x1p-6f));
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("products in bf16 equal sums of rounded numbers in double, in every layout and size", "[kernels]",
+                   (stored_as<float, float>), (stored_as<float, bfloat>), (stored_as<bfloat, float>),
+                   (stored_as<half, float>), (stored_as<float, half>)) {
+  rng r{11};
+  for (std::size_t trial = 0; trial < 160; ++trial) {
+    const auto [m, n, k] = size_of_trial(trial / 2, r);
+    const problem<typename TestType::left, typename TestType::right> p{
+        m, n, k, r.below(2) == 1, r.below(2) == 1, r.below(2) == 1};
+    INFO(m << "x" << n << "x" << k << " " << p.left_in_columns << p.right_in_columns << p.accumulate);
+    const double limit =
+        static_cast<double>(std::numeric_limits<float>::epsilon()) * (8 + static_cast<double>(p.k) / 8);
+    auto error = [&](auto backend) {
+      return p.error(gemm_workspace<float>(backend, p.m, p.n, p.k), [&](auto a, auto b, float* c, float* lent) {
+        gemm(backend, p.m, p.n, p.k, a, b, c, p.n, p.accumulate, lent);
+      });
+    };
+    const double found = error(in_bf16{}), plain = error(portable_in_bf16{});
+    CHECK((found >= 0 && found < limit));
+    CHECK((plain >= 0 && plain < limit));
+#if CTLM_XSIMD  // what machines without instructions for it do
+    const double rounding =
+        p.error(gemm_workspace<float>(native{}, p.m, p.n, p.k), [&](auto a, auto b, float* c, float* lent) {
+          gemm(native{}, p.m, p.n, p.k, rounded_view<bf16>(a), rounded_view<bf16>(b), c, p.n, p.accumulate, lent);
+        });
+    CHECK((rounding >= 0 && rounding < limit));
+#endif
+#if CTLM_AVX512BF16  // what processes do that may not use tiles
+    const double vectors =
+        p.error(gemm_workspace<float>(in_bf16{}, p.m, p.n, p.k), [&](auto a, auto b, float* c, float* lent) {
+          half_gemm<vector_tiles>(p.m, p.n, p.k, a, b, c, p.n, p.accumulate, reinterpret_cast<std::uint16_t*>(lent));
+        });
+    CHECK((vectors >= 0 && vectors < limit));
+#endif
+  }
+}
+
+TEST_CASE("products in bf16 round their operands", "[kernels]") {
+  const problem<float, float> p{40, 50, 64, false, true, false};
+  auto exact = p.c, rounded = p.c, dotted = p.c;
+  heap_arena memory(4 * (gemm_workspace<float>(native{}, 40, 50, 64) + gemm_workspace<float>(in_bf16{}, 40, 50, 64)) +
+                    256);
+  float* const lent = memory.allocate<float>(gemm_workspace<float>(native{}, 40, 50, 64));
+  float* const tiles = memory.allocate<float>(gemm_workspace<float>(in_bf16{}, 40, 50, 64));
+  gemm(native{}, 40, 50, 64, p.left(), p.right(), exact.data(), 50, false, lent);
+  gemm(in_bf16{}, 40, 50, 64, p.left(), p.right(), rounded.data(), 50, false, tiles);
+  dot_products(in_bf16{}, 40, 50, 64, p.a.data(), 64, p.b.data(), 64, dotted.data(), 50, false);
+  const double away = difference(exact, rounded);
+  CHECK(away > 1e-4);
+  CHECK(away < 0x1p-8);
+  CHECK(difference(p.expected(), dotted) < 2e-6);
+}
+
+TEST_CASE("products in bf16 hand a NaN on to its row, and to nothing else", "[kernels]") {
+  for (std::size_t row : {0, 7, 34}) {
+    problem<float, float> p{35, 45, 70, false, true, false};
+    p.a[row * 70 + 3] = std::numeric_limits<float>::quiet_NaN();
+    auto check = [&](auto backend) {
+      auto c = p.c;
+      heap_arena memory(4 * gemm_workspace<float>(backend, 35, 45, 70) + 256);
+      gemm(backend, 35, 45, 70, p.left(), p.right(), c.data(), 45, false,
+           memory.allocate<float>(gemm_workspace<float>(backend, 35, 45, 70)));
+      for (std::size_t i = 0; i < 35; ++i)
+        for (std::size_t j = 0; j < 45; ++j) REQUIRE((c[i * 45 + j] != c[i * 45 + j]) == (i == row));
+    };
+    check(in_bf16{});
+    check(portable_in_bf16{});
+  }
+}
+
+TEST_CASE("no bit of a product in bf16 depends on the number of threads", "[kernels][threads]") {
+  for (const auto& [m, n, k] : {size_of_product{300, 500, 700}, {97, 1000, 40}, {700, 33, 1200}, {260, 257, 64}}) {
+    const problem<float, float> p{m, n, k, k == 700, k != 40, true};
+    std::vector<float> first;
+    for (std::size_t count : {1, 2, 3}) {
+      pool<3> workers(count);
+      const std::size_t stride = gemm_workspace<float>(in_bf16{}, m, n, k);
+      heap_arena memory(4 * 3 * stride + 256);
+      auto c = p.c;
+      matmul(in_bf16{}, workers, m, n, k, p.left(), p.right(), c.data(), n, true, memory.allocate<float>(3 * stride),
+             stride);
+      if (count == 1) first = c;
+      CHECK(std::memcmp(first.data(), c.data(), c.size() * sizeof(float)) == 0);
+    }
+    CHECK(difference(p.expected(), first) < 3e-5);
+  }
+}
