@@ -67,8 +67,8 @@ class loaded_model {
 
   /// Begins anew with the prompt, which has at least one token, and draws up to `count` tokens; each is handed to
   /// on_token(token), which may return false to stop. Ends early at `how.stop` or one of stop_tokens(), which is not
-  /// handed on, or where the context is full. Returns how many tokens were handed on. `how` is a sampler, a rule_sampler
-  /// or another sampler_policy, of which the call has a copy: equal seeds draw equal tokens.
+  /// handed on, or where the context is full. Returns how many tokens were handed on. `how` is a sampler, a
+  /// rule_sampler or another sampler_policy, of which the call has a copy: equal seeds draw equal tokens.
   ///
   /// Errors, after which the model is as it was: errc::invalid_argument, for an empty prompt or a token outside the
   /// vocabulary (`where` in the prompt); errc::context_full. What `how` cannot choose with raises an error, as in

@@ -245,7 +245,7 @@ constexpr std::size_t factorable_index(tensor_id id) {
 
 /// The tensors that stand for a factored projection.
 struct factor_ids {
-  tensor_id u, s, v, d;
+  tensor_id u, s, v, d;  ///< y = d o (((x V^T) o s) U^T)
 };
 /// Those of a projection of factorable_tensors.
 constexpr factor_ids factors_of(tensor_id id) {
@@ -263,12 +263,13 @@ constexpr std::size_t rank_of(const decoder_shape& s, tensor_id id) {
   const std::size_t i = factorable_index(projection_of(static_cast<std::size_t>(id)));
   return i < factorable_count ? s.*factor_ranks[i] : 0;
 }
-/// The highest rank in a model of this shape, and the longest row that a factored projection writes; 0 without any.
+/// The highest rank in a model of this shape; 0 without any.
 constexpr std::size_t most_rank(const decoder_shape& s) {
   std::size_t most = 0;
   for (const tensor_id id : factorable_tensors) most = larger(most, rank_of(s, id));
   return most;
 }
+/// The longest row that a factored projection of this shape writes; 0 without any.
 constexpr std::size_t most_factored_rows(const decoder_shape& s) {
   std::size_t most = 0;
   for (const tensor_id id : factorable_tensors)

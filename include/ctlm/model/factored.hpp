@@ -90,6 +90,7 @@ struct factored_shape {
   using whole = Shape;                                               ///< that without
   static constexpr decoder_shape value = Factors::of(Shape::value);  ///< the shape
 };
+/// The shape of a model with slot factored<>, or the shape as it is where Factors is void.
 template <class Shape, class Factors>
 struct shape_with_factors {
   using type = factored_shape<Shape, Factors>;
@@ -102,7 +103,7 @@ struct shape_with_factors<Shape, void> {
 /// The checks of factored<>, each with its own words.
 template <class Tag, class Shape, class Factors>
 struct check_factors {
-  static constexpr decoder_shape s = Shape::value;
+  static constexpr decoder_shape s = Shape::value;  ///< that of the whole model
   static_assert(s.experts == 0, "ctlm: factored<> is not for models with experts yet");
   static_assert(Factors::all_name_some(s),
                 "ctlm: factored<rank, ...> names no projection: tensors::qkv, out, up and down can be factored");

@@ -136,9 +136,9 @@ struct cached_keys {
     else
       return false;
   }();
-  /// Parts that the context is cut into for single rows, and the numbers that they come to.
+  /// Parts that the context is cut into for single rows.
   static constexpr std::size_t most_parts = ceil_div(Cache::shape.context, sequence_part);
-  static constexpr std::size_t part_numbers =
+  static constexpr std::size_t part_numbers =  ///< numbers that they come to
       most_parts == 1
           ? 0
           : most_parts * Cache::shape.kv_heads *
