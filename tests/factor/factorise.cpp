@@ -251,9 +251,15 @@ TEST_CASE("orthonormal whatever the matrix is", "[factor]") {
         CHECK(skewness(f) < 1e-5);
         for (std::size_t i = 0; i + 1 < rank; ++i) REQUIRE(f.s[i] >= f.s[i + 1]);
       }
-  const std::vector<double> huge(as<double>(four, 1e20));
-  const auto f = of<float>(rows, cols, as<float>(huge), {.rank = 4});
-  CHECK(error_of(f, huge) < 1e-5 * 1e20);
+  for (double size : {1e20, 1e38, 1e-20, 1e-36})
+    for (std::size_t steps : {0u, 2u}) {
+      const auto scaled = as<double>(four, size);
+      const auto f = of<float>(rows, cols, as<float>(scaled), {.rank = 4, .power_steps = steps});
+      INFO("size " << size);
+      CHECK(error_of(f, scaled) < 1e-5 * size);
+      for (std::size_t i = 0; i < 4; ++i)
+        CHECK(static_cast<double>(f.s[i]) / size == Approx(std::pow(0.5, static_cast<double>(i))).epsilon(1e-5));
+    }
 }
 
 TEST_CASE("matrices of all small shapes", "[factor]") {

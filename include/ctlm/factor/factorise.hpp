@@ -196,7 +196,9 @@ class work {
   constexpr void scale_to_one(bits top) {
     constexpr int most = math::ieee<T>::max_exponent - 1;
     const int exponent = static_cast<int>(top >> math::ieee<T>::mantissa) - math::ieee<T>::bias;
-    scale_ = math::exp2i<T>(exponent < -most ? most : exponent > most ? -most : -exponent);
+    const int power = exponent < -most ? most : exponent > most ? -most : -exponent;
+    scale_ = math::exp2i<T>(power);
+    before_ = math::exp2i<T>(power < -40 ? -40 : power > 40 ? 40 : power);
   }
   /// The sum of squares of all numbers, scaled.
   constexpr double squares() {
@@ -251,6 +253,7 @@ class work {
       sharpened.append(backend_, exec_, n);
       sharpened.vectors(backend_, exec_, 0, n, w_.column_basis);
       w_.rows_of.keep(width_);
+      times(before_, n * rows_, w_.column_basis);
       matmul(backend_, exec_, n, cols_, rows_, row_major(static_cast<const T*>(w_.column_basis), rows_),
              row_major(a_, lda_), w_.rows_of.next(), cols_, false, w_.products, w_.stride,
              scaled(w_.rows_of.next(), cols_));
@@ -260,14 +263,22 @@ class work {
     }
   }
   /// What the rows are in the directions, scaled.
-  constexpr void project(std::size_t n, const T* basis, T* projected) {
-    matmul(backend_, exec_, n, rows_, cols_, row_major(basis, cols_), row_major(a_, lda_).transposed(), projected,
-           rows_, false, w_.products, w_.stride, scaled(projected, rows_));
+  constexpr void project(std::size_t n, T* basis, T* projected) {
+    times(before_, n * cols_, basis);
+    matmul(backend_, exec_, n, rows_, cols_, row_major(static_cast<const T*>(basis), cols_),
+           row_major(a_, lda_).transposed(), projected, rows_, false, w_.products, w_.stride, scaled(projected, rows_));
+    times(T(1) / before_, n * cols_, basis);
   }
-  /// Scales each piece of a product while a cache holds it.
+  constexpr void times(T factor, std::size_t n, T* x) {
+    if (factor == T(1)) return;
+    elementwise(
+        backend_, n, [=](auto& v) { v = v * factor; }, x);
+  }
+  /// Scales each piece of a product while a cache holds it, as far as its operand was not: products of numbers near the
+  /// largest would be infinite before.
   constexpr auto scaled(T* to, std::size_t stride) const {
-    return [=, backend = backend_, factor = scale_](std::size_t row, std::size_t rows, std::size_t column,
-                                                    std::size_t columns) {
+    return [=, backend = backend_, factor = scale_ / before_](std::size_t row, std::size_t rows, std::size_t column,
+                                                              std::size_t columns) {
       if (factor == T(1)) return;
       for (std::size_t i = row; i < row + rows; ++i)
         elementwise(
@@ -366,7 +377,8 @@ class work {
   factor_workspace<T>& w_;
   const factor_options& o_;
   std::size_t width_ = 0;
-  T scale_{1};
+  T scale_{1};   // of all numbers, so that the largest is about 1
+  T before_{1};  // a part of it: of what they are multiplied with
   double all_ = 0;
 };
 
