@@ -1,7 +1,7 @@
 // How fast ctlm is, beside what this machine can do and what other libraries do: matrix products, decoding, prompts,
 // training. Everything is measured in one run; shares and ratios are what to quote.
 //
-//   speed [--json] [--only products|decode|sampling|caches|prefill|training] [--model NAME]
+//   speed [--json] [--only products|decode|sampling|caches|prefill|score|training] [--model NAME]
 //
 // --model: only models whose name contains NAME, such as 135M.
 #include "limits.hpp"
@@ -126,6 +126,29 @@ void prefill(bench::report& r, const machine& limits, workers& one, workers& two
            rate[t] * operations / limits.fma[t], "f32 multiply-add rate");
 }
 
+/// Logits after each of 512 tokens; the share is that of taking them as a prompt.
+template <class Tag, class F>
+void score(bench::report& r, workers& exec, std::size_t threads) {
+  using M = decoder<Tag, F>;
+  random_model<M> a(exec);
+  std::vector<ctlm::token> text(512);
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<ctlm::token>(i % M::shape.vocab);
+  auto prompt = [&] {
+    a.session->reset();
+    a.session->prefill(text);
+  };
+  auto scores = [&] {
+    a.session->reset();
+    a.session->score(text, [](std::size_t, auto) {});
+  };
+  auto loss = [&] { ctlm::mean_nll(*a.session, ctlm::span<const ctlm::token>(text)); };
+  const auto rate = bench::rates({{"", prompt, 512}, {"", scores, 512}, {"", loss, 511}}, 0.1, 3);
+  const char* const names[] = {"prompt", "score", "mean_nll"};
+  for (std::size_t i = 0; i < 3; ++i)
+    r.line(std::string(Tag::name) + " " + F::name + ", " + names[i] + threads_text(threads), rate[i], "tokens/s",
+           rate[i] / rate[0], "a prompt's rate");
+}
+
 template <class Tag>
 struct recipe_of {
   static constexpr ctlm::train_config config = Tag::recipe;
@@ -235,9 +258,9 @@ int main(int argc, char** argv) {
     else if (!std::strcmp(argv[i], "--model") && i + 1 < argc)
       model = argv[++i];
     else
-      return std::fprintf(
-                 stderr,
-                 "usage: speed [--json] [--only products|decode|sampling|caches|prefill|training] [--model NAME]\n"),
+      return std::fprintf(stderr,
+                          "usage: speed [--json] [--only products|decode|sampling|caches|prefill|score|training] "
+                          "[--model NAME]\n"),
              2;
   }
   const auto named = [&](const char* name) { return std::string(name).find(model) != std::string::npos; };
@@ -314,6 +337,12 @@ int main(int argc, char** argv) {
     };
     formats(shapes::llama_15m{});
     formats(shapes::llama_135m{});
+  }
+  if (wanted("score") && named(shapes::llama_135m::name)) {
+    r.title("logits after each of 512 tokens");
+    score<shapes::llama_135m, ctlm::f32>(r, two, 2);
+    score<shapes::llama_135m, ctlm::int8<32>>(r, two, 2);
+    score<shapes::llama_135m, ctlm::int4<32>>(r, two, 2);
   }
   if (wanted("products")) {
     r.title("matrix products");

@@ -80,20 +80,23 @@ class basic_session {
   constexpr span<real> logits() {
     check(last_row_ != no_row, errc::invalid_argument,
           "ctlm: there are no logits: the session is empty or was rewound, and has taken no token since", position_);
-    compute_logits(last_row_);
+    compute_logits(last_row_, 1, logits_);
     return {logits_, shape.vocab};
   }
 
-  /// Takes tokens and calls f(i, logits) after token i, for each. The logits [vocab] are valid until f returns.
+  /// Takes tokens and calls f(i, logits) after token i, for each. The logits [vocab] are valid until f returns, and f
+  /// may overwrite them. The head's matrix is read once for as many tokens of a chunk as there is room for logits in
+  /// the session's scratch: with a large prompt_chunk this is nearly as fast as taking a prompt.
   template <class F>
   constexpr void score(span<const token> tokens, F&& f) {
     require_place(tokens);
     for (std::size_t i = 0, most = next_rows(); i < tokens.size(); i += most, most = next_rows()) {
       const std::size_t n = smaller(most, tokens.size() - i);
       forward(tokens.subspan(i, n));
-      for (std::size_t r = 0; r < n; ++r) {
-        compute_logits(r);
-        f(i + r, span<real>(logits_, shape.vocab));
+      for (std::size_t r = 0; r < n; r += scored_rows) {
+        const std::size_t rows = smaller(scored_rows, n - r);
+        compute_logits(r, rows, scored_);
+        for (std::size_t j = 0; j < rows; ++j) f(i + r + j, span<real>(scored_ + j * shape.vocab, shape.vocab));
       }
     }
   }
@@ -106,10 +109,8 @@ class basic_session {
     for (std::size_t i = 0, most = next_rows(); i < tokens.size(); i += most, most = next_rows()) {
       const std::size_t n = smaller(most, tokens.size() - i);
       forward(tokens.subspan(i, n));
-      for (std::size_t r = 0; r < n; ++r) {
-        normalise_final(r);
-        f(i + r, span<const real>(normed_, shape.d_model));
-      }
+      normalise_final(0, n);
+      for (std::size_t r = 0; r < n; ++r) f(i + r, span<const real>(normed_ + r * shape.d_model, shape.d_model));
     }
   }
 
@@ -163,6 +164,11 @@ class basic_session {
 
  private:
   static constexpr std::size_t rows_at_once = smaller(M::prompt_chunk_rows, shape.context);
+  /// Rows whose logits have room where a block's numbers are: nobody needs these while the head works.
+  static constexpr std::size_t scored_rows = larger(
+      1, smaller(rows_at_once, rows_at_once* larger(shape.qkv_dim() + shape.q_dim(),
+                                                    shape.feed_forwards_per_token() * shape.up_dim() + shape.d_ff) /
+                                   shape.vocab));
   static constexpr std::size_t no_row = static_cast<std::size_t>(-1);
   static constexpr bool rotary = shape.position == position_kind::rope;
   using cache_parts_type = cache_parts<typename M::cache_format>;
@@ -213,6 +219,9 @@ class basic_session {
             routed_ = routing<real>::place(feed_forward, shape, rows_at_once);
             routed_.moved = feed_forward.template allocate<real>(rows_at_once * d);
           }
+        },
+        [&](auto& head) {
+          scored_ = scored_rows > 1 ? head.template allocate<real>(scored_rows * shape.vocab) : logits_;
         });
   }
 
@@ -294,19 +303,20 @@ class basic_session {
                  });
   }
 
-  /// What the head reads of a row, to normed_.
-  CTLM_INLINE constexpr void normalise_final(std::size_t row) {
+  /// What the head reads of rows [row, row + rows), to the first ones of normed_.
+  CTLM_INLINE constexpr void normalise_final(std::size_t row, std::size_t rows) {
     const auto& w = weights_.common();
-    norm_forward(typename M::norm{}, c_.backend, *c_.exec, 1, shape.d_model, x_ + row * shape.d_model,
+    norm_forward(typename M::norm{}, c_.backend, *c_.exec, rows, shape.d_model, x_ + row * shape.d_model,
                  w.vector_of(tensor_id::norm_weight), w.vector_of(tensor_id::norm_bias), normed_, shape.norm_eps,
                  nullptr);
   }
-  constexpr void compute_logits(std::size_t row) {
-    normalise_final(row);
+  /// Logits [rows][vocab] after rows [row, row + rows).
+  CTLM_NOINLINE constexpr void compute_logits(std::size_t row, std::size_t rows, real* logits) {
+    normalise_final(row, rows);
     const auto& w = weights_.common();
-    linear_layer<M>(c_, w.head(), nullptr, 1, normed_, nullptr, logits_);
+    linear_layer<M>(c_, w.head(), nullptr, rows, normed_, nullptr, logits);
     if constexpr (shape.logit_cap > 0)
-      cap_logits(c_.backend, *c_.exec, shape.vocab, static_cast<real>(shape.logit_cap), logits_);
+      cap_logits(c_.backend, *c_.exec, rows * shape.vocab, static_cast<real>(shape.logit_cap), logits);
   }
 
   weight_source<M> weights_{};
@@ -320,6 +330,7 @@ class basic_session {
   real* x_ = nullptr;
   real* normed_ = nullptr;
   real* logits_ = nullptr;
+  real* scored_ = nullptr;  // [scored_rows][vocab]
   rotary_angles<real> angles_{};
   real* qkv_ = nullptr;
   real* attended_ = nullptr;
