@@ -39,7 +39,7 @@
 #include "xsimd/avx2/widen.hpp"
 #endif
 #if CTLM_AMX
-#include "xsimd/amx/tiles.hpp"
+#include "xsimd/amx/quantised_stripe.hpp"
 #endif
 #if CTLM_AVX512BF16
 #include "xsimd/avx512/half_products.hpp"
