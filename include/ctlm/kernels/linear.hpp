@@ -106,7 +106,7 @@ requires quantised_format<typename W::format>
 constexpr void linear(Backend backend, E& exec, std::size_t m, const float* x, const W& w,
                       const linear_terms<float>& terms, float* y, linear_workspace<Backend, Any, dynamic_int8>& ws) {
   using F = typename W::format;
-  constexpr std::size_t tile = 8;
+  constexpr std::size_t tile = stripe_tokens(Backend{});
   const bool accumulate = terms.residual == y;
   const std::size_t n = w.rows, k = w.cols;
   quantised_rows& q = ws.activations;

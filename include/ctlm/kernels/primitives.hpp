@@ -41,6 +41,9 @@
 #if CTLM_AVX512BF16
 #include "xsimd/amx/tiles.hpp"
 #include "xsimd/avx512/half_products.hpp"
+#if CTLM_AMX
+#include "xsimd/amx/quantised_stripe.hpp"
+#endif
 #endif
 #if CTLM_NEON
 #include "xsimd/neon/quantised_stripe.hpp"

@@ -107,6 +107,9 @@ CTLM_INLINE constexpr void with_constant(std::size_t i, Call&& f) {
   }
 }
 
+/// Rows of activations that quantised_stripe() is given at once at most.
+constexpr std::size_t stripe_tokens(portable) { return 8; }
+
 /// y[i][r] = row r of stripe `stripe` of w times row i of q; y is [m][stripe_rows]. Products and sums within a group
 /// are exact integers.
 template <class F>

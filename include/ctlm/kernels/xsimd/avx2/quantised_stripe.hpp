@@ -14,6 +14,7 @@
 
 #include "../../../backend/xsimd.hpp"
 #include "../../portable/quantised_stripe.hpp"
+#include "../amx/tiles.hpp"
 
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
@@ -148,6 +149,27 @@ CTLM_INLINE __m512i wide_less_zero(__m512i sum, const std::uint8_t* points, std:
   return _mm512_sub_epi32(parts, input_group<F> <= 256 ? _mm512_madd_epi16(z, t) : _mm512_mullo_epi32(z, t));
 }
 
+/// total + what sixteen rows make of the sums of one group of one token, whose scale and sum of codes are `scale` and
+/// `codes`. The scales of the rows' groups, and their minima, begin at number `at`.
+template <class F>
+CTLM_INLINE __m512 wide_add(__m512 total, __m512i sum, __m512 scales, const matrix<const F>& w, std::size_t at,
+                            float scale, std::int32_t codes) {
+  if constexpr (F::compact) {
+    const __m512 less = _mm512_cvtepi32_ps(wide_less_zero<F>(sum, w.minima + at, codes));
+    const __m512 unit = _mm512_set1_ps(scale / F::scale_format::parts);
+    return _mm512_fmadd_ps(_mm512_mul_ps(scales, unit), less, total);
+  }
+  __m512 exact = _mm512_cvtepi32_ps(sum);
+  if constexpr (twice_seen_zero<F> % 2 != 0)
+    exact = _mm512_sub_ps(exact, _mm512_set1_ps(0.5f * static_cast<float>(codes)));
+  total = _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(scale)), exact, total);
+  if constexpr (F::has_min) {
+    const float weight = scale * static_cast<float>(codes);
+    total = _mm512_fmadd_ps(wide_scales<F>(w.minima + at), _mm512_set1_ps(weight), total);
+  }
+  return total;
+}
+
 template <class F, std::size_t M>
 CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const quantised_rows& q, float* y) {
   constexpr std::size_t group_tiles = ceil_div(input_group<F>, code_chunk), parts = tile_part<F>::count;
@@ -173,32 +195,37 @@ CTLM_INLINE void wide_rows(const matrix<const F>& w, std::size_t stripe, const q
       for (const std::size_t end = smaller(tiles, tile + group_tiles); tile < end; ++tile) add_tile(0);
     const std::size_t at = first_scale + weight_group<F>(g) * stripe_rows;
     const __m512 scales = wide_scales<F>(w.scales + at);
-    for (std::size_t i = 0; i < M; ++i) {
-      const float scale = q.scales[i * q.groups + g];
-      if constexpr (F::compact) {
-        const __m512 less = _mm512_cvtepi32_ps(wide_less_zero<F>(sum[i], w.minima + at, q.sums[i * q.groups + g]));
-        const __m512 unit = _mm512_set1_ps(scale / F::scale_format::parts);
-        total[i] = _mm512_fmadd_ps(_mm512_mul_ps(scales, unit), less, total[i]);
-        continue;
-      }
-      __m512 exact = _mm512_cvtepi32_ps(sum[i]);
-      if constexpr (twice_seen_zero<F> % 2 != 0)
-        exact = _mm512_sub_ps(exact, _mm512_set1_ps(0.5f * static_cast<float>(q.sums[i * q.groups + g])));
-      total[i] = _mm512_fmadd_ps(_mm512_mul_ps(scales, _mm512_set1_ps(scale)), exact, total[i]);
-      if constexpr (F::has_min) {
-        const float weight = scale * static_cast<float>(q.sums[i * q.groups + g]);
-        total[i] = _mm512_fmadd_ps(wide_scales<F>(w.minima + at), _mm512_set1_ps(weight), total[i]);
-      }
-    }
+    for (std::size_t i = 0; i < M; ++i)
+      total[i] = wide_add<F>(total[i], sum[i], scales, w, at, q.scales[i * q.groups + g], q.sums[i * q.groups + g]);
   }
   for (std::size_t i = 0; i < M; ++i) _mm512_storeu_ps(y + i * stripe_rows, total[i]);
 }
+
+#if CTLM_AMX
+/// Groups of which a pair of tiles has one or two, or that are some pairs: amx/quantised_stripe.hpp multiplies those.
+template <class F>
+inline constexpr bool tiled_groups = input_group<F> == code_chunk || input_group<F> == 2 * code_chunk ||
+                                     input_group<F> == 4 * code_chunk || input_group<F> == 8 * code_chunk;
+template <class F>
+std::size_t tiled_stripe(const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
+                         float* y);
+
+/// Tokens that share the codes of a stripe once they are unpacked.
+template <class A>
+constexpr std::size_t stripe_tokens(simd<A>) {
+  return 128;
+}
+#endif
 
 template <class A, class F>
 requires vector_groups<F>
 void quantised_stripe(simd<A>, F, const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
                       float* y) {
   std::size_t i = 0;
+#if CTLM_AMX
+  if constexpr (tiled_groups<F>)
+    if (m >= 16 && may_use_tiles()) i = tiled_stripe<F>(w, stripe, m, q, y);
+#endif
   for (; i + 8 <= m; i += 8) wide_rows<F, 8>(w, stripe, q.row(i), y + i * stripe_rows);
   for (; i + 4 <= m; i += 4) wide_rows<F, 4>(w, stripe, q.row(i), y + i * stripe_rows);
   for (; i < m; ++i) wide_rows<F, 1>(w, stripe, q.row(i), y + i * stripe_rows);
