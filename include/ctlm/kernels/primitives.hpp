@@ -23,6 +23,7 @@
 #include "portable/quantised_stripe.hpp"
 #include "portable/stored_rows.hpp"
 #if CTLM_XSIMD
+#include "xsimd/amx/tiles.hpp"
 #include "xsimd/decode.hpp"
 #include "xsimd/decode_codes.hpp"
 #include "xsimd/decode_rows.hpp"
@@ -37,12 +38,11 @@
 #include "xsimd/avx2/quantised_stripe.hpp"
 #include "xsimd/avx2/stored_rows.hpp"
 #include "xsimd/avx2/widen.hpp"
-#endif
 #if CTLM_AVX512BF16
-#include "xsimd/amx/tiles.hpp"
 #include "xsimd/avx512/half_products.hpp"
 #if CTLM_AMX
 #include "xsimd/amx/quantised_stripe.hpp"
+#endif
 #endif
 #endif
 #if CTLM_NEON
