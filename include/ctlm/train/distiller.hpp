@@ -37,6 +37,8 @@ class distiller {
     using clip = clip_by_norm;
     using target_format = kept_codes<typename Small::weight_format>;
     static constexpr std::size_t recomputed = 0;
+    template <class B>
+    using backend_of = B;
   };
   using learning_type = learning<Full, batch_shape<Full, recipe>, slots>;
   using teacher_type = teacher<Full, recipe>;

@@ -118,9 +118,35 @@ struct muon {
     const double size = o.match_adamw ? 0.2 * math::sqrt(math::max(r, c)) : math::sqrt(math::max(1.0, r / c));
     const T rate = T(u.lr * size), keep = T(1 - (u.decay ? u.lr * static_cast<double>(o.weight_decay) : 0));
     parallel_for(exec, rows * cols, chunk, [&](std::size_t first, std::size_t n, std::size_t) {
-      elementwise(
-          backend, n, [=](auto& weight, const auto& d) { weight = weight * keep - d * rate; }, w + first, step + first);
+      move_weights(backend, n, w + first, step + first, keep, rate);
     });
+  }
+
+  // Of a piece, and never inlined: whatever products the compiler merges with additions, it does so for every executor.
+  /// w = keep w - rate d.
+  template <class Backend, class T>
+  CTLM_NOINLINE static constexpr void move_weights(Backend backend, std::size_t n, T* w, const T* d, T keep, T rate) {
+    elementwise(
+        backend, n, [=](auto& weight, const auto& direction) { weight = weight * keep - direction * rate; }, w, d);
+  }
+  /// p = b v + c p.
+  template <class Backend, class T>
+  CTLM_NOINLINE static constexpr void add_powers(Backend backend, std::size_t n, T* p, const T* v, T b, T c) {
+    elementwise(
+        backend, n, [=](auto& sum, const auto& power) { sum = power * b + sum * c; }, p, v);
+  }
+  /// The momentum m and the direction that follows from it and from the gradient.
+  template <class Backend, class T>
+  CTLM_NOINLINE static constexpr void look_ahead_piece(Backend backend, std::size_t n, T* momentum, T* to, const T* g,
+                                                       T scale, T part, T ahead) {
+    elementwise(
+        backend, n,
+        [=](auto& m, auto& direction, const auto& gradient) {
+          const auto d = gradient * scale;
+          m = m + (d - m) * part;
+          direction = d + (m - d) * ahead;
+        },
+        momentum, to, g);
   }
 
   /// The momentum of this step, and the direction that follows from it.
@@ -129,14 +155,7 @@ struct muon {
                                    T* momentum, T* to, const options& o, T scale) {
     const T keep = T(o.momentum), part = T(1) - keep, ahead = o.nesterov ? keep : T(1);
     parallel_for(exec, rows * cols, chunk, [&](std::size_t first, std::size_t n, std::size_t) {
-      elementwise(
-          backend, n,
-          [=](auto& m, auto& direction, const auto& gradient) {
-            const auto d = gradient * scale;
-            m = m + (d - m) * part;
-            direction = d + (m - d) * ahead;
-          },
-          momentum + first, to + first, g + first);
+      look_ahead_piece(backend, n, momentum + first, to + first, g + first, scale, part, ahead);
     });
   }
 
@@ -167,9 +186,7 @@ struct muon {
       matmul(backend, exec, low, low, high, rows, rows.transposed(), lent.gram, low, false, lent.workspace,
              lent.stride);
       matmul(backend, exec, low, low, low, gram, gram, lent.polynomial, low, false, lent.workspace, lent.stride);
-      elementwise(
-          backend, low * low, [=](auto& p, const auto& v) { p = v * b + p * c; }, lent.polynomial,
-          static_cast<const T*>(lent.gram));
+      add_powers(backend, low * low, lent.polynomial, static_cast<const T*>(lent.gram), b, c);
       matmul(backend, exec, low, high, low, row_major(static_cast<const T*>(lent.polynomial), low), rows, y, high,
              false, lent.workspace, lent.stride);
       parallel_for(exec, low * high, chunk, [&](std::size_t first, std::size_t n, std::size_t) {

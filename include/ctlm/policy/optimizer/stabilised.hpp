@@ -140,6 +140,33 @@ struct stabilised {
   }
   static constexpr auto square = [](const auto& v) { return v * v; };
 
+  // Of one row, and never inlined: whatever products the compiler merges with additions, it does so for every executor.
+  /// out = a row of W, and its divisor; returns the square of the gradient's length.
+  template <class Backend, class T>
+  CTLM_NOINLINE static constexpr double balance_row(Backend backend, std::size_t n, const T* in, T scale,
+                                                    const options& o, T& divided_by, T* out) {
+    for (std::size_t j = 0; j < n; ++j) out[j] = finite(in[j] * scale);
+    const double squares = sum_of(backend, n, out, square);
+    double divisor = 1;
+    if (o.balance == balance_rule::row_norms) divisor = math::sqrt(squares);
+    if (o.balance == balance_rule::row_sums) divisor = sum_of(backend, n, out, [](const auto& v) { return v; });
+    const double least = static_cast<double>(o.threshold);
+    if (o.balance != balance_rule::none && !(math::abs(divisor) > least)) divisor = divisor < 0 ? -least : least;
+    divided_by = T(divisor);
+    if (o.balance != balance_rule::none)
+      elementwise(
+          backend, n, [f = T(1 / divisor)](auto& v) { v *= f; }, out);
+    return squares;
+  }
+  /// out, what is left of a row of W, becomes what was taken over, with its size again; returns the square of its
+  /// length.
+  template <class Backend, class T>
+  CTLM_NOINLINE static constexpr double restore_row(Backend backend, std::size_t n, const T* in, T scale, T divisor,
+                                                    T* out) {
+    for (std::size_t j = 0; j < n; ++j) out[j] = finite(in[j] * scale) - divisor * out[j];
+    return sum_of(backend, n, out, square);
+  }
+
   /// to = the dominant part of scale g.
   template <class Backend, class E, class T>
   static constexpr void stabilise(Backend backend, E& exec, const weight_stack& s, const T* g, T* to,
@@ -155,11 +182,7 @@ struct stabilised {
     }
     // What is left of W is what is not taken over.
     const double result = of_rows(exec, s, lent, [&](std::size_t r) {
-      T* const out = to + r * s.cols;
-      const T* const in = g + r * s.cols;
-      const T divisor = lent.divisors[r];
-      for (std::size_t j = 0; j < s.cols; ++j) out[j] = finite(in[j] * scale) - divisor * out[j];
-      return sum_of(backend, s.cols, out, square);
+      return restore_row(backend, s.cols, g + r * s.cols, scale, lent.divisors[r], to + r * s.cols);
     });
     const double factor = result > 0 ? math::sqrt(length / result) : 1;
     if (!(factor < 1 || o.keep_norm)) return;
@@ -174,20 +197,7 @@ struct stabilised {
   static constexpr double balance(Backend backend, E& exec, const weight_stack& s, const T* g, T* to,
                                   const scratch<T>& lent, const options& o, T scale) {
     return of_rows(exec, s, lent, [&](std::size_t r) {
-      T* const out = to + r * s.cols;
-      const T* const in = g + r * s.cols;
-      for (std::size_t j = 0; j < s.cols; ++j) out[j] = finite(in[j] * scale);
-      const double squares = sum_of(backend, s.cols, out, square);
-      double divisor = 1;
-      if (o.balance == balance_rule::row_norms) divisor = math::sqrt(squares);
-      if (o.balance == balance_rule::row_sums) divisor = sum_of(backend, s.cols, out, [](const auto& v) { return v; });
-      const double least = static_cast<double>(o.threshold);
-      if (o.balance != balance_rule::none && !(math::abs(divisor) > least)) divisor = divisor < 0 ? -least : least;
-      lent.divisors[r] = T(divisor);
-      if (o.balance != balance_rule::none)
-        elementwise(
-            backend, s.cols, [f = T(1 / divisor)](auto& v) { v *= f; }, out);
-      return squares;
+      return balance_row(backend, s.cols, g + r * s.cols, scale, o, lent.divisors[r], to + r * s.cols);
     });
   }
   /// w -= factor times its projection to the rank.
