@@ -40,6 +40,17 @@ inline std::size_t number_of(int argc, char** argv, int& i, const char* of) {
   return std::stoul(n);
 }
 
+/// The number behind an option, above 0 and at most `most`, such as `like`.
+inline double share_of(int argc, char** argv, int& i, double most, const char* like) {
+  const std::string option = argv[i], text = i + 1 < argc ? argv[++i] : "";
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != 0 || !(number > 0) || !(number <= most))
+    fail(option + " needs a number above 0 and at most " + std::to_string(static_cast<int>(most)) + ", such as " +
+         like + ", not \"" + text + "\"");
+  return number;
+}
+
 /// The ids of a file, all of them in the vocabulary.
 inline std::vector<ctlm::token> read_ids(const char* path, std::size_t vocabulary) {
   const auto bytes = ctlm::read_file(path);

@@ -1,11 +1,13 @@
 // A model in few bits, as an image that is mapped or linked, not loaded: ./dev quantise builds and runs it.
 //   quantise OUT [--method plain|weighted|gptq|distil] [--calibrate IDS] [--steps n]
+//            [--rate x] [--scale-rate x]
 // OUT gets the image: a program that has the model as a type (ctlm_add_model) maps it, firmware links it, and ./dev
-// logits
-// --image reads it. Weights are rounded by what the model's matrices see of a text of its own, or of the ids that
+// logits --image reads it. Weights are rounded by what the model's matrices see of a text of its own, or of the ids
+// that
 // --calibrate names. With distil they are rounded as by gptq, and then the scales of their groups, gains and biases
-// learn to predict what the exact model predicts, in 256 steps, or --steps, of 1,024 tokens each. Ctrl-C ends that
-// after a step, and the image is written all the same.
+// learn to predict what the exact model predicts, in 256 steps, or --steps, of 1,024 tokens each, at a rate of 1e-3, or
+// --rate, of which scales have the part --scale-rate, 1 otherwise. Ctrl-C ends that after a step, and the image is
+// written all the same.
 #include <ctlm/ctlm.hpp>
 #include <ctlm/io/load_distilled.hpp>
 
@@ -22,7 +24,9 @@ namespace {
 using examples::fail;
 using exec = ctlm::pool<16>;
 using lm = ctlm::causal_lm<example_model, ctlm::weights<CTLM_EXAMPLE_WEIGHTS>, ctlm::threads<exec>>;
-constexpr const char* usage = "usage: quantise OUT [--method plain|weighted|gptq|distil] [--calibrate IDS] [--steps n]";
+constexpr const char* usage =
+    "usage: quantise OUT [--method plain|weighted|gptq|distil] [--calibrate IDS] [--steps n] [--rate x] [--scale-rate "
+    "x]";
 using clock_type = std::chrono::steady_clock;
 
 double seconds_since(clock_type::time_point begin) {
@@ -57,13 +61,18 @@ int main(int argc, char** argv) try {
   const char* out = nullptr;
   examples::rounding_choice rounding;
   ctlm::distil_options learning;
-  bool distils = false, has_steps = false;
+  bool distils = false;
+  const char* of_distil = nullptr;  // the last option that is
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
     if (option == "--method" && i + 1 < argc && std::string(argv[i + 1]) == "distil")
       distils = ++i > 0;
     else if (option == "--steps")
-      learning.steps = examples::number_of(argc, argv, i, "steps"), has_steps = true;
+      of_distil = argv[i], learning.steps = examples::number_of(argc, argv, i, "steps");
+    else if (option == "--rate")
+      of_distil = argv[i], learning.lr = static_cast<float>(examples::share_of(argc, argv, i, 1, "2e-4"));
+    else if (option == "--scale-rate")
+      of_distil = argv[i], learning.scale_rate = examples::share_of(argc, argv, i, 100, "0.25");
     else if (rounding.takes(argc, argv, i, lm::shape.vocab))
       distils = distils && option != "--method";
     else if (out != nullptr || option.substr(0, 2) == "--")
@@ -72,7 +81,7 @@ int main(int argc, char** argv) try {
       out = argv[i];
   }
   if (out == nullptr) fail(usage);
-  if (has_steps && !distils) fail("--steps is for --method distil");
+  if (of_distil != nullptr && !distils) fail(std::string(of_distil) + " is for --method distil");
 
   exec workers;
   ctlm::heap_arena memory(lm::weight_bytes);
