@@ -23,7 +23,7 @@ struct any_session {
 };
 
 /// Draws up to `count` tokens after the prompt, which begins the context, has one token at least and leaves room.
-inline void continue_text(const any_session& session, ctlm::span<const ctlm::token> prompt, ctlm::sampler how,
+inline void continue_text(const any_session& session, ctlm::span<const ctlm::token> prompt, page_sampler how,
                           std::size_t count, take_token take) {
   for (const ctlm::token t : prompt.first(prompt.size() - 1)) session.decode(t);
   ctlm::token next = prompt.back();

@@ -97,7 +97,7 @@ class learner final : public run {
     with_session(f, [&](const any_session& session) { time = time_of_context(session, now); });
     return time;
   }
-  void complete(format f, ctlm::span<const char> prompt, const ctlm::sampler& how, std::size_t count,
+  void complete(format f, ctlm::span<const char> prompt, const page_sampler& how, std::size_t count,
                 take_token take) override {
     constexpr std::size_t room = lm::shape.context / 2;  // of a long prompt, the end counts
     if (prompt.size() > room) prompt = prompt.subspan(prompt.size() - room);

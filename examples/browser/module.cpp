@@ -155,7 +155,7 @@ bool tell(std::size_t tokens, float temperature, std::size_t top_k, float top_p,
   const auto memory = memory_at(file_offset() + padded(file_bytes), storyteller::lm::session_bytes);
   if (memory.empty()) return holds(ctlm::failure{ctlm::errc::out_of_memory, "the browser has no memory for a story"});
   constexpr ctlm::token beginning_of_another = 1;
-  const ctlm::sampler how{
+  const browser::page_sampler how{
       .temperature = temperature, .top_k = top_k, .top_p = top_p, .seed = seed, .stop = beginning_of_another};
   return holds(storyteller::tell(file(), memory, {prompt_tokens, tokens}, how, count, page_take_token));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "models.hpp"
+#include "page_sampler.hpp"
 
 namespace browser {
 
@@ -86,7 +87,7 @@ class run {
   /// Milliseconds for decoding a whole context in a format.
   virtual double pace(format f, clock now) = 0;
   /// Goes on after the prompt, of which the end counts if it is long, for as many bytes as there is room for.
-  virtual void complete(format f, ctlm::span<const char> prompt, const ctlm::sampler& how, std::size_t count,
+  virtual void complete(format f, ctlm::span<const char> prompt, const page_sampler& how, std::size_t count,
                         take_token take) = 0;
   virtual void save_image(format f, take_bytes put) = 0;
   virtual ctlm::result<void> save_checkpoint(take_bytes put) = 0;

@@ -11,7 +11,7 @@ struct storyteller {
 
   /// Tells a story that begins with these tokens. The memory has lm::session_bytes.
   static ctlm::result<void> tell(ctlm::span<const std::byte> image, ctlm::span<std::byte> memory,
-                                 ctlm::span<const ctlm::token> prompt, ctlm::sampler how, std::size_t count,
+                                 ctlm::span<const ctlm::token> prompt, page_sampler how, std::size_t count,
                                  take_token take) {
     const auto weights = ctlm::bind_image<lm>(image, ctlm::verify::header);
     if (!weights) return weights.error();
