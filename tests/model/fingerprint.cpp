@@ -67,10 +67,12 @@ TEST_CASE("every field of a shape shows in the fingerprint", "[model]") {
       decltype([](decoder_shape& s) { s.rope_slow = 2; }), decltype([](decoder_shape& s) { s.rope_attention = 1.5; }),
       decltype([](decoder_shape& s) { s.rope_context = 16; }), decltype([](decoder_shape& s) { s.rope_divisors = 3; }),
       decltype([](decoder_shape& s) { s.experts = 4; }), decltype([](decoder_shape& s) { s.experts_per_token = 2; }),
-      decltype([](decoder_shape& s) { s.normalised_experts = true; })>();
+      decltype([](decoder_shape& s) { s.normalised_experts = true; }),
+      decltype([](decoder_shape& s) { s.qkv_rank = 2; }), decltype([](decoder_shape& s) { s.out_rank = 2; }),
+      decltype([](decoder_shape& s) { s.up_rank = 2; }), decltype([](decoder_shape& s) { s.down_rank = 2; })>();
   int fields = 0;
   decoder_shape::for_each_field([&](const char*, auto) { ++fields; });
-  CHECK(fields == 39);  // one more field: one more line above
+  CHECK(fields == 43);  // one more field: one more line above
 }
 
 TEST_CASE("the context length shows where positions are learned, and nowhere else", "[model]") {
