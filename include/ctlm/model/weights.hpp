@@ -10,9 +10,17 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Places for views of tensors: as many as models of this shape may have. Of a config with an error in it, which the
+/// compiler has named already, any number.
+template <class Shape>
+inline constexpr std::size_t tensor_places = whole_tensor_count;
+template <class Shape>
+requires requires { typename std::integral_constant<std::size_t, Shape::value.vocab>; }
+inline constexpr std::size_t tensor_places<Shape> = tensor_count_of(Shape::value);
+
 /// The tensors of the models of one shape: one table in the program, whatever the formats.
 template <class Shape>
-inline constexpr basic_tensor_table<tensor_count_of(Shape::value)> tensors_of{Shape::value};
+inline constexpr basic_tensor_table<tensor_places<Shape>> tensors_of{Shape::value};
 
 /// The tensors of a model, as views of memory that belongs to somebody else: one contiguous stretch of it, or, by
 /// put(), several. F is a format, or a const format for weights that are only read. Shape::value is the decoder_shape.
@@ -187,7 +195,7 @@ class weight_views {
     else
       return t.index();
   }
-  static constexpr std::size_t places = tensor_count_of(shape);
+  static constexpr std::size_t places = tensor_places<Shape>;
   static constexpr std::size_t rows_of(tensor_id id) { return tensors.of(id).rows; }
   static constexpr std::size_t cols_of(tensor_id id) { return tensors.of(id).cols; }
   byte* first_tensor() const {
