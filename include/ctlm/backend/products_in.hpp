@@ -4,6 +4,8 @@
 
 #include "portable.hpp"
 
+#include <concepts>
+
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// B, but the operands of its matrix products are rounded to F (bf16), to nearest, ties to even. Sums stay in single
