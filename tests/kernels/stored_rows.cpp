@@ -10,6 +10,7 @@
 using namespace ctlm;
 using namespace models;
 
+#if CTLM_XSIMD
 namespace {
 
 std::vector<float> random_numbers(std::size_t n, std::uint64_t seed) {
@@ -21,7 +22,6 @@ std::vector<float> random_numbers(std::size_t n, std::uint64_t seed) {
 
 }  // namespace
 
-#if CTLM_XSIMD
 TEMPLATE_TEST_CASE("rows are multiplied as they are stored", "[kernels]", f16, bf16, f8_e4m3, int8<>, int8<32>,
                    (int8<64, asymmetric>), (int8<per_channel, asymmetric>), int4<32>, (int4<32, asymmetric>),
                    int4<per_channel>, (int4<64, asymmetric>)) {
