@@ -4,6 +4,7 @@
 #include <ctlm/train/narrow.hpp>
 
 #include "../model/models.hpp"
+#include "runs.hpp"
 #include "worse.hpp"
 
 #include <cmath>
@@ -11,6 +12,7 @@
 
 using namespace ctlm;
 using namespace models;
+using namespace runs;
 
 namespace {
 
@@ -20,25 +22,6 @@ struct recipe {
 struct twice {
   static constexpr train_config config{.batch = 2, .sequence = 8, .accumulate = 2};
 };
-/// Wide enough that every kernel is shared among threads.
-struct wide {
-  static constexpr llama_config config{
-      .vocab = 300, .d_model = 96, .layers = 2, .heads = 6, .kv_heads = 3, .d_ff = 200, .context = 16};
-};
-template <class T>
-step_result one_step(T& t, std::uint64_t seed = 1) {
-  return t.step(random_tokens(T::step_tokens, T::shape.vocab, seed),
-                random_tokens(T::step_tokens, T::shape.vocab, seed + 100));
-}
-template <class T>
-std::vector<std::vector<std::byte>> state_of(T& t) {
-  std::vector<std::vector<std::byte>> all;
-  t.for_each_state([&](const char*, void* data, std::size_t bytes) {
-    const auto* p = static_cast<const std::byte*>(data);
-    all.emplace_back(p, p + bytes);
-  });
-  return all;
-}
 
 }  // namespace
 

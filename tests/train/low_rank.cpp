@@ -3,6 +3,7 @@
 #include "paths.hpp"
 
 #include "../model/models.hpp"
+#include "runs.hpp"
 #include "worse.hpp"
 
 #include <ctlm/policy/optimizer/galore.hpp>
@@ -16,15 +17,12 @@
 
 using namespace ctlm;
 using namespace models;
+using namespace runs;
 
 namespace {
 
 struct recipe {
   static constexpr train_config config{.batch = 2, .sequence = 16};
-};
-struct wide {
-  static constexpr llama_config config{
-      .vocab = 300, .d_model = 96, .layers = 2, .heads = 6, .kv_heads = 3, .d_ff = 200, .context = 16};
 };
 
 /// What make_galore.py writes down too: of -1 to 1.
@@ -113,30 +111,6 @@ double follow_numpy() {
   }
   REQUIRE(records == 5);
   return worst;
-}
-
-template <class M>
-std::vector<typename M::real> numbers_of(const typename M::const_weights& w) {
-  std::vector<typename M::real> all;
-  for (const tensor_info& t : M::tensors) {
-    const auto n = w.numbers(t);
-    all.insert(all.end(), n.begin(), n.end());
-  }
-  return all;
-}
-template <class T>
-step_result one_step(T& t, std::uint64_t seed) {
-  return t.step(random_tokens(T::step_tokens, T::shape.vocab, seed),
-                random_tokens(T::step_tokens, T::shape.vocab, seed + 100));
-}
-template <class T>
-std::vector<std::vector<std::byte>> state_of(T& t) {
-  std::vector<std::vector<std::byte>> all;
-  t.for_each_state([&](const char*, void* data, std::size_t bytes) {
-    const auto* p = static_cast<const std::byte*>(data);
-    all.emplace_back(p, p + bytes);
-  });
-  return all;
 }
 
 /// An optimizer that tells what it was given: weights become gradients.

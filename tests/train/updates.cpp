@@ -2,6 +2,7 @@
 #include "catch.hpp"
 
 #include "../model/models.hpp"
+#include "runs.hpp"
 #include "worse.hpp"
 
 #include <cmath>
@@ -10,40 +11,13 @@
 
 using namespace ctlm;
 using namespace models;
+using namespace runs;
 
 namespace {
 
 struct recipe {
   static constexpr train_config config{.batch = 2, .sequence = 16};
 };
-/// Wide enough that every kernel is shared among threads.
-struct wide {
-  static constexpr llama_config config{
-      .vocab = 300, .d_model = 96, .layers = 2, .heads = 6, .kv_heads = 3, .d_ff = 200, .context = 16};
-};
-template <class M>
-std::vector<typename M::real> numbers_of(const typename M::const_weights& w) {
-  std::vector<typename M::real> all;
-  for (const tensor_info& t : M::tensors) {
-    const auto n = w.numbers(t);
-    all.insert(all.end(), n.begin(), n.end());
-  }
-  return all;
-}
-template <class T>
-step_result one_step(T& t, std::uint64_t seed = 1) {
-  return t.step(random_tokens(T::step_tokens, T::shape.vocab, seed),
-                random_tokens(T::step_tokens, T::shape.vocab, seed + 100));
-}
-template <class T>
-std::vector<std::vector<std::byte>> state_of(T& t) {
-  std::vector<std::vector<std::byte>> all;
-  t.for_each_state([&](const char*, void* data, std::size_t bytes) {
-    const auto* p = static_cast<const std::byte*>(data);
-    all.emplace_back(p, p + bytes);
-  });
-  return all;
-}
 
 }  // namespace
 
