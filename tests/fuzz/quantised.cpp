@@ -1,5 +1,5 @@
-// Integer formats: finite numbers come back finite and no further off than the numbers of their group are apart;
-// numbers that are not finite come back as NaN.
+// Integer formats: finite numbers come back finite and no further off than the numbers of their group are apart (of
+// compact groups: those numbers and zero, which their codes reach); numbers that are not finite come back as NaN.
 #include "fuzz.hpp"
 
 #include <algorithm>
@@ -9,11 +9,11 @@ using namespace ctlm;
 
 namespace {
 
-/// What a group may be off: its extent, and what half precision adds where scales and minima are rounded to it.
-/// Infinite where half precision cannot hold the scale or the minimum.
+/// What a group may be off: its extent, and what rounding of scales and minima adds, to half precision or to the least
+/// scale. Infinite where the scale or the minimum is too large to be held.
 template <class F>
 double limit(const float* x, std::size_t n) {
-  double low = x[0], high = x[0];
+  double low = F::compact ? 0 : x[0], high = low;
   for (std::size_t i = 0; i < n; ++i) {
     low = std::min(low, static_cast<double>(x[i]));
     high = std::max(high, static_cast<double>(x[i]));
@@ -21,7 +21,7 @@ double limit(const float* x, std::size_t n) {
   const double steps = F::highest - F::lowest, largest = std::max(-low, high);
   const double extent = F::has_min ? high - low : 2 * largest;
   if (extent / steps > 60000 || largest > 60000) return std::numeric_limits<double>::infinity();
-  return extent * 1.01 + largest * 0x1p-9 + 300 * 0x1p-24;
+  return extent * 1.01 + largest * 0x1p-9 + 300.0 * F::scale_format::least;
 }
 
 template <class Layout, class F>
@@ -61,8 +61,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   while (in.left() > 0 && row.size() < 100) row.push_back(in.number<float>());
   if (row.empty()) return 0;
   check_formats<int8<>, int8<32>, int8<32, asymmetric>, int4<32>, int4<7, asymmetric>, int4<32, compact>,
-                int4<per_channel>, int2<32>, int2<5, asymmetric>, int3<32>, int3<5, asymmetric>, int5<32, asymmetric>,
-                int6<7>, ternary<>>(row);
+                int3<16, compact>, int2<16, compact>, int4<per_channel>, int2<32>, int2<5, asymmetric>, int3<32>,
+                int3<5, asymmetric>, int5<32, asymmetric>, int6<7>, ternary<>>(row);
   return 0;
 }
 
@@ -77,6 +77,7 @@ void fuzz::seeds(const std::function<void(const std::string&)>& keep) {
   row({65504, -65504, 7e4f, 3e38f});
   row({1, std::numeric_limits<float>::infinity(), 2});
   row({1, 2, std::numeric_limits<float>::quiet_NaN()});
+  row({3156.37085f, 3156.32935f, 3156.32935f});  // closer to each other than to zero
   std::string normal;
   rng random{1};
   for (int i = 0; i < 70; ++i) normal += bytes_of(static_cast<float>(random.normal()));
