@@ -11,6 +11,7 @@
 #include <limits>
 #include <numeric>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 using namespace ctlm;
@@ -92,7 +93,8 @@ void narrow(const stored_rule& r, Left& left) {
 template <class T, class Backend>
 std::vector<double> probabilities_of(const token_candidates<T, Backend>& left, std::size_t vocab) {
   std::vector<double> p(vocab, 0.0);
-  left.for_each([&](std::size_t t, T logit) { p[t] = static_cast<double>(left.mass_of(logit)) / left.total(); });
+  const double total = left.total();  // which reads the vocabulary
+  left.for_each([&](std::size_t t, T logit) { p[t] = static_cast<double>(left.mass_of(logit)) / total; });
   return p;
 }
 
@@ -130,17 +132,17 @@ struct plain_rules {
   /// last.
   template <class Key, class Enough>
   void keep_first(Key key, Enough enough, double tie) {
-    std::vector<std::size_t> order;
+    std::vector<std::pair<double, std::size_t>> order;
     for (std::size_t i = 0; i < x.size(); ++i)
-      if (left[i]) order.push_back(i);
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return key(a) > key(b); });
+      if (left[i]) order.emplace_back(key(i), i);
+    std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
     std::size_t n = 0;
-    while (n < order.size() && !enough(order[n])) ++n;
+    while (n < order.size() && !enough(order[n].second)) ++n;
     n = std::min(n + 1, order.size());
-    const double last = key(order[n - 1]);
-    if (n < order.size() && key(order[n]) != last && last - key(order[n]) < tie) close = true;
-    while (n < order.size() && key(order[n]) == last) ++n;
-    for (; n < order.size(); ++n) left[order[n]] = 0;
+    const double last = order[n - 1].first;
+    if (n < order.size() && order[n].first != last && last - order[n].first < tie) close = true;
+    while (n < order.size() && order[n].first == last) ++n;
+    for (; n < order.size(); ++n) left[order[n].second] = 0;
   }
   void keep_count(std::size_t k) {
     std::size_t n = 0;

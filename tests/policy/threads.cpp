@@ -80,7 +80,7 @@ TEST_CASE("two threads with sessions on one pool get the logits of running alone
 
 TEST_CASE("callers take turns: every task runs once", "[policy][threads]") {
   const std::size_t callers = GENERATE(std::size_t(2), std::size_t(8));
-  constexpr std::size_t rounds = 1000, tasks = 7;
+  constexpr std::size_t rounds = 300, tasks = 7;
   pool<3> workers(3);
   std::atomic<std::size_t> ran{0}, wrong{0};
   in_threads(callers, [&](std::size_t) {
