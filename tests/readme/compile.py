@@ -12,6 +12,7 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,30 +45,43 @@ def blocks_of(page):
     return blocks
 
 
-def program_of(block):
+def program_of(block, prelude):
     definitions = re.match(r"(#define .*\n)*", block)[0]
     block = block[len(definitions):]
     paragraphs = re.split(r"\n\s*\n", PACKED_MODEL.sub("", block).strip("\n"))
     first = next((i for i, p in enumerate(paragraphs) if not DECLARATION.match(p)), len(paragraphs))
     outside, inside = "\n\n".join(paragraphs[:first]), "\n\n".join(paragraphs[first:])
-    return f'{definitions}#include "{HERE}/prelude.hpp"\n{outside}\nvoid snippet() {{\n{inside}\n}}\n'
+    return f'{definitions}#include "{prelude}"\n{outside}\nvoid snippet() {{\n{inside}\n}}\n'
+
+
+def run_compiler(flags, *rest):
+    return subprocess.run([compiler, "-std=c++20", f"-I{ROOT / 'include'}", *flags, *rest], capture_output=True, text=True)
+
+
+def precompiled(folder, flags):
+    """prelude.hpp in a folder, beside what GCC made of it: the library is read once, not for every block."""
+    folder.mkdir()
+    prelude = pathlib.Path(shutil.copy(HERE / "prelude.hpp", folder))
+    run_compiler(flags, "-x", "c++-header", prelude, "-o", f"{prelude}.gch")  # a copy alone works as well
+    return prelude
 
 
 def compile_block(job):
-    where, block, label, flags = job
+    where, block, label, flags, prelude = job
     with tempfile.NamedTemporaryFile("w", suffix=".cpp") as source:
-        source.write(program_of(block))
+        source.write(program_of(block, prelude))
         source.flush()
-        command = [compiler, "-std=c++20", "-fsyntax-only", f"-I{ROOT / 'include'}", *flags, source.name]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = run_compiler(flags, "-fsyntax-only", source.name)
     return None if done.returncode == 0 else f"{where} ({label}):\n{done.stderr[:1500]}"
 
 
+folder = tempfile.TemporaryDirectory()
+preludes = {label: precompiled(pathlib.Path(folder.name) / str(i), flags) for i, (label, flags) in enumerate(VARIANTS)}
 jobs = []
 for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
     variants = VARIANTS if page.name == "README.md" and page.parent == ROOT else VARIANTS[:1]
     for line, block in blocks_of(page):
-        jobs += [(f"{page.relative_to(ROOT)}:{line}", block, label, flags) for label, flags in variants]
+        jobs += [(f"{page.relative_to(ROOT)}:{line}", block, label, flags, preludes[label]) for label, flags in variants]
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     failures = [f for f in pool.map(compile_block, jobs) if f]
 print("\n".join(failures) if failures else f"{len(jobs)} compilations of snippets")
