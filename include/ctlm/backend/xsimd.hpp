@@ -66,6 +66,9 @@ CTLM_INLINE xsimd::batch<float, A> times_power(const xsimd::batch<float, A>& p, 
 
 template <class T, class A>
 CTLM_INLINE T reduce_maximum(const simd_batch<T, A>& v) {
+#if CTLM_AVX512
+  if constexpr (std::same_as<T, std::int32_t> && lanes<T, A> == 16) return _mm512_reduce_max_epi32(v);
+#endif
   alignas(64) T lane[lanes<T, A>];
   v.store_aligned(lane);
   for (std::size_t half = lanes<T, A> / 2; half > 0; half /= 2)

@@ -13,17 +13,17 @@ template <class A>
 CTLM_INLINE std::int32_t quantise_group(std::size_t count, const float* x, float inverse, std::int8_t* codes) {
   using V = simd_batch<float, A>;
   constexpr std::size_t w = lanes<float, A>;
-  std::int32_t total = 0;
+  simd_batch<std::int32_t, A> sums(0);
   std::size_t i = 0;
   for (; i + w <= count; i += w) {
     const V scaled = V::load_unaligned(x + i) * V(inverse);
+    const auto rounded = xsimd::to_int(scaled + xsimd::select(scaled < V(0.0f), V(-0.5f), V(0.5f)));
     alignas(64) std::int32_t whole[w];
-    xsimd::to_int(scaled + xsimd::select(scaled < V(0.0f), V(-0.5f), V(0.5f))).store_aligned(whole);
-    for (std::size_t l = 0; l < w; ++l) {
-      codes[i + l] = static_cast<std::int8_t>(whole[l]);
-      total += whole[l];
-    }
+    rounded.store_aligned(whole);
+    for (std::size_t l = 0; l < w; ++l) codes[i + l] = static_cast<std::int8_t>(whole[l]);
+    sums += rounded;
   }
+  std::int32_t total = reduce_sum<std::int32_t, A>(sums);
   for (; i < count; ++i) {
     const int code = math::round_to_int(x[i] * inverse);
     codes[i] = static_cast<std::int8_t>(code);
