@@ -10,7 +10,7 @@ configure_package_config_file(cmake/ctlm-config.cmake.in ${PROJECT_BINARY_DIR}/c
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/ctlm-config-version.cmake COMPATIBILITY SameMinorVersion
   ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/ctlm-config.cmake ${PROJECT_BINARY_DIR}/ctlm-config-version.cmake
-  cmake/add_model.cmake cmake/gguf_config.cpp cmake/embed_model.cmake cmake/add_wasm.cmake
+  cmake/add_model.cmake cmake/gguf_config.cpp cmake/embed_model.cmake cmake/add_wasm.cmake cmake/dispatch.cmake
   cmake/embed_tokenizer.cmake cmake/pack_tokenizer.cpp cmake/text_libraries.cmake
   DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm)
 install(FILES cmake/wasm/runtime.cpp DESTINATION ${CMAKE_INSTALL_DATADIR}/cmake/ctlm/wasm)

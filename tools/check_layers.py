@@ -26,7 +26,7 @@ OPTIONAL = {"kernels/blas.hpp", "factor/factorise.hpp", "policy/optimizer/galore
             "train/narrow.hpp", "train/progressive.hpp",
             "text/hf_tokenizer.hpp", "text/gpt2_files.hpp", "text/tiktoken.hpp",
             "text/sentencepiece.hpp", "text/from_gguf.hpp",
-            "text/load_tokenizer.hpp", "app/conversation.hpp",
+            "text/load_tokenizer.hpp", "app/conversation.hpp", "app/dispatch.hpp",
             "text/train_tokenizer.hpp", "text/flash_tokenizer.hpp", "text/pack_tokenizer.hpp"}
 # Tokenizers in flash: freestanding in a room that is not.
 FREESTANDING_TEXT = ("text/flash/", "text/flash_tokenizer.hpp", "text/characters.hpp", "text/bpe_words.hpp",

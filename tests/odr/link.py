@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Two translation units that include the single header link into one program; compiled for different processors or with
 other options, they share no symbol of ctlm, so that neither can run the other's code. Options under which a compiler
-overlooks NaN are refused, unless a macro insists.
+overlooks NaN are refused, unless a macro insists. Every set of instructions has a name of its own.
 
   link.py COMPILER
 """
@@ -34,12 +34,36 @@ def weak_symbols(target):
     return {row[-1] for row in rows if row[-2] in "WVu" and "4ctlm" in row[-1]}
 
 
+def abi_tag(folder, flags):
+    source = folder / "tag.cpp"
+    source.write_text("#include <ctlm/core/config.hpp>\nCTLM_ABI\n")
+    return run(compiler, "-std=c++20", "-E", "-P", f"-I{HERE.parents[1] / 'include'}", *flags, str(source)).split()[-1]
+
+
 def refuses(folder, flag):
     try:
         build(folder, "second", flag)
     except subprocess.CalledProcessError as failed:
         return "ctlm: -ffast-math and -ffinite-math-only hide NaN" in failed.stderr
     return False
+
+
+# What compilers, or the kernels, use where they may: each alone, and the last ones beside x86-64-v4.
+SCALAR = ["popcnt", "lzcnt", "bmi", "bmi2", "movbe", "gfni"]
+VECTORS = ["sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "fma", "f16c", "fma4", "avxvnni", "avx512f", "avx512bw",
+           "avx512cd", "avx512dq", "avx512vl"]
+WIDE = ["avx512vnni", "avx512bf16", "avx512ifma", "avx512vbmi", "avx512vbmi2", "avx512bitalg", "avx512vpopcntdq",
+        "avx512fp16"]
+
+
+def check_names(folder):
+    """Code for one set of instructions has names of its own, whatever it has beside the set that it is named after."""
+    named = {}
+    for flags in [[], *([f"-m{one}"] for one in SCALAR + VECTORS + WIDE), ["-march=x86-64-v4"],
+                  *(["-march=x86-64-v4", f"-m{one}"] for one in WIDE + ["gfni", "avxvnni"])]:
+        other = named.setdefault(abi_tag(folder, flags), flags)
+        if other is not flags:
+            sys.exit(f"{flags} and {other} have one ABI tag")
 
 
 INSIST = "-DCTLM_ALLOW_FAST_MATH=1"
@@ -49,6 +73,8 @@ if platform.machine() == "x86_64":
                  ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"]]
 with tempfile.TemporaryDirectory() as temporary:
     folder = pathlib.Path(temporary)
+    if platform.machine() == "x86_64":
+        check_names(folder)
     program = str(folder / "program")
     first = build(folder, "first")
     for flag in ["-ffast-math", "-ffinite-math-only"]:

@@ -118,6 +118,12 @@
 #else
 #define CTLM_NEON 0
 #endif
+// Can a program ask the processor what it has (app/processor.hpp)?
+#if defined(__x86_64__) && !CTLM_FREESTANDING
+#define CTLM_HAS_CPUID 1
+#else
+#define CTLM_HAS_CPUID 0
+#endif
 #if CTLM_NEON && defined(__ARM_FEATURE_DOTPROD)
 #define CTLM_NEON_DOT 1
 #else
@@ -149,8 +155,12 @@
 #define CTLM_ABI_ISA avx
 #elif defined(__SSE4_2__)
 #define CTLM_ABI_ISA sse42
+#elif defined(__SSE4_1__)
+#define CTLM_ABI_ISA sse41
 #elif defined(__SSSE3__)
 #define CTLM_ABI_ISA ssse3
+#elif defined(__SSE3__)
+#define CTLM_ABI_ISA sse3
 #elif defined(__SSE2__)
 #define CTLM_ABI_ISA sse2
 #elif defined(__ARM_FEATURE_SVE)
@@ -173,16 +183,54 @@
 #define CTLM_QUOTE_EXPANDED(text) #text
 #define CTLM_QUOTE(text) CTLM_QUOTE_EXPANDED(text)
 
-// What a processor may have beside each of these: fused multiply-add, conversion of half precision.
+// 1 if a macro of the compiler is defined as 1, otherwise 0.
+#define CTLM_ABI_KNOWN_1 ~, 1
+#define CTLM_ABI_SECOND(first, second, ...) second
+#define CTLM_ABI_CHOOSE(...) CTLM_ABI_SECOND(__VA_ARGS__)
+#define CTLM_ABI_HAS_EXPANDED(value) CTLM_ABI_CHOOSE(CTLM_ABI_KNOWN_##value, 0, ~)
+#define CTLM_ABI_HAS(macro) CTLM_ABI_HAS_EXPANDED(macro)
+#define CTLM_ABI_JOIN(a, b, c, d, e, f, g, h) a##b##c##d##e##f##g##h
+#define CTLM_ABI_JOINED(a, b, c, d, e, f, g, h) CTLM_ABI_JOIN(a, b, c, d, e, f, g, h)
+
+// What a processor may have beside each of these: fused multiply-add and conversion of half precision, in letters, and
+// in digits what compilers use on their own.
 #if defined(__FMA__) && CTLM_F16C
-#define CTLM_ABI_UNITS mh
+#define CTLM_ABI_FLOATS mh
 #elif defined(__FMA__)
-#define CTLM_ABI_UNITS m
+#define CTLM_ABI_FLOATS m
 #elif CTLM_F16C
-#define CTLM_ABI_UNITS h
+#define CTLM_ABI_FLOATS h
 #else
-#define CTLM_ABI_UNITS b
+#define CTLM_ABI_FLOATS b
 #endif
+#if defined(__SSE2__)
+#define CTLM_ABI_SCALAR                                                                                             \
+  CTLM_ABI_JOINED(CTLM_ABI_HAS(__POPCNT__), CTLM_ABI_HAS(__LZCNT__), CTLM_ABI_HAS(__BMI__), CTLM_ABI_HAS(__BMI2__), \
+                  CTLM_ABI_HAS(__MOVBE__), CTLM_ABI_HAS(__AVX2__), CTLM_ABI_HAS(__AVXVNNI__), CTLM_ABI_HAS(__GFNI__))
+#elif defined(__aarch64__)
+#define CTLM_ABI_SCALAR                                                                                        \
+  CTLM_ABI_JOINED(CTLM_ABI_HAS(__ARM_FEATURE_ATOMICS), CTLM_ABI_HAS(__ARM_FEATURE_DOTPROD),                    \
+                  CTLM_ABI_HAS(__ARM_FEATURE_FP16_VECTOR_ARITHMETIC), CTLM_ABI_HAS(__ARM_FEATURE_MATMUL_INT8), \
+                  CTLM_ABI_HAS(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC), CTLM_ABI_HAS(__ARM_FEATURE_SVE2), , )
+#else
+#define CTLM_ABI_SCALAR
+#endif
+#if defined(__AVX512F__)
+#define CTLM_ABI_WIDE                                                                                     \
+  CTLM_ABI_JOINED(CTLM_ABI_HAS(__AVX512BW__), CTLM_ABI_HAS(__AVX512CD__), CTLM_ABI_HAS(__AVX512DQ__),     \
+                  CTLM_ABI_HAS(__AVX512VL__), CTLM_ABI_HAS(__AVX512VNNI__), CTLM_ABI_HAS(__AVX512BF16__), \
+                  CTLM_ABI_HAS(__AVX512FP16__), CTLM_ABI_HAS(__AVX512IFMA__))
+#define CTLM_ABI_BYTES                                                                                         \
+  CTLM_ABI_JOINED(CTLM_ABI_HAS(__AVX512VBMI__), CTLM_ABI_HAS(__AVX512VBMI2__), CTLM_ABI_HAS(__AVX512BITALG__), \
+                  CTLM_ABI_HAS(__AVX512VPOPCNTDQ__), , , , )
+#elif defined(__AVX__)
+#define CTLM_ABI_WIDE CTLM_ABI_HAS(__FMA4__)
+#define CTLM_ABI_BYTES
+#else
+#define CTLM_ABI_WIDE
+#define CTLM_ABI_BYTES
+#endif
+#define CTLM_ABI_UNITS CTLM_ABI_JOINED(CTLM_ABI_FLOATS, CTLM_ABI_SCALAR, CTLM_ABI_WIDE, CTLM_ABI_BYTES, , , , )
 
 #if CTLM_XSIMD
 #define CTLM_ABI_SIMD x
