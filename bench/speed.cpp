@@ -1,7 +1,7 @@
 // How fast ctlm is, beside what this machine can do and what other libraries do: matrix products, decoding, prompts,
 // training. Everything is measured in one run; shares and ratios are what to quote.
 //
-//   speed [--json] [--only products|decode|sampling|caches|prefill|score|training] [--model NAME]
+//   speed [--json] [--only products|decode|sampling|caches|prefill|score|encode|training] [--model NAME]
 //
 // --model: only models whose name contains NAME, such as 135M.
 #include "limits.hpp"
@@ -149,6 +149,22 @@ void score(bench::report& r, workers& exec, std::size_t threads) {
            rate[i] / rate[0], "a prompt's rate");
 }
 
+/// How many numbers in single precision become numbers of format F in a second.
+template <class Tag, class F>
+void encode(bench::report& r, workers& one, workers& two) {
+  using from_type = ctlm::causal_lm<Tag>;
+  using to_type = ctlm::causal_lm<Tag, ctlm::weights<F>>;
+  ctlm::heap_arena memory{from_type::weight_bytes + to_type::weight_bytes};
+  const typename from_type::weights from{memory};
+  const typename to_type::weights to{memory};
+  bench::fill_weights(from);
+  const auto rate = bench::rates(
+      {{"", [&] { ctlm::quantise(from, to, one); }, 1}, {"", [&] { ctlm::quantise(from, to, two); }, 1}}, 0.1, 3);
+  for (std::size_t t = 0; t < 2; ++t)
+    r.line(std::string(F::name) + threads_text(t + 1),
+           rate[t] * 1e-6 * static_cast<double>(from_type::tensors.parameters()), "M/s");
+}
+
 template <class Tag>
 struct recipe_of {
   static constexpr ctlm::train_config config = Tag::recipe;
@@ -258,9 +274,10 @@ int main(int argc, char** argv) {
     else if (!std::strcmp(argv[i], "--model") && i + 1 < argc)
       model = argv[++i];
     else
-      return std::fprintf(stderr,
-                          "usage: speed [--json] [--only products|decode|sampling|caches|prefill|score|training] "
-                          "[--model NAME]\n"),
+      return std::fprintf(
+                 stderr,
+                 "usage: speed [--json] [--only products|decode|sampling|caches|prefill|score|encode|training] "
+                 "[--model NAME]\n"),
              2;
   }
   const auto named = [&](const char* name) { return std::string(name).find(model) != std::string::npos; };
@@ -343,6 +360,11 @@ int main(int argc, char** argv) {
     score<shapes::llama_135m, ctlm::f32>(r, two, 2);
     score<shapes::llama_135m, ctlm::int8<32>>(r, two, 2);
     score<shapes::llama_135m, ctlm::int4<32>>(r, two, 2);
+  }
+  if (wanted("encode") && named(shapes::llama_135m::name)) {
+    r.title("numbers encoded, Llama 135M");
+    encode<shapes::llama_135m, ctlm::int8<32>>(r, one, two);
+    encode<shapes::llama_135m, ctlm::int4<32>>(r, one, two);
   }
   if (wanted("products")) {
     r.title("matrix products");

@@ -141,6 +141,88 @@ bool as_compiled() {
   return compiled.scale == now.scale && compiled.base == now.base && compiled.scale != 0;
 }
 
+/// Rows of every kind that a group may hold: ordinary numbers, outliers, one sign, zeros of both signs, numbers near
+/// the ends of single precision and beyond half precision's, numbers that have codes already, infinities and NaN.
+struct any_row {
+  std::vector<float> w, importance;
+  bool weighted;
+
+  any_row(rng& r, std::size_t n) : w(n), importance(n), weighted(r.below(2) == 0) {
+    const auto kind = r.below(10);
+    const double size = std::ldexp(1.0, kind < 5 ? -5 : static_cast<int>(r.below(276)) - 149);
+    for (std::size_t i = 0; i < n; ++i) {
+      w[i] = static_cast<float>(r.normal() * size);
+      importance[i] = static_cast<float>(r.uniform() * r.uniform() * 10);
+      if (kind == 1 && r.below(9) == 0) w[i] *= 100;
+      if (kind == 2) w[i] = std::fabs(w[i]);
+      if (kind == 3 && r.below(2) == 0) w[i] = r.below(2) ? 0.0f : -0.0f;
+      if (kind == 4 && r.below(3) == 0) importance[i] = 0;
+      if (kind == 6) importance[i] = std::ldexp(1.0f, static_cast<int>(r.below(276)) - 149);
+      if (kind == 7) w[i] = r.below(2) ? std::numeric_limits<float>::max() : -std::numeric_limits<float>::max();
+      if (kind == 8) w[i] = static_cast<float>(size) * (static_cast<float>(r.below(16)) - 8);
+      if (kind == 9 && r.below(400) == 0) w[i] = r.below(2) ? std::numeric_limits<float>::infinity() : std::nanf("");
+    }
+  }
+  const float* counts() const { return weighted ? importance.data() : nullptr; }
+};
+
+/// What inspect_row says, number by number.
+template <class F>
+conversion inspected(const matrix<F>& m, std::size_t row, const float* given) {
+  conversion c;
+  const std::size_t size = F::group_size(m.cols);
+  for (std::size_t first = 0; first < m.cols; first += size) {
+    converted_group<float> group(limit_of_group<F>(m, row, first / size));
+    for (std::size_t i = first; i < std::min<std::size_t>(first + size, m.cols); ++i) {
+      float kept = 0;
+      F::decode(m, row, i, 1, &kept);
+      group.add(given[i], kept);
+    }
+    group.count(c);
+  }
+  return c;
+}
+
+/// Encodes rows of any kind, and compares the bits of scales and minima, and all codes, with those that are searched
+/// for and written number by number; and what is counted of them.
+template <class F>
+void compare_with_single_numbers(std::uint64_t seed) {
+  using numbers = typename F::numbers;
+  using scales = typename F::scale_format;
+  rng r{seed};
+  std::size_t nonzero = 0, lost = 0;
+  for (int round = 0; round < 400; ++round) {
+    const std::size_t n = round % 3 == 0 ? 16 * (1 + r.below(20)) : 1 + r.below(round % 10 == 1 ? 500 : 70);
+    const std::size_t rows = 1 + r.below(18), row = rows - 1, size = F::group_size(n);
+    heap_arena memory(matrix_bytes<F>(rows, n));
+    const auto m = F::place(memory, rows, n);
+    const any_row x(r, n);
+    F::encode(m, row, x.w.data(), x.counts());
+    CAPTURE(round, n, rows, x.weighted);
+    for (std::size_t i = 0; i < n; i += size) {
+      const std::size_t count = std::min<std::size_t>(size, n - i), at = F::scale_index(m, row, i / size);
+      const auto a = best_affine<numbers>(x.w.data() + i, count, x.weighted ? x.importance.data() + i : nullptr);
+      REQUIRE(m.scales[at] == scales::of(a.scale));
+      if constexpr (F::has_min) REQUIRE(m.minima[at] == scales::of_base(a.base, a.scale));
+      bool same = true;
+      for (std::size_t j = i; j < i + count; ++j) same = same && F::get(m, row, j) == a.code(x.w[j]);
+      REQUIRE(same);
+      nonzero += a.scale != 0;
+    }
+    conversion now;
+    inspect_row<F>(m, row, x.w.data(), now);
+    const conversion expected = inspected<F>(m, row, x.w.data());
+    REQUIRE(now.groups == expected.groups);
+    REQUIRE(now.vanished == expected.vanished);
+    REQUIRE(now.cut == expected.cut);
+    REQUIRE(now.not_finite == expected.not_finite);
+    lost += !now.kept();
+  }
+  CHECK(nonzero > 300);
+  CHECK(lost > 20);
+  CHECK(lost < 300);
+}
+
 }  // namespace
 
 TEST_CASE("scales of few bits come close to the least weighted error", "[format]") {
@@ -283,4 +365,30 @@ TEST_CASE("rounding to half precision without branches is that with them", "[for
   for (float x : {0x1p-25f, 0x1.8p-25f, 0x1p-26f, 1e-30f, 1e-45f, 65519.0f, 65520.0f, 1e30f,
                   std::numeric_limits<float>::infinity()})
     for (float sign : {1.0f, -1.0f}) check(sign * x);
+}
+
+TEST_CASE("rows are encoded in registers with the bits of single numbers", "[format]") {
+  compare_with_single_numbers<interleaved<int2<32>>>(1);
+  compare_with_single_numbers<interleaved<int2<16, compact>>>(2);
+  compare_with_single_numbers<interleaved<int2<32, asymmetric>>>(3);
+  compare_with_single_numbers<interleaved<int3<32>>>(4);
+  compare_with_single_numbers<interleaved<int3<32, asymmetric>>>(5);
+  compare_with_single_numbers<interleaved<int3<64, compact>>>(6);
+  compare_with_single_numbers<interleaved<int4<32>>>(7);
+  compare_with_single_numbers<interleaved<int4<128>>>(8);
+  compare_with_single_numbers<interleaved<int4<20>>>(9);
+  compare_with_single_numbers<interleaved<int4<per_channel>>>(10);
+  compare_with_single_numbers<interleaved<int4<64, asymmetric>>>(11);
+  compare_with_single_numbers<interleaved<int4<32, compact>>>(12);
+  compare_with_single_numbers<interleaved<int5<32>>>(13);
+  compare_with_single_numbers<interleaved<int5<32, asymmetric>>>(14);
+  compare_with_single_numbers<interleaved<int5<16, compact>>>(15);
+  compare_with_single_numbers<interleaved<int6<32>>>(16);
+  compare_with_single_numbers<interleaved<int6<64, asymmetric>>>(17);
+  compare_with_single_numbers<interleaved<int6<32, compact>>>(18);
+  compare_with_single_numbers<interleaved<int8<32>>>(19);
+  compare_with_single_numbers<interleaved<int8<32, asymmetric>>>(20);
+  compare_with_single_numbers<interleaved<int8<per_channel>>>(21);
+  compare_with_single_numbers<interleaved<ternary<32>>>(22);
+  compare_with_single_numbers<interleaved<ternary<per_channel>>>(23);
 }

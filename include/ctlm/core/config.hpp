@@ -129,6 +129,19 @@
 #else
 #define CTLM_NEON_DOT 0
 #endif
+// Numbers in single precision that a register holds, where vectors are written as the compiler's own
+// (format/fit_lanes.hpp); 0: they are not.
+#if !defined(__GNUC__)
+#define CTLM_FIT_WIDTH 0
+#elif CTLM_AVX512
+#define CTLM_FIT_WIDTH 16
+#elif CTLM_AVX2
+#define CTLM_FIT_WIDTH 8
+#elif CTLM_NEON
+#define CTLM_FIT_WIDTH 4
+#else
+#define CTLM_FIT_WIDTH 0
+#endif
 #if defined(__F16C__)
 #define CTLM_F16C 1
 #else

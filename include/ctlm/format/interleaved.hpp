@@ -106,6 +106,16 @@ struct interleaved : coded_rows<F, interleaved<F>> {
       high::set_chunk(m.codes + byte_index<high>(m, row, i),
                       [&](std::size_t j) { return (codes[j] + offset) >> low_bits; });
   }
+#if CTLM_FIT_WIDTH > 0
+  /// The same of codes that have the offset already, four at a time.
+  template <class View>
+  static CTLM_INLINE void set_bytes(const View& m, std::size_t row, std::size_t i, const std::uint8_t* codes) {
+    std::uint32_t fours[code_chunk / quad];
+    __builtin_memcpy(fours, codes, sizeof fours);
+    low::set_fours(m.codes + byte_index<low>(m, row, i), fours, 0);
+    if constexpr (high_bits > 0) high::set_fours(m.codes + byte_index<high>(m, row, i), fours, low_bits);
+  }
+#endif
   template <class View>
   static constexpr std::size_t scale_index(const View& m, std::size_t row, std::size_t g) {
     return (stripe_of(m, row) * groups(m.cols) + g) * stripe_rows + row % m.period % stripe_rows;
@@ -133,6 +143,17 @@ struct interleaved : coded_rows<F, interleaved<F>> {
           to[q] = static_cast<std::uint8_t>(byte);
         }
     }
+#if CTLM_FIT_WIDTH > 0
+    /// Of codes that are four in an integer, the bits from `from` on.
+    static CTLM_INLINE void set_fours(std::uint8_t* to, const std::uint32_t* fours, std::size_t from) {
+      constexpr std::uint32_t masks = static_cast<std::uint32_t>(mask) * 0x01010101u;
+      for (std::size_t v = 0; v < vectors; ++v) {
+        std::uint32_t four = 0;
+        for (std::size_t p = 0; p < planes; ++p) four |= ((fours[p * vectors + v] >> from) & masks) << (p * Bits);
+        __builtin_memcpy(to + v * vector, &four, sizeof four);
+      }
+    }
+#endif
   };
   using low = part<low_bits, 0>;
   using high = part<high_bits == 0 ? 1 : high_bits, low_bytes>;

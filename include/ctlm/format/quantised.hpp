@@ -78,7 +78,12 @@ struct coded_rows {
   template <class View>
   static constexpr void encode(const View& m, std::size_t row, const float* src, const float* importance = nullptr) {
     const std::size_t size = F::group_size(m.cols);
-    for (std::size_t i = 0; i < m.cols; i += size) {
+    std::size_t i = 0;
+#if CTLM_FIT_WIDTH > 0
+    if (!std::is_constant_evaluated() && size > 0 && size % fit_lanes == 0)
+      i = encode_together(m, row, src, importance);
+#endif
+    for (; i < m.cols; i += size) {
       const std::size_t g = Layout::scale_index(m, row, i / size);
       const std::size_t n = smaller(size, m.cols - i);
       const affine<F> a = best_affine<F>(src + i, n, importance == nullptr ? nullptr : importance + i);
@@ -89,12 +94,41 @@ struct coded_rows {
   }
 
  private:
+#if CTLM_FIT_WIDTH > 0
+  /// Encodes the whole groups of a row, several at a time, with the same bits; returns how many numbers these are.
+  template <class View>
+  static std::size_t encode_together(const View& m, std::size_t row, const float* src, const float* importance) {
+    const std::size_t size = F::group_size(m.cols), whole = m.cols / size;
+    affine<F> best[fit_detail::fit_batch];
+    for (std::size_t first = 0; first < whole; first += fit_detail::fit_batch) {
+      const std::size_t count = smaller(fit_detail::fit_batch, whole - first), at = first * size;
+      fit_detail::fit_together(src + at, size, count, importance == nullptr ? nullptr : importance + at, best);
+      for (std::size_t k = 0; k < count; ++k) {
+        const std::size_t g = Layout::scale_index(m, row, first + k), i = at + k * size;
+        m.scales[g] = F::scale_format::of(best[k].scale);
+        if constexpr (F::has_min) m.minima[g] = F::scale_format::of_base(best[k].base, best[k].scale);
+        write(m, row, i, size, src + i, best[k]);
+      }
+    }
+    return whole * size;
+  }
+#endif
   /// Writes the codes of numbers [first, first + n) of a row, where `src` has them.
   template <class View>
   static constexpr void write(const View& m, std::size_t row, std::size_t first, std::size_t n, const float* src,
                               const affine<F>& a) {
     for (std::size_t i = 0; i < n;) {
       const std::size_t count = smaller(code_chunk - (first + i) % code_chunk, n - i);
+#if CTLM_FIT_WIDTH > 0
+      if constexpr (requires { Layout::set_bytes(m, row, i, nullptr); })
+        if (count == code_chunk && !std::is_constant_evaluated()) {
+          std::uint8_t bytes[code_chunk];
+          fit_detail::write_codes(a, src + i, code_chunk, Layout::offset, bytes);
+          Layout::set_bytes(m, row, first + i, bytes);
+          i += count;
+          continue;
+        }
+#endif
       int codes[code_chunk]{};
       if (count == code_chunk) {  // of a known length: a loop that becomes vectors
         for (std::size_t j = 0; j < code_chunk; ++j) codes[j] = a.code(src[i + j]);

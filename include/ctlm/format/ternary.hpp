@@ -20,12 +20,13 @@ struct ternary : quantised<ternary<Group>, std::uint8_t, 2, Group, symmetric>, p
 
   /// The scale of a group: first the best of multiples of the mean magnitude (once that is BitNet's rule) and of the
   /// largest number, then that which suits the codes best, again and again while it helps.
-  static constexpr affine<ternary> fit(const fit_detail::group& g, const fit_detail::extremes& e) {
+  template <class Numbers>
+  static constexpr affine<ternary> fit(const Numbers& g, const fit_detail::extremes& e) {
     const float largest = math::max(-e.low, e.high), mean = mean_magnitude(g, largest);
     float scales[fit_lanes]{};
     for (std::size_t c = 0; c + 1 < fit_lanes; ++c) scales[c] = math::product(mean, multiples[c]);
     scales[fit_lanes - 1] = largest;
-    auto best = fit_detail::candidates<ternary>(scales).best(g);
+    auto best = fit_detail::best_candidate<ternary>(g, scales);
     for (int i = 0; i < 8 && best.error > 0; ++i) {
       const auto again = fit_detail::refitted(best.a, g);
       const float error = fit_detail::error_of(again, g);

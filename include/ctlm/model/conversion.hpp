@@ -70,6 +70,28 @@ constexpr typename F::compute limit_of_group(const View& m, std::size_t row, std
   return 0;
 }
 
+/// The same of a group of integers whose scale is a number, and as its minimum below the limit: none of its numbers is
+/// cut off, and one that is not zero says that it has not vanished.
+template <class F, class View, class T>
+constexpr void inspect_group(const View& m, std::size_t row, std::size_t first, std::size_t n, const T* given,
+                             conversion& c) {
+  constexpr std::size_t piece = 4;
+  const bool finite = math::all_finite(n, given);
+  bool was = false, is = false;
+  for (std::size_t i = 0; i < n && !(was && is) && finite; i += piece) {
+    T kept[piece]{};
+    const std::size_t size = smaller(piece, n - i);
+    F::decode(m, row, first + i, size, kept);
+    for (std::size_t j = 0; j < size; ++j) {
+      was = was || given[i + j] != T(0);
+      is = is || kept[j] != T(0);
+    }
+  }
+  ++c.groups;
+  c.not_finite += !finite;
+  c.vanished += finite && was && !is;
+}
+
 /// Compares a row that was encoded with what it was made from.
 template <format F>
 constexpr void inspect_row(const matrix<F>& m, std::size_t row, const typename F::compute* given, conversion& c) {
@@ -83,7 +105,13 @@ constexpr void inspect_row(const matrix<F>& m, std::size_t row, const typename F
   if constexpr (quantised_format<F>) size = F::group_size(m.cols);
   for (std::size_t first = 0; first < m.cols; first += size) {
     const std::size_t end = smaller(first + size, m.cols);
-    converted_group<T> group(limit_of_group<F>(m, row, first / size));
+    const T limit = limit_of_group<F>(m, row, first / size);
+    if constexpr (quantised_format<F> && requires { F::scale_index(m, row, first); })
+      if (limit == T(0) && math::isfinite(F::scale_format::scale(m.scales[F::scale_index(m, row, first / size)]))) {
+        inspect_group<F>(m, row, first, end - first, given + first, c);
+        continue;
+      }
+    converted_group<T> group(limit);
     for (std::size_t i = first; i < end; i += piece) {
       const std::size_t n = smaller(piece, end - i);
       T kept[piece]{};

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT
+// ctlm: the search for a group's scale (fit.hpp) in the processor's registers: sixteen numbers, or sixteen candidates,
+// at once. The operations on each number are those of fit_search.hpp in the same order, and so are the bits. Vectors
+// are those of the compiler: this room needs no library. Only for processors that have them (CTLM_FIT_WIDTH).
+#pragma once
+
+#include "fit_search.hpp"
+
+#if CTLM_FIT_WIDTH > 0
+namespace ctlm { inline namespace CTLM_ABI { namespace fit_detail {
+
+/// fit_lanes numbers or integers of 32 bits, in as many registers as they take.
+template <class T>
+struct lanes {
+  static constexpr std::size_t registers = fit_lanes / CTLM_FIT_WIDTH;
+  using vector __attribute__((vector_size(4 * CTLM_FIT_WIDTH))) = T;
+  vector v[registers];
+
+  /// x in all lanes.
+  static CTLM_INLINE lanes all(T x) {
+    lanes to;
+    for (std::size_t i = 0; i < registers; ++i) to.v[i] = x - vector{};
+    return to;
+  }
+  static CTLM_INLINE lanes load(const T* from) {
+    lanes to;
+    __builtin_memcpy(&to, from, sizeof to);
+    return to;
+  }
+  CTLM_INLINE void store(T* to) const { __builtin_memcpy(to, this, sizeof *this); }
+  /// The same bits as integers, or as numbers.
+  CTLM_INLINE lanes<std::int32_t> bits() const { return lanes<std::int32_t>::of_bits(*this); }
+  CTLM_INLINE lanes<float> number_of_bits() const { return lanes<float>::of_bits(*this); }
+  /// As a number; or an integer: what is before the point.
+  CTLM_INLINE lanes<float> number() const { return lanes<float>::converted(*this); }
+  CTLM_INLINE lanes<std::int32_t> truncated() const { return lanes<std::int32_t>::converted(*this); }
+
+  template <class From>
+  static CTLM_INLINE lanes of_bits(const lanes<From>& from) {
+    lanes to;
+    for (std::size_t i = 0; i < registers; ++i) to.v[i] = (vector)from.v[i];
+    return to;
+  }
+  template <class From>
+  static CTLM_INLINE lanes converted(const lanes<From>& from) {
+    lanes to;
+    for (std::size_t i = 0; i < registers; ++i) to.v[i] = __builtin_convertvector(from.v[i], vector);
+    return to;
+  }
+};
+using numbers = lanes<float>;
+using integers = lanes<std::int32_t>;
+
+/// f of each register of a and b.
+template <class T, class F>
+CTLM_INLINE lanes<T> zip(lanes<T> a, const lanes<T>& b, F&& f) {
+  for (std::size_t i = 0; i < lanes<T>::registers; ++i) a.v[i] = f(a.v[i], b.v[i]);
+  return a;
+}
+template <class T>
+CTLM_INLINE lanes<T> operator+(const lanes<T>& a, const lanes<T>& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x + y; });
+}
+template <class T>
+CTLM_INLINE lanes<T> operator-(const lanes<T>& a, const lanes<T>& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x - y; });
+}
+template <class T>
+CTLM_INLINE lanes<T> operator*(const lanes<T>& a, const lanes<T>& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x * y; });
+}
+CTLM_INLINE numbers operator/(const numbers& a, const numbers& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x / y; });
+}
+CTLM_INLINE integers operator&(const integers& a, const integers& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x & y; });
+}
+CTLM_INLINE integers operator|(const integers& a, const integers& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x | y; });
+}
+CTLM_INLINE integers operator^(const integers& a, const integers& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x ^ y; });
+}
+CTLM_INLINE integers operator<<(integers a, int n) {
+  for (auto& v : a.v) v = v << n;
+  return a;
+}
+CTLM_INLINE integers operator>>(integers a, int n) {
+  for (auto& v : a.v) v = v >> n;
+  return a;
+}
+/// All bits of the lanes in which a is less than b, or equal to it; none of others.
+template <class T>
+CTLM_INLINE integers less(const lanes<T>& a, const lanes<T>& b) {
+  integers to;
+  for (std::size_t i = 0; i < lanes<T>::registers; ++i) to.v[i] = a.v[i] < b.v[i];
+  return to;
+}
+template <class T>
+CTLM_INLINE integers equal(const lanes<T>& a, const lanes<T>& b) {
+  integers to;
+  for (std::size_t i = 0; i < lanes<T>::registers; ++i) to.v[i] = a.v[i] == b.v[i];
+  return to;
+}
+/// Of each lane, `yes` where the condition has all bits, `no` where it has none.
+template <class T>
+CTLM_INLINE lanes<T> select(const integers& condition, lanes<T> yes, const lanes<T>& no) {
+  for (std::size_t i = 0; i < lanes<T>::registers; ++i) yes.v[i] = condition.v[i] ? yes.v[i] : no.v[i];
+  return yes;
+}
+
+/// f(f(lane 0, lane 8), ...): all lanes, one half with the other until one is left.
+template <class T, class F>
+CTLM_INLINE T folded(const lanes<T>& a, F&& f) {
+  using four __attribute__((vector_size(16))) = T;
+  four x;
+  if constexpr (CTLM_FIT_WIDTH == 16) {
+    const auto eight = f(__builtin_shufflevector(a.v[0], a.v[0], 0, 1, 2, 3, 4, 5, 6, 7),
+                         __builtin_shufflevector(a.v[0], a.v[0], 8, 9, 10, 11, 12, 13, 14, 15));
+    x = f(__builtin_shufflevector(eight, eight, 0, 1, 2, 3), __builtin_shufflevector(eight, eight, 4, 5, 6, 7));
+  } else if constexpr (CTLM_FIT_WIDTH == 8) {
+    const auto eight = f(a.v[0], a.v[1]);
+    x = f(__builtin_shufflevector(eight, eight, 0, 1, 2, 3), __builtin_shufflevector(eight, eight, 4, 5, 6, 7));
+  } else {
+    x = f(f(a.v[0], a.v[2]), f(a.v[1], a.v[3]));
+  }
+  x = f(x, __builtin_shufflevector(x, x, 2, 3, 0, 1));
+  return f(x, __builtin_shufflevector(x, x, 1, 0, 3, 2))[0];
+}
+CTLM_INLINE float sum_of(const numbers& a) {
+  return folded(a, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x + y; });
+}
+CTLM_INLINE integers lesser(const integers& a, const integers& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x < y ? x : y; });
+}
+CTLM_INLINE integers greater(const integers& a, const integers& b) {
+  return zip(a, b, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x > y ? x : y; });
+}
+CTLM_INLINE std::int32_t least_of(const integers& a) {
+  return folded(a, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x < y ? x : y; });
+}
+CTLM_INLINE std::int32_t greatest_of(const integers& a) {
+  return folded(a, [](auto x, auto y) CTLM_LAMBDA_INLINE { return x > y ? x : y; });
+}
+
+/// The functions of one number that are known by these names, of all lanes.
+CTLM_INLINE numbers product(const numbers& a, const numbers& b) {
+  return ((a * b).bits() & integers::all(~1)).number_of_bits();
+}
+CTLM_INLINE integers ordered(const integers& bits) {
+  return bits ^ ((bits >> 31) & integers::all(std::numeric_limits<std::int32_t>::max()));
+}
+CTLM_INLINE numbers inverse_of(const numbers& scale) {
+  const integers bits = scale.bits();
+  const integers is_zero = ((bits & integers::all(0x7FFFFFFF)) - integers::all(1)) >> 31;
+  return numbers::all(1.0f) / (bits | (is_zero & integers::all(0x7F800000))).number_of_bits();
+}
+CTLM_INLINE numbers rounded_to_half(const numbers& f) {
+  const integers bits = f.bits();
+  const integers magnitude = lesser(bits & integers::all(0x7FFFFFFF), integers::all(0x477FE000));
+  const integers normal =
+      (magnitude + integers::all(0xFFF) + ((magnitude >> 13) & integers::all(1))) & integers::all(~0x1FFF);
+  const numbers aligned = magnitude.number_of_bits() + numbers::all(0.5f);
+  const numbers multiple = (aligned.bits() - integers::all(0x3F000000)).number();
+  const integers small = (multiple * numbers::all(0x1p-24f)).bits();
+  const integers rounded = select(less(magnitude, integers::all(0x38800000)), small, normal);
+  return (rounded | (bits & integers::all(std::numeric_limits<std::int32_t>::min()))).number_of_bits();
+}
+template <class F>
+CTLM_INLINE integers step_of(const numbers& w, const numbers& base, const numbers& inverse) {
+  constexpr auto most = std::bit_cast<std::int32_t>(affine<F>::steps + 0.5f);
+  const numbers above = product(F::has_min ? w - base : w, inverse) + numbers::all(0.5f - affine<F>::lowest);
+  const integers positive = greater(above.bits(), integers::all(0));
+  return lesser(positive, integers::all(most)).number_of_bits().truncated();
+}
+template <class F>
+CTLM_INLINE numbers missing_of(const numbers& w, const numbers& scale, const numbers& base, const numbers& inverse) {
+  const numbers code = step_of<F>(w, base, inverse).number() + numbers::all(affine<F>::lowest);
+  return F::has_min ? code * scale + base - w : code * scale - w;
+}
+
+/// A group of whole lanes: n is a multiple of fit_lanes, and not 0.
+struct group_in_lanes : group {
+  CTLM_INLINE numbers at(std::size_t i) const { return numbers::load(w + i); }
+  /// How much errors of numbers [i, i + fit_lanes) count.
+  CTLM_INLINE numbers counts(std::size_t i) const {
+    return importance != nullptr ? numbers::load(importance + i)
+           : favours_large       ? product(at(i), at(i))
+                                 : numbers::all(1.0f);
+  }
+  /// The same of [first, first + size), at most fit_piece, one after the other: where they lie, or in the buffer.
+  CTLM_INLINE const float* counts(std::size_t first, std::size_t size, float* buffer) const {
+    if (importance != nullptr) return importance + first;
+    for (std::size_t i = 0; i < size; i += fit_lanes) counts(first + i).store(buffer + i);
+    return buffer;
+  }
+};
+
+CTLM_INLINE extremes extremes_of(const group_in_lanes& g) {
+  integers low = ordered(g.at(0).bits()), high = low;
+  for (std::size_t i = fit_lanes; i < g.n; i += fit_lanes) {
+    const integers x = ordered(g.at(i).bits());
+    low = lesser(low, x);
+    high = greater(high, x);
+  }
+  return {std::bit_cast<float>(ordered(least_of(low))) + 0.0f, std::bit_cast<float>(ordered(greatest_of(high))) + 0.0f};
+}
+
+/// Sixteen numbers that depend on the lane.
+struct lane_table {
+  float of[fit_lanes]{};
+  template <class Number>
+  constexpr explicit lane_table(Number&& number) {
+    for (std::size_t c = 0; c < fit_lanes; ++c) of[c] = number(c);
+  }
+  CTLM_INLINE numbers load() const { return numbers::load(of); }
+};
+
+/// Candidates (fit_search.hpp), each in a lane.
+template <class F>
+struct candidate_lanes {
+  numbers scale, base, inverse;
+
+  CTLM_INLINE candidate_lanes(const extremes& e, float more) {
+    base = numbers::all(0);
+    if constexpr (F::compact)
+      place_among(e, more);
+    else
+      reach(e, more);
+    inverse = inverse_of(scale);
+  }
+  /// These scales of a symmetric group.
+  CTLM_INLINE explicit candidate_lanes(const float (&scales)[fit_lanes])
+      : scale(rounded_to_half(numbers::load(scales))), base(numbers::all(0)), inverse(inverse_of(scale)) {}
+
+  /// The one with the least weighted error; the first of those that have none.
+  CTLM_INLINE judged<F> best(const group_in_lanes& g) const {
+    numbers error = numbers::all(0);
+    float buffer[fit_piece];
+    for (std::size_t first = 0; first < g.n; first += fit_piece) {
+      const std::size_t size = smaller(fit_piece, g.n - first);
+      const float *const w = g.w + first, *const counts = g.counts(first, size, buffer);
+      numbers sum = numbers::all(0);
+      for (std::size_t i = 0; i < size; ++i) {
+        const numbers d = missing_of<F>(numbers::all(w[i]), scale, base, inverse);
+        sum = sum + product(product(d, d), numbers::all(counts[i]));
+      }
+      error = error + sum;
+    }
+    return chosen(error);
+  }
+
+ private:
+  CTLM_INLINE void reach(const extremes& e, float more) {
+    if constexpr (F::has_min) {
+      static constexpr lane_table lows([](std::size_t c) { return F::cuts[c % 4]; });
+      static constexpr lane_table highs([](std::size_t c) { return F::cuts[c / 4]; });
+      const numbers low = lows.load() + numbers::all(more), high = highs.load() + numbers::all(more);
+      const numbers width = numbers::all(math::min(e.high - e.low, 0.5f * std::numeric_limits<float>::max()));
+      scale = product(width, numbers::all(1.0f) - low - high) / numbers::all(affine<F>::steps);
+      base = numbers::all(e.low) + product(low, width) - product(scale, numbers::all(static_cast<float>(F::lowest)));
+      base = rounded_to_half(base);
+    } else {
+      static constexpr lane_table ends([](std::size_t c) { return F::ends[c]; });
+      scale = numbers::all(e.farthest()) / (ends.load() / numbers::all(1.0f - more));
+    }
+    scale = rounded_to_half(scale);
+  }
+  CTLM_INLINE void place_among(const extremes& e, float more) {
+    static constexpr lane_table fourths([](std::size_t c) { return static_cast<float>(c % 4); });
+    static constexpr lane_table ways([](std::size_t c) {
+      const std::size_t way = c / 4;
+      return static_cast<float>(way) / 3.0f;
+    });
+    const float width = width_with_zero(e);
+    const numbers from = numbers::all(static_cast<float>(first_among<F>(width, more))) + fourths.load();
+    const integers code = lesser(greater(from.truncated(), integers::all(0)), integers::all(0xF7));
+    // Half precision's upper bits: those of single precision with another exponent, or multiples of the least number.
+    scale = select(less(code, integers::all(8)), code.number() * numbers::all(0x1p-17f),
+                   ((code << 20) + integers::all(0x38000000)).number_of_bits());
+    const numbers beyond = product(scale, numbers::all(affine<F>::steps)) - numbers::all(width);
+    base = numbers::all(math::min(e.low, 0.0f)) - product(beyond, ways.load());
+    // As byte_scales rounds it.
+    const numbers zero = numbers::all(0), parts = numbers::all(F::scale_format::parts), most = numbers::all(255.0f);
+    const numbers point = select(less(zero, scale), product((zero - base) / scale, parts), zero);
+    const numbers cut = select(less(point, most), select(less(zero, point), point + numbers::all(0.5f), zero), most);
+    base = scale * (cut.truncated().number() / (zero - parts));
+  }
+
+  /// The first candidate with the least error that is a number; candidate 0 if its own is none.
+  CTLM_INLINE judged<F> chosen(const numbers& error) const {
+    static constexpr lane_table lane([](std::size_t c) { return static_cast<float>(c); });
+    constexpr auto most = std::numeric_limits<std::int32_t>::max();
+    const integers which = lane.load().truncated();
+    const integers of_none = (((integers::all(0) - which) >> 31) & integers::all(most)) |
+                             (equal(which, integers::all(0)) & integers::all(-most));
+    const integers key = select(equal(error, error), ordered(error.bits()), of_none);
+    const integers is_least = equal(key, integers::all(least_of(key)));
+    const auto c = static_cast<std::size_t>(least_of(select(is_least, which, integers::all(fit_lanes))));
+    float scales[fit_lanes], bases[fit_lanes], inverses[fit_lanes], errors[fit_lanes];
+    scale.store(scales);
+    base.store(bases);
+    inverse.store(inverses);
+    error.store(errors);
+    judged<F> to;
+    to.a.scale = scales[c];
+    to.a.base = F::has_min ? bases[c] : -F::zero * scales[c];
+    to.a.inverse = inverses[c];
+    to.error = errors[c];
+    return to;
+  }
+};
+
+template <class F>
+CTLM_INLINE judged<F> best_candidate(const group_in_lanes& g, const extremes& e, float more) {
+  return candidate_lanes<F>(e, more).best(g);
+}
+template <class F>
+CTLM_INLINE judged<F> best_candidate(const group_in_lanes& g, const float (&scales)[fit_lanes]) {
+  return candidate_lanes<F>(scales).best(g);
+}
+
+template <class F>
+CTLM_INLINE float error_of(const affine<F>& a, const group_in_lanes& g) {
+  const numbers scale = numbers::all(a.scale), base = numbers::all(a.base), inverse = numbers::all(a.inverse);
+  numbers error = numbers::all(0);
+  for (std::size_t i = 0; i < g.n; i += fit_lanes) {
+    const numbers d = missing_of<F>(g.at(i), scale, base, inverse);
+    error = error + product(product(d, d), g.counts(i));
+  }
+  return sum_of(error);
+}
+
+template <class F>
+CTLM_INLINE affine<F> refitted(const affine<F>& a, const group_in_lanes& g) {
+  const numbers base = numbers::all(a.base), inverse = numbers::all(a.inverse);
+  constexpr std::size_t count = F::has_min ? 5 : 2;
+  numbers s[count];
+  for (auto& x : s) x = numbers::all(0);
+  for (std::size_t i = 0; i < g.n; i += fit_lanes) {
+    const numbers w = g.at(i), counts = g.counts(i);
+    const numbers code = step_of<F>(w, base, inverse).number() + numbers::all(affine<F>::lowest);
+    const numbers k = product(counts, code);
+    if constexpr (F::has_min) {
+      s[0] = s[0] + counts;
+      s[1] = s[1] + k;
+      s[2] = s[2] + product(counts, w);
+    }
+    s[count - 2] = s[count - 2] + product(k, code);
+    s[count - 1] = s[count - 1] + product(k, w);
+  }
+  const float kcc = sum_of(s[count - 2]), kcw = sum_of(s[count - 1]);
+  if constexpr (F::has_min) {
+    const float k = sum_of(s[0]), kc = sum_of(s[1]), kw = sum_of(s[2]);
+    const float spread = math::product(k, kcc) - math::product(kc, kc);
+    if (!(spread > 0.0f)) return a;
+    float scale = (math::product(k, kcw) - math::product(kc, kw)) / spread;
+    if constexpr (F::compact) scale = F::scale_format::rounded(scale);
+    return {scale, (kw - math::product(scale, kc)) / k};
+  } else {
+    return kcc > 0.0f ? affine<F>(kcw / kcc, 0) : a;
+  }
+}
+
+/// The codes of n numbers, a multiple of fit_lanes, with `offset` added, a byte each.
+template <class F>
+CTLM_INLINE void write_codes(const affine<F>& a, const float* w, std::size_t n, int offset, std::uint8_t* to) {
+  using bytes __attribute__((vector_size(CTLM_FIT_WIDTH))) = std::uint8_t;
+  const numbers base = numbers::all(a.base), inverse = numbers::all(a.inverse);
+  for (std::size_t i = 0; i < n; i += fit_lanes) {
+    const integers code = step_of<F>(numbers::load(w + i), base, inverse) + integers::all(F::lowest + offset);
+    for (std::size_t r = 0; r < integers::registers; ++r) {
+      const bytes b = __builtin_convertvector(code.v[r], bytes);
+      __builtin_memcpy(to + i + r * CTLM_FIT_WIDTH, &b, sizeof b);
+    }
+  }
+}
+
+}}}  // namespace ctlm::fit_detail
+#endif
