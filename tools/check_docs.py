@@ -40,7 +40,7 @@ CONCEPTS = {
     "policy/activation": {"name", "gated", "value", "derivative"},
     "policy/norm": {"name", "statistics", "forward", "repeat", "backward_input", "backward_weight"},
     "policy/clip": {"options", "problem_of", "apply"},
-    "policy/optimizer": {"name", "moments", "options", "problem_of", "apply", "place_state", "place_scratch"},
+    "policy/optimizer": {"name", "moments", "moment_kinds", "options", "problem_of", "apply", "place_state", "place_scratch"},
     "policy/schedule": {"options", "problem_of", "rate"},
     "policy/loss": {"name", "options", "problem_of", "apply"},
     "policy/head": {"name", "outputs", "forward", "backward"},

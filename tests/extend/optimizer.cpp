@@ -10,6 +10,7 @@ namespace {
 struct lion {
   static constexpr const char* name = "lion";
   static constexpr std::size_t moments = 1;
+  static constexpr ctlm::moment_kind moment_kinds[moments] = {ctlm::moment_kind::mean};  // optional
 
   struct options {
     float lr = 1e-4f;

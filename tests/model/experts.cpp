@@ -115,17 +115,12 @@ struct one_expert {  // tiny_mistral, whose feed-forward layers are each the onl
                                          .window = 5};
 };
 struct three_experts {
-  static constexpr mixtral_config config{.vocab = 23,
-                                         .d_model = 16,
-                                         .layers = 2,
-                                         .heads = 4,
-                                         .kv_heads = 2,
-                                         .d_ff = 20,
-                                         .context = 64,
-                                         .rope_theta = tiny_mistral::config.rope_theta,
-                                         .experts = 3,
-                                         .experts_per_token = 2,
-                                         .window = 5};
+  static constexpr mixtral_config config = [] {
+    mixtral_config c = one_expert::config;
+    c.experts = 3;
+    c.experts_per_token = 2;
+    return c;
+  }();
 };
 
 /// Fills weights with those of tiny_mistral: all experts are the same.

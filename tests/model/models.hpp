@@ -35,6 +35,20 @@ struct stories_of_folder {
     "tie_word_embeddings": true, "vocab_size": 512})json");
 };
 
+/// A Mixtral; the rows of its experts are no whole stripes of sixteen.
+template <std::size_t Layers = 2, std::size_t Experts = 4>
+struct small_experts {
+  static constexpr ctlm::mixtral_config config{.vocab = 61,
+                                               .d_model = 24,
+                                               .layers = Layers,
+                                               .heads = 4,
+                                               .kv_heads = 2,
+                                               .d_ff = 44,
+                                               .context = 40,
+                                               .experts = Experts,
+                                               .experts_per_token = 2};
+};
+
 /// Weights large enough that mistakes show, gains and biases included.
 template <class M>
 void randomise(const typename M::weights& w, double scale = 0.25) {

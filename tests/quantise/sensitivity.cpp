@@ -31,19 +31,6 @@ struct capped_gemma {  // scaled embeddings, windows, capped logits
                                         .window = 8};
 };
 
-template <std::size_t Layers>
-struct routed {
-  static constexpr mixtral_config config{.vocab = 61,
-                                         .d_model = 24,
-                                         .layers = Layers,
-                                         .heads = 4,
-                                         .kv_heads = 2,
-                                         .d_ff = 44,
-                                         .context = 40,
-                                         .experts = 3,
-                                         .experts_per_token = 2};
-};
-
 using probe = int4<16, asymmetric>;
 using some = candidates<int2<16, asymmetric>, int8<16>, probe>;
 constexpr std::size_t sequence = 40;
@@ -88,7 +75,7 @@ double measured(const running<Full>& exact, typename Full::session& session, con
 }  // namespace
 
 TEMPLATE_TEST_CASE("a matrix costs what a session with it shows", "[quantise][budget]", tiny_llama, own_head,
-                   capped_gemma, routed<1>, routed<2>) {
+                   capped_gemma, (small_experts<1, 3>), (small_experts<2, 3>)) {
   using full = causal_lm<TestType>;
   using work = sensitivity<full, some, probe, sequence>;
   using list = matrices_of<typename full::shape_type>;

@@ -15,18 +15,6 @@ using namespace ctlm;
 using namespace models;
 
 namespace {
-
-struct routed {  // experts, whose rows are no whole stripes
-  static constexpr mixtral_config config{.vocab = 61,
-                                         .d_model = 24,
-                                         .layers = 2,
-                                         .heads = 4,
-                                         .kv_heads = 2,
-                                         .d_ff = 44,
-                                         .context = 40,
-                                         .experts = 4,
-                                         .experts_per_token = 2};
-};
 using full = causal_lm<tiny_llama>;
 template <class F>
 using small_of = causal_lm<tiny_llama, weights<F>, compute<decoded>>;
@@ -119,8 +107,8 @@ TEMPLATE_TEST_CASE("what rounding took is learned again, and codes stay", "[trai
 }
 
 TEST_CASE("experts learn again what rounding took", "[train]") {
-  using exact_model = causal_lm<routed>;
-  using small = causal_lm<routed, weights<int2<32, compact>>, compute<decoded>>;
+  using exact_model = causal_lm<small_experts<>>;
+  using small = causal_lm<small_experts<>, weights<int2<32, compact>>, compute<decoded>>;
   using work = distiller<exact_model, small, 32, 2>;
   pair_of_models<exact_model, small> m;
   const auto tested = random_tokens(40, 61, 77);

@@ -4,7 +4,7 @@
 #include <ctlm/ctlm.hpp>
 #include <ctlm/train/progressive.hpp>
 
-#include "../model/models.hpp"
+#include "runs.hpp"
 #include "worse.hpp"
 
 #include <cmath>
@@ -12,31 +12,20 @@
 
 using namespace ctlm;
 using namespace models;
+using namespace runs;
 
 namespace {
 
 struct recipe {
   static constexpr train_config config{.batch = 2, .sequence = 16};
 };
-struct wide {
-  static constexpr llama_config config{
-      .vocab = 300, .d_model = 96, .layers = 2, .heads = 6, .kv_heads = 3, .d_ff = 200, .context = 16};
+struct forgetful : sgd {
+  static constexpr moment_kind moment_kinds[] = {moment_kind::other};
 };
+/// The state of the trainer that there is now.
 template <class T>
-step_result one_step(T& t, std::uint64_t seed = 1) {
-  return t.step(random_tokens(T::step_tokens, T::shape.vocab, seed),
-                random_tokens(T::step_tokens, T::shape.vocab, seed + 100));
-}
-template <class T>
-std::vector<std::vector<std::byte>> state_of(T& t) {
-  std::vector<std::vector<std::byte>> all;
-  t.visit([&](auto& one) {
-    one.for_each_state([&](const char*, void* data, std::size_t bytes) {
-      const auto* p = static_cast<const std::byte*>(data);
-      all.emplace_back(p, p + bytes);
-    });
-  });
-  return all;
+std::vector<std::vector<std::byte>> state_now(T& t) {
+  return t.visit([](auto& one) { return state_of(one); });
 }
 template <class T>
 std::vector<std::byte> saved(T& t) {
@@ -119,6 +108,28 @@ TEST_CASE("the optimizer's state goes through the chain rule", "[factored][train
   }
 }
 
+TEST_CASE("a number of an optimizer's state begins again where the optimizer says so", "[factored][train]") {
+  const auto largest_momentum = []<class O>(O) {
+    using t = progressive_trainer<causal_lm<wide, factored<24>>, recipe, optimizer<O>>;
+    heap_arena memory(t::train_bytes);
+    t one(memory, {}, {});
+    one_step(one);
+    one.factorise();
+    double largest = 0;
+    one.visit([&](auto& trainer) {
+      trainer.for_each_state([&](const char* name, void* data, std::size_t bytes) {
+        if (std::strcmp(name, "moment1") != 0) return;
+        const auto w = t::model::weights::bind({static_cast<std::byte*>(data), bytes}).value();
+        for (float x : w.numbers(t::model::tensors.of(tensor_id::up_u)))
+          largest = worse(largest, std::fabs(static_cast<double>(x)));
+      });
+    });
+    return largest;
+  };
+  CHECK(largest_momentum(sgd{}) > 0);
+  CHECK(largest_momentum(forgetful{}) == 0);
+}
+
 TEST_CASE("means of squares are never below squares of means", "[factored][train]") {
   using lm = causal_lm<wide, factored<24>>;
   using t = progressive_trainer<lm, recipe>;
@@ -162,11 +173,11 @@ TEST_CASE("a progressive run resumes to the bit, on both sides of the switch", "
   REQUIRE(load(early, before));
   CHECK(!early.is_factored());
   for (std::uint64_t s = 2; s <= 5; ++s) one_step(early, s);
-  CHECK(state_of(early) == state_of(one));
+  CHECK(state_now(early) == state_now(one));
   REQUIRE(load(late, after));
   CHECK(late.is_factored());
   one_step(late, 5);
-  CHECK(state_of(late) == state_of(one));
+  CHECK(state_now(late) == state_now(one));
   // Back again, and a file of another model.
   REQUIRE(load(late, before));
   CHECK(!late.is_factored());
@@ -190,8 +201,8 @@ TEST_CASE("a progressive run has the same bits for 1, 2 and 3 threads", "[factor
     one_step(b, s);
     one_step(c, s);
   }
-  CHECK(state_of(a) == state_of(b));
-  CHECK(state_of(a) == state_of(c));
+  CHECK(state_now(a) == state_now(b));
+  CHECK(state_now(a) == state_now(c));
 }
 
 TEST_CASE("validation decides when a run goes on with factors", "[factored][train]") {

@@ -38,6 +38,7 @@
 #include "xsimd/avx2/quantised_stripe.hpp"
 #include "xsimd/avx2/stored_rows.hpp"
 #include "xsimd/avx2/widen.hpp"
+#include "xsimd/avx512/quantised_stripe.hpp"
 #if CTLM_AVX512BF16
 #include "xsimd/avx512/half_products.hpp"
 #if CTLM_AMX

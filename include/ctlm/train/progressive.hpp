@@ -7,38 +7,13 @@
 
 #include "../memory/span_arena.hpp"
 #include "../model/factorise_weights.hpp"
-#include "../policy/optimizer/adam.hpp"
-#include "../policy/optimizer/adamw.hpp"
-#include "../policy/optimizer/lion.hpp"
-#include "../policy/optimizer/rmsprop.hpp"
-#include "../policy/optimizer/sgd.hpp"
+#include "carried_moments.hpp"
 #include "checkpoint_bytes.hpp"
 #include "trainer.hpp"
 
 #include <new>
 
 namespace ctlm { inline namespace CTLM_ABI {
-
-/// What a number of an optimizer's state is, which decides how it is carried over from a matrix to its factors.
-enum class moment_kind : std::uint8_t {
-  other,  ///< begins again at 0
-  mean,   ///< of gradients: goes through the chain rule, as a gradient does
-  square  ///< the mean of gradients' squares: as if those of a matrix did not depend on each other, and never below the
-          ///< square of the mean
-};
-/// Those of an optimizer, by number; all are `other` unless a specialisation says so.
-template <class Optimizer>
-inline constexpr moment_kind moment_kinds[3] = {};
-template <>
-inline constexpr moment_kind moment_kinds<adamw>[3] = {moment_kind::mean, moment_kind::square};
-template <>
-inline constexpr moment_kind moment_kinds<adam>[3] = {moment_kind::mean, moment_kind::square};
-template <>
-inline constexpr moment_kind moment_kinds<sgd>[3] = {moment_kind::mean};
-template <>
-inline constexpr moment_kind moment_kinds<lion>[3] = {moment_kind::mean};
-template <>
-inline constexpr moment_kind moment_kinds<rmsprop>[3] = {moment_kind::square};
 
 /// When a run goes on with factors, and how.
 struct progression {
@@ -51,101 +26,6 @@ struct progression {
   factor_options factorisation{.power_steps = 2};  ///< how products are found
 };
 
-namespace progressive_detail {
-
-/// Of W = U V, with s and d of ones: a mean of W's gradients, g, to means of those of the factors.
-template <bool squares, class Backend, class E, class W, class G, class To>
-constexpr void carry(Backend backend, E& exec, const W& w, const G& g, const To& to) {
-  using T = std::remove_cvref_t<decltype(*to.s)>;
-  const std::size_t n = w.u.rows, k = w.v.cols, rank = w.rank;
-  parallel_for(exec, n, larger(1, 65536 / (k * rank)), [&](std::size_t first, std::size_t count, std::size_t) {
-    for (std::size_t j = first; j < first + count; ++j)
-      for (std::size_t r = 0; r < rank; ++r)
-        to.u.data[j * rank + r] = sum(
-            backend, k,
-            [](const auto& x, const auto& v) {
-              if constexpr (squares)
-                return x * (v * v);
-              else
-                return x * v;
-            },
-            static_cast<const T*>(g.data) + j * k, static_cast<const T*>(w.v.data) + r * k);
-  });
-  parallel_for(exec, rank, 1, [&](std::size_t first, std::size_t count, std::size_t) {
-    for (std::size_t r = first; r < first + count; ++r) {
-      T* const row = to.v.data + r * k;
-      for (std::size_t i = 0; i < k; ++i) row[i] = 0;
-      T total = 0;
-      for (std::size_t j = 0; j < n; ++j) {
-        const T u = w.u.data[j * rank + r], factor = squares ? u * u : u;
-        elementwise(
-            backend, k, [=](auto& out, const auto& x) { out += x * factor; }, row,
-            static_cast<const T*>(g.data) + j * k);
-        total += factor * to.u.data[j * rank + r];
-      }
-      to.s[r] = total;
-    }
-  });
-  for (std::size_t j = 0; j < n; ++j) {
-    T total = 0;
-    for (std::size_t r = 0; r < rank; ++r) {
-      const T u = w.u.data[j * rank + r];
-      total += (squares ? u * u : u) * to.u.data[j * rank + r];
-    }
-    to.d[j] = total;
-  }
-}
-
-template <class T>
-constexpr void at_least_square(std::size_t n, const T* mean, T* square) {
-  for (std::size_t i = 0; i < n; ++i) square[i] = math::max(square[i], mean[i] * mean[i]);
-}
-
-/// All layers of one projection.
-template <tensor_id id, class M, class E>
-constexpr void carry_projection(E& exec, moment_kind kind, const typename M::weights& w,
-                                const typename M::whole_model::weights& from, const typename M::weights& to,
-                                const typename M::weights* mean) {
-  if constexpr (rank_of(M::shape, id) > 0)
-    for (std::size_t l = 0; l < M::shape.layers; ++l) {
-      constexpr typename M::backend_policy backend{};
-      const auto factors = w.template matrix_of<id>(l);
-      const auto g = from.matrix_of(id, l);
-      const auto out = to.template matrix_of<id>(l);
-      if (kind == moment_kind::mean) {
-        carry<false>(backend, exec, factors, g, out);
-        continue;
-      }
-      carry<true>(backend, exec, factors, g, out);
-      if (mean == nullptr) continue;
-      const auto m = mean->template matrix_of<id>(l);
-      at_least_square(out.u.rows * out.rank, m.u.data, out.u.data);
-      at_least_square(out.rank * out.v.cols, m.v.data, out.v.data);
-      at_least_square(out.rank, m.s, out.s);
-      at_least_square(out.u.rows, m.d, out.d);
-    }
-}
-
-/// All weights of one of the optimizer's numbers; `mean` is the mean of the gradients, where there is one.
-template <class M, class E>
-constexpr void carry_moment(E& exec, moment_kind kind, const typename M::weights& w,
-                            const typename M::whole_model::weights& from, const typename M::weights& to,
-                            const typename M::weights* mean) {
-  for (const tensor_info& t : M::tensors) {
-    if (t.index() >= whole_tensor_count) continue;
-    const auto source = from.numbers(M::whole_model::tensors.of(t.id)), target = to.numbers(t);
-    for (std::size_t i = 0; i < t.size(); ++i) target[i] = source[i];
-  }
-  if (kind == moment_kind::other) return;
-  using id = tensor_id;
-  carry_projection<id::qkv_weight, M>(exec, kind, w, from, to, mean);
-  carry_projection<id::out_weight, M>(exec, kind, w, from, to, mean);
-  carry_projection<id::up_weight, M>(exec, kind, w, from, to, mean);
-  carry_projection<id::down_weight, M>(exec, kind, w, from, to, mean);
-}
-
-}  // namespace progressive_detail
-
 /// A trainer of M, a model with factored<>, that begins as one of M::whole_model. Recipe and Slots as those of trainer,
 /// but for trained_for<> and train_only<>. All of it lies in one arena of train_bytes.
 template <class M, class Recipe, class... Slots>
@@ -155,6 +35,9 @@ class progressive_trainer {
   static_assert(
       !slots::in_part && !slots::own_head && std::same_as<typename slots::target_format, typename M::weight_format>,
       "ctlm: progressive_trainer takes no train_only<>, trained_for<> and heads with weights of their own yet");
+  static_assert(says_moment_kinds<typename slots::optimizer>,
+                "ctlm: progressive_trainer must know what each number of the optimizer's state is: give the optimizer "
+                "`static constexpr ctlm::moment_kind moment_kinds[moments] = {...};`");
 
  public:
   using model = M;                                               ///< what comes of it
@@ -173,12 +56,7 @@ class progressive_trainer {
 
  private:
   using optimizer = typename slots::optimizer;
-  static constexpr std::size_t moments = [] {
-    if constexpr (stack_optimizer<optimizer>)
-      return std::size_t{0};  // whose state is of its own kind: it begins again
-    else
-      return std::size_t{optimizer::moments};
-  }();
+  static constexpr std::size_t moments = carried_moments<optimizer>;
   static constexpr std::size_t staged = round_up((1 + moments) * M::weight_bytes, memory_alignment);
   static constexpr std::size_t scratch = round_up(factorise_bytes<M>(), memory_alignment);
   // What of the first trainer lies behind everything that the switch reads.
@@ -360,13 +238,12 @@ class progressive_trainer {
     typename M::weights mean;
     bool has_mean = false;
     for (std::size_t i = 0; i < moments; ++i) {
-      const moment_kind kind = moment_kinds<optimizer>[i];
+      const moment_kind kind = kind_of_moment<optimizer>(i);
       const span<std::byte> bytes = staging(1 + i);
       for (std::byte& b : bytes) b = std::byte{0};
       const auto to = views(bytes);
-      progressive_detail::carry_moment<M>(exec, kind, w,
-                                          whole_weights::bind(section(front_.whole, moment_name(i))).value(), to,
-                                          has_mean ? &mean : nullptr);
+      carry_moment<M>(exec, kind, w, whole_weights::bind(section(front_.whole, moment_name(i))).value(), to,
+                      has_mean ? &mean : nullptr);
       if (kind != moment_kind::mean) continue;
       mean = to;
       has_mean = true;

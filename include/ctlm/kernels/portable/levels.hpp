@@ -18,19 +18,18 @@ struct level_sums {
   std::int32_t count[most_levels][sum_lanes]{};  ///< how many these are
 };
 
-/// Adds n keys, and their weights if they are wanted. Keys that are NaN reach no level.
-template <bool weigh, class K>
-CTLM_NOINLINE constexpr void add_levels(portable, std::size_t n, const K* key, const float* weight, const K* level,
-                                        level_sums& sums) {
+/// Adds n keys, and their weights if `weighs`. Keys that are NaN reach no level.
+template <class K>
+CTLM_NOINLINE constexpr void add_levels(portable, bool weighs, std::size_t n, const K* key, const float* weight,
+                                        const K* level, level_sums& sums) {
   for (std::size_t j = 0; j < most_levels; ++j) {
     float sum[sum_lanes]{};
     for (std::size_t i = 0; i < n; ++i) {
       if (!(key[i] >= level[j])) continue;
       ++sums.count[j][i % sum_lanes];
-      if constexpr (weigh) sum[i % sum_lanes] += weight[i];
+      if (weighs) sum[i % sum_lanes] += weight[i];
     }
-    if constexpr (weigh)
-      for (std::size_t l = 0; l < sum_lanes; ++l) sums.weight[j][l] += static_cast<double>(sum[l]);
+    for (std::size_t l = 0; l < sum_lanes; ++l) sums.weight[j][l] += static_cast<double>(sum[l]);
   }
 }
 

@@ -18,8 +18,8 @@ struct sixteen {
 };
 
 template <bool weigh, class A>
-CTLM_NOINLINE void add_levels(simd<A>, std::size_t n, const float* key, const float* weight, const float* level,
-                              level_sums& sums) {
+CTLM_NOINLINE void add_levels_of(simd<A>, std::size_t n, const float* key, const float* weight, const float* level,
+                                 level_sums& sums) {
   using V = simd_batch<float, A>;
   constexpr std::size_t w = sixteen<A>::width, registers = sixteen<A>::registers;
   const std::size_t whole = n / sum_lanes * sum_lanes;
@@ -48,6 +48,15 @@ CTLM_NOINLINE void add_levels(simd<A>, std::size_t n, const float* key, const fl
       if constexpr (weigh) sums.weight[j][l] += static_cast<double>(lane_sum[l]);
     }
   }
+}
+
+template <class A>
+void add_levels(simd<A> backend, bool weighs, std::size_t n, const float* key, const float* weight, const float* level,
+                level_sums& sums) {
+  if (weighs)
+    add_levels_of<true>(backend, n, key, weight, level, sums);
+  else
+    add_levels_of<false>(backend, n, key, weight, level, sums);
 }
 
 template <class A>

@@ -12,6 +12,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 struct adam {
   static constexpr const char* name = "adam";
   static constexpr std::size_t moments = 2;
+  static constexpr moment_kind moment_kinds[moments] = {moment_kind::mean, moment_kind::square};
 
   struct options {
     float lr = 1e-3f;           ///< the learning rate that the schedule is given; at least 0

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "adamw.hpp"
+#include "any_stack.hpp"
 #include "dynamic_codes.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -17,23 +18,24 @@ struct adam8 {
 
   static constexpr failure problem_of(const options& o) { return adamw::problem_of(o); }
 
-  /// Of matrices: codes [size] and scales [blocks] of both moments. Of vectors: the moments, [size].
+  /// Of matrices: codes [size] and scales [blocks] of both moments. Of vectors: the moments of AdamW.
   template <class T>
   struct state {
-    std::uint8_t* codes[adamw::moments];  ///< [size]
-    float* scales[adamw::moments];        ///< [blocks]
-    T* moments[adamw::moments];           ///< [size]
+    std::uint8_t* codes[adamw::moments];                   ///< [size]
+    float* scales[adamw::moments];                         ///< [blocks]
+    typename any_stack<adamw>::template state<T> in_full;  ///< [size] each
   };
   template <class T, class A>
   static constexpr state<T> place_state(A& a, const weight_stack& s) {
     state<T> kept{};
-    for (std::size_t i = 0; i < adamw::moments; ++i)
-      if (s.kind == weight_kind::vector) {
-        kept.moments[i] = a.template allocate<T>(s.size());
-      } else {
-        kept.codes[i] = a.template allocate<std::uint8_t>(s.size());
-        kept.scales[i] = a.template allocate<float>(ceil_div(s.size(), block));
-      }
+    if (s.kind == weight_kind::vector) {
+      kept.in_full = any_stack<adamw>::place_state<T>(a, s);
+      return kept;
+    }
+    for (std::size_t i = 0; i < adamw::moments; ++i) {
+      kept.codes[i] = a.template allocate<std::uint8_t>(s.size());
+      kept.scales[i] = a.template allocate<float>(ceil_div(s.size(), block));
+    }
     return kept;
   }
   /// None: a block's moments are decoded on the stack.
@@ -47,12 +49,9 @@ struct adam8 {
   template <class Backend, executor E, class T>
   static constexpr void apply(Backend backend, E& exec, const weight_stack& s, T* w, const T* g, const state<T>& kept,
                               const scratch<T>&, const options& o, const update& u) {
+    if (s.kind == weight_kind::vector) return any_stack<adamw>::apply(backend, exec, s, w, g, kept.in_full, {}, o, u);
     const auto f = adamw::factors_of<T>(o, u);
     parallel_for(exec, s.size(), 64 * block, [&](std::size_t first, std::size_t count, std::size_t) {
-      if (s.kind == weight_kind::vector) {
-        T* moments[] = {kept.moments[0] + first, kept.moments[1] + first};
-        return adamw::apply(backend, count, w + first, g + first, moments, f);
-      }
       for (std::size_t i = first; i < first + count; i += block)
         apply_block(backend, smaller(block, first + count - i), i, w + i, g + i, kept, f);
     });

@@ -13,6 +13,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 struct lion {
   static constexpr const char* name = "lion";
   static constexpr std::size_t moments = 1;
+  static constexpr moment_kind moment_kinds[moments] = {moment_kind::mean};
 
   struct options {
     float lr = 1e-4f;           ///< the learning rate that the schedule is given: the length of every step; at least 0

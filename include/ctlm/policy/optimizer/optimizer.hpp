@@ -18,6 +18,14 @@ struct update {
   bool decay;             ///< whether these weights decay: matrices do, gains and biases do not
 };
 
+/// What a number of an optimizer's state is, which decides how it is carried over from a matrix to its factors.
+enum class moment_kind : std::uint8_t {
+  other,  ///< begins again at 0
+  mean,   ///< of gradients: goes through the chain rule, as a gradient does
+  square  ///< the mean of gradients' squares: as if those of a matrix did not depend on each other, and never below the
+          ///< square of the mean
+};
+
 /// Which weights an optimizer with a state of its own (stack_optimizer) is given.
 enum class weight_kind : std::uint8_t {
   hidden,  ///< matrices of the layers
@@ -46,7 +54,7 @@ concept named_optimizer = requires(const typename O::options& o) {
 
 /// O::moments is how many numbers of state each weight has; O::apply(backend, n, w, g, moments, options, update)
 /// updates n weights in one pass. Every element's result depends on that element alone, so that any split among threads
-/// gives the same bits.
+/// gives the same bits. O::moment_kinds, an array of moment_kind, is optional: progressive_trainer asks for it.
 template <class O>
 concept elementwise_optimizer = named_optimizer<O> &&
     requires(float* w, const float* g, float** m, const typename O::options& o, const update& u) {

@@ -13,6 +13,8 @@ template <bool centered>
 struct rmsprop_of {
   static constexpr const char* name = centered ? "centered rmsprop" : "rmsprop";
   static constexpr std::size_t moments = centered ? 3 : 2;
+  /// A velocity is not a mean of gradients. Centered, the square must fit the mean, and both begin again.
+  static constexpr moment_kind moment_kinds[moments] = {centered ? moment_kind::other : moment_kind::square};
 
   struct options {
     float lr = 1e-2f;           ///< the learning rate that the schedule is given; at least 0

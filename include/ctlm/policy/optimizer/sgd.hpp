@@ -13,6 +13,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 struct sgd {
   static constexpr const char* name = "sgd";
   static constexpr std::size_t moments = 1;
+  static constexpr moment_kind moment_kinds[moments] = {moment_kind::mean};
 
   struct options {
     float lr = 1e-2f;           ///< the learning rate that the schedule is given; at least 0

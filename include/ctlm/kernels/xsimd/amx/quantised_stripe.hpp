@@ -7,7 +7,7 @@
 // group are the integers that VNNI would find, and become single precision as there: the bits are the same.
 #pragma once
 
-#include "../avx2/quantised_stripe.hpp"
+#include "../avx512/quantised_stripe.hpp"
 #include "tiles.hpp"
 
 #if CTLM_AMX
