@@ -362,9 +362,10 @@ CTLM_INLINE affine<F> refitted(const affine<F>& a, const group_in_lanes& g) {
   }
 }
 
-/// The codes of n numbers, a multiple of fit_lanes, with `offset` added, a byte each.
+/// The codes of n numbers, a multiple of fit_lanes, with `offset` added, a byte each. A function of its own: where the
+/// length of a row is known, GCC 12 would warn of groups that it cannot have.
 template <class F>
-CTLM_INLINE void write_codes(const affine<F>& a, const float* w, std::size_t n, int offset, std::uint8_t* to) {
+CTLM_NOINLINE void write_codes(const affine<F>& a, const float* w, std::size_t n, int offset, std::uint8_t* to) {
   using bytes __attribute__((vector_size(CTLM_FIT_WIDTH))) = std::uint8_t;
   const numbers base = numbers::all(a.base), inverse = numbers::all(a.inverse);
   for (std::size_t i = 0; i < n; i += fit_lanes) {

@@ -106,7 +106,8 @@ constexpr void inspect_row(const matrix<F>& m, std::size_t row, const typename F
   for (std::size_t first = 0; first < m.cols; first += size) {
     const std::size_t end = smaller(first + size, m.cols);
     const T limit = limit_of_group<F>(m, row, first / size);
-    if constexpr (quantised_format<F> && requires { F::scale_index(m, row, first); })
+    // What this gains is time; where code is what is dear, as on devices and web pages, one way is enough.
+    if constexpr (CTLM_FIT_WIDTH > 0 && quantised_format<F> && requires { F::scale_index(m, row, first); })
       if (limit == T(0) && math::isfinite(F::scale_format::scale(m.scales[F::scale_index(m, row, first / size)]))) {
         inspect_group<F>(m, row, first, end - first, given + first, c);
         continue;
