@@ -76,6 +76,8 @@ struct by_hand {
   }
 };
 
+static_assert(lion::moment_kinds[0] == ctlm::moment_kind::mean);
+
 }  // namespace
 
 TEST_CASE("an optimizer of the user's own: twenty steps of a trainer, beside the formula", "[extend]") {
