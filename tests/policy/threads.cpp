@@ -173,6 +173,18 @@ TEST_CASE("shares of any number of tasks cover all of them", "[policy][threads]"
   }
 }
 
+TEST_CASE("run after run, of fewer tasks than workers and of more: each is done once", "[policy][threads]") {
+  pool<3> workers(3);
+  std::vector<std::atomic<int>> done(20);
+  std::vector<int> wanted(20);
+  for (std::size_t run = 0; run < 2'000; ++run) {
+    const std::size_t tasks = run % 17 == 0 ? 20 : 2 + run % 5;
+    workers.run(tasks, [&](std::size_t task, std::size_t) { done[task].fetch_add(1, std::memory_order_relaxed); });
+    for (std::size_t t = 0; t < tasks; ++t) REQUIRE(done[t].load() == ++wanted[t]);
+  }
+  CHECK(std::equal(done.begin(), done.end(), wanted.begin()));
+}
+
 TEST_CASE("pools are made and destroyed, with work and without", "[policy][threads]") {
   std::atomic<std::size_t> ran{0};
   for (std::size_t i = 0; i < 500; ++i) {

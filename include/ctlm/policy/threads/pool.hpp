@@ -42,7 +42,7 @@ class pool {
   pool(const pool&) = delete;
   pool& operator=(const pool&) = delete;
   ~pool() {
-    stopping_.store(true, std::memory_order_relaxed);
+    job_.stopping = true;
     publish();
     for (std::size_t w = 1; w < workers_; ++w) threads_[w].join();
   }
@@ -64,20 +64,18 @@ class pool {
     }
     const turns::holder turn(turns_);
     place caller(this, 0, place::here);
-    outer_ = place::here;
-    call_ = [](void* context, std::size_t task, std::size_t worker) {
+    job_.outer = place::here;
+    job_.call = [](void* context, std::size_t task, std::size_t worker) {
       (*static_cast<std::remove_reference_t<F>*>(context))(task, worker);
     };
-    context_ = const_cast<void*>(static_cast<const void*>(&f));
-    tasks_ = tasks;
-    for (std::size_t w = 0; w < workers_; ++w) next_[w].at.store(share(w), std::memory_order_relaxed);
-    busy_.store(workers_ - 1, std::memory_order_relaxed);
+    job_.context = const_cast<void*>(static_cast<const void*>(&f));
+    job_.tasks = tasks;
     publish();
     {
       const place::visit visit(caller);
       work(0);
     }
-    wait_until_idle();
+    wait_for_all();
     rethrow();
   }
 
@@ -101,30 +99,37 @@ class pool {
   }
 
   void publish() {
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+    job_.generation.fetch_add(1);
+    job_.generation.notify_all();
   }
   void serve(std::size_t worker) {
     place mine(this, worker);
     const place::visit visit(mine);
     for (unsigned seen = 0;;) {
       seen = wait_for_work(seen);
-      if (stopping_.load(std::memory_order_relaxed)) return;
-      mine.outer = outer_;
+      if (job_.stopping) return;
+      mine.outer = job_.outer;
       work(worker);
-      if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+      shares_[worker].done.exchange(seen);
+      shares_[worker].done.notify_one();
     }
   }
   unsigned wait_for_work(unsigned seen) {
-    auto changed = [&] { return generation_.load(std::memory_order_acquire) != seen; };
-    if (!threads_detail::watch(changed)) generation_.wait(seen, std::memory_order_acquire);
-    return generation_.load(std::memory_order_acquire);
+    auto changed = [&] { return job_.generation.load(std::memory_order_acquire) != seen; };
+    if (!threads_detail::watch(changed)) job_.generation.wait(seen, std::memory_order_acquire);
+    return job_.generation.load(std::memory_order_acquire);
   }
-  void wait_until_idle() {
-    if (threads_detail::watch([&] { return busy_.load(std::memory_order_acquire) == 0; })) return;
-    for (std::size_t left = busy_.load(std::memory_order_acquire); left != 0;
-         left = busy_.load(std::memory_order_acquire))
-      busy_.wait(left, std::memory_order_acquire);
+  /// Each worker says in a line of its own that it has done its part: one that all of them counted down would go from
+  /// core to core.
+  void wait_for_all() {
+    const unsigned now = generation();
+    for (std::size_t w = 1; w < workers_; ++w) {
+      std::atomic<unsigned>& done = shares_[w].done;
+      if (threads_detail::watch([&] { return done.load(std::memory_order_acquire) == now; })) continue;
+      for (unsigned last = done.load(std::memory_order_acquire); last != now;
+           last = done.load(std::memory_order_acquire))
+        done.wait(last, std::memory_order_acquire);
+    }
   }
 
   /// A run that a task of this pool asks for. If tasks of other pools lie between (this pool's task runs another pool,
@@ -141,19 +146,45 @@ class pool {
     for (std::size_t t = 0; t < tasks; ++t) f(t, mine.worker);
   }
 
+  /// Of which run is this? Workers read it while a run goes on.
+  unsigned generation() const { return job_.generation.load(std::memory_order_relaxed); }
+
   /// The first task of a worker's share.
-  std::size_t share(std::size_t worker) const { return threads_detail::first_of_share(worker, tasks_, workers_); }
+  std::size_t first_of(std::size_t worker) const {
+    return threads_detail::first_of_share(worker, job_.tasks, workers_);
+  }
+
+  /// How many tasks of its share were taken, below the last bits of the number of the run. Every worker takes from its
+  /// own share in every run: what a share holds is of this run or of the one before, and nobody has to set all to zero.
+  static constexpr int count_bits = 48;
+  std::uint64_t none_taken() const { return std::uint64_t{generation()} << count_bits; }
+  std::uint64_t taken_in_this_run(std::uint64_t taken) const {
+    const std::uint64_t none = none_taken();
+    return taken >> count_bits == none >> count_bits ? taken - none : 0;
+  }
+
+  /// Takes one task more of a worker's share and returns how many were taken before.
+  std::size_t take_one(std::size_t worker) {
+    std::atomic<std::uint64_t>& taken = shares_[worker].taken;
+    for (std::uint64_t now = taken.load(std::memory_order_relaxed);;) {
+      const std::uint64_t before = taken_in_this_run(now);
+      if (taken.compare_exchange_weak(now, none_taken() + before + 1, std::memory_order_relaxed))
+        return static_cast<std::size_t>(before);
+    }
+  }
+  bool has_left(std::size_t worker, std::size_t tasks) const {
+    return taken_in_this_run(shares_[worker].taken.load(std::memory_order_relaxed)) < tasks;
+  }
 
   /// Takes the tasks of the worker's own share, then those that others have left of theirs. Shares are cut in the same
   /// way in every call: the rows that a worker wrote in one call are mostly those that it reads in the next, and still
-  /// in its cache.
+  /// in its cache. Where nobody has a second task only the caller looks for one that was not begun: it waits anyway.
   void take_tasks(std::size_t worker) {
-    for (std::size_t i = 0; i < workers_; ++i) {
-      const std::size_t w = (worker + i) % workers_, end = share(w + 1);
-      if (next_[w].at.load(std::memory_order_relaxed) >= end) continue;
-      for (std::size_t t = next_[w].at.fetch_add(1, std::memory_order_relaxed); t < end;
-           t = next_[w].at.fetch_add(1, std::memory_order_relaxed))
-        call_(context_, t, worker);
+    const std::size_t shares = job_.tasks > workers_ || worker == 0 ? workers_ : 1;
+    for (std::size_t i = 0; i < shares; ++i) {
+      const std::size_t w = (worker + i) % workers_, first = first_of(w), tasks = first_of(w + 1) - first;
+      if (i > 0 && !has_left(w, tasks)) continue;
+      for (std::size_t t = take_one(w); t < tasks; t = take_one(w)) job_.call(job_.context, first + t, worker);
     }
   }
 
@@ -163,7 +194,8 @@ class pool {
       take_tasks(worker);
     } catch (...) {
       if (!failed_.exchange(1, std::memory_order_relaxed)) exception_ = std::current_exception();
-      for (std::size_t w = 0; w < workers_; ++w) next_[w].at.store(share(w + 1), std::memory_order_relaxed);
+      for (std::size_t w = 0; w < workers_; ++w)
+        shares_[w].taken.store(none_taken() + first_of(w + 1) - first_of(w), std::memory_order_relaxed);
     }
   }
   void rethrow() {
@@ -181,17 +213,22 @@ class pool {
 
   std::size_t workers_ = 1;
   turns turns_;
-  void (*call_)(void*, std::size_t, std::size_t) = nullptr;
-  void* context_ = nullptr;
-  std::size_t tasks_ = 0;
-  place* outer_ = nullptr;  // where the caller of the run is
-  std::atomic<bool> stopping_{false};
-  alignas(64) std::atomic<unsigned> generation_{0};
-  struct alignas(64) counter {
-    std::atomic<std::size_t> at{0};
+
+  /// What workers are to do, in one line of the cache: who sees that there is a new run has all of it.
+  struct alignas(64) job {
+    std::atomic<unsigned> generation{0};
+    bool stopping = false;
+    void (*call)(void*, std::size_t, std::size_t) = nullptr;
+    void* context = nullptr;
+    std::size_t tasks = 0;
+    place* outer = nullptr;  // where the caller of the run is
   };
-  counter next_[N];  // each worker's share of the tasks, from its front
-  alignas(64) std::atomic<std::size_t> busy_{0};
+  job job_;
+  struct alignas(64) share {
+    std::atomic<std::uint64_t> taken{0};  // of which run, and how many of the worker's tasks were taken in it
+    std::atomic<unsigned> done{0};        // the last run that the worker has done
+  };
+  share shares_[N];
   Thread threads_[N];
 };
 
