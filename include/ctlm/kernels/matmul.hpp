@@ -32,7 +32,7 @@ struct product_pieces {
 };
 
 /// Pieces of c for each worker: more than one, so that a worker that is disturbed may do less.
-constexpr std::size_t pieces_per_worker(portable) { return 2; }
+constexpr std::size_t pieces_per_worker(portable, std::size_t) { return 2; }
 
 /// c[m][n] = a[m][k] b[k][n] (+= where accumulate). `workspace` holds `stride` elements for each worker, which are at
 /// least gemm_workspace<T>(backend, m, n, k). Pieces of c are shared out; the sum over k is never split, so the thread
@@ -45,7 +45,7 @@ constexpr void matmul(Backend backend, E& exec, std::size_t m, std::size_t n, st
     gemm(backend, m, n, k, a, b, c, ldc, accumulate, workspace);
     return finish(std::size_t{0}, m, std::size_t{0}, n);
   }
-  const product_pieces piece(m, n, gemm_panel<T>(backend), pieces_per_worker(backend) * exec.workers());
+  const product_pieces piece(m, n, gemm_panel<T>(backend), pieces_per_worker(backend, exec.workers()) * exec.workers());
   const std::size_t across = ceil_div(n, piece.columns);
   exec.run(across * ceil_div(m, piece.rows), [&](std::size_t task, std::size_t worker) {
     const std::size_t i = task / across * piece.rows, j = task % across * piece.columns;

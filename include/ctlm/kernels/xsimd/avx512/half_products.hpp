@@ -31,10 +31,11 @@ struct half_shape {
 template <class B>
 concept multiplies_bfloats = !std::same_as<B, portable> && vector_registers<typename B::isa> == 32;
 
-/// Packing is a larger part of these products than of others: fewer pieces pack less.
+/// Packing is a larger part of these products than of others: fewer pieces pack less. Of many workers one is always
+/// behind, and all wait for it: there smaller pieces, which others can take, gain more than their packing costs.
 template <multiplies_bfloats B>
-constexpr std::size_t pieces_per_worker(products_in<B, bf16>) {
-  return 1;
+constexpr std::size_t pieces_per_worker(products_in<B, bf16>, std::size_t workers) {
+  return workers <= 4 ? 1 : 4;
 }
 template <class T, multiplies_bfloats B>
 constexpr std::size_t gemm_panel(products_in<B, bf16>) {
