@@ -1,6 +1,7 @@
-// What more cores would bring, told from one or two: every task of a token or a training step is timed on one core, cut
+// What more cores would bring, told from those here: every task of a token or a training step is timed on one core, cut
 // as for P workers, and given to P workers as the pool gives it. What one token waits for is added: the beginning and
-// end of each run of tasks, work outside of tasks, and memory. Checked where it can be: with one and two workers.
+// end of each run of tasks, work outside of tasks, and memory. Checked where it can be: with as many workers as there
+// are cores here.
 //
 //   scaling [--bandwidth GB/s]
 //
@@ -51,23 +52,36 @@ class recorder {
 };
 static_assert(ctlm::executor<recorder>);
 
-/// What was measured of this machine.
+/// What was measured of this machine, with each of these counts of workers that it has cores for.
 struct machine {
-  double read[2];    // bytes a second with one and two threads
-  double fma[2];     // operations a second
-  double run;        // seconds of a run of two workers that do nothing
-  double add;        // seconds of an addition to a number that two threads add to
-  double bandwidth;  // bytes a second of all cores, assumed
+  std::vector<std::size_t> workers;  // 1, 2, 4, ...
+  std::vector<double> read;          // bytes a second
+  std::vector<double> fma;           // operations a second
+  std::vector<double> run;           // seconds of a run of tasks that do nothing
+  double add;                        // seconds of an addition to a number that two threads add to
+  double bandwidth;                  // bytes a second of all cores, assumed where there are more than here
 
-  /// How fast one of several workers is, beside one alone: two threads of one core share its units.
-  double share(std::size_t workers) const { return workers == 1 ? 1 : fma[1] / (2 * fma[0]); }
-  double reads(std::size_t workers) const {
-    if (workers <= 2) return read[workers - 1];
-    return std::min(std::max(bandwidth, read[1]), read[1] / 2 * static_cast<double>(workers));
+  /// How fast one of several workers is, beside one alone: two threads of one core share its units, and many cores at
+  /// work have a slower clock.
+  double share(std::size_t n) const {
+    const std::size_t i = measured(n);
+    return fma[i] / (static_cast<double>(workers[i]) * fma[0]);
   }
-  /// Beginning and end of a run: every worker more is one more that counts down, and one more share to look into.
-  double run_of(std::size_t workers) const {
-    return workers == 1 ? 0 : run + 2 * add * static_cast<double>(workers - 2);
+  double reads(std::size_t n) const {
+    const std::size_t i = measured(n);
+    if (workers[i] == n) return read[i];
+    return std::min(std::max(bandwidth, read[i]), read[i] / static_cast<double>(workers[i]) * static_cast<double>(n));
+  }
+  /// Beginning and end of a run: every worker more is one more that sees it, and one more to wait for.
+  double run_of(std::size_t n) const {
+    const std::size_t i = measured(n);
+    return run[i] + 2 * add * static_cast<double>(n - workers[i]);
+  }
+
+ private:
+  /// The largest count that was measured, of those up to n.
+  std::size_t measured(std::size_t n) const {
+    return static_cast<std::size_t>(std::upper_bound(workers.begin(), workers.end(), n) - workers.begin()) - 1;
   }
 };
 
@@ -97,20 +111,24 @@ struct prediction {
   double all() const { return work + uneven + memory + runs + outside; }
 };
 
-/// `bytes` of memory are read in the time that is recorded, `seconds` long on one core.
+/// `bytes` are read in the time that is recorded, `seconds` long on one core. Where that core read faster than memory
+/// can be read, its last cache holds them, and all workers read as much faster. Tasks that wait for what they read
+/// are not slowed by other workers' arithmetic.
 prediction predict(const recorder& seen, double seconds, double bytes, const machine& m) {
   const std::size_t workers = seen.workers();
   prediction p;
   double inside = 0;
   for (const auto& run : seen.runs)
     for (double s : run) inside += s;
+  const double faster = std::max(1.0, bytes / inside / m.read[0]);
+  const double share = bytes / inside > 0.8 * m.read[0] ? 1 : m.share(workers);
   for (const auto& run : seen.runs) {
     double sum = 0;
     for (double s : run) sum += s;
     const bool alone = run.size() <= 1 || workers == 1;
-    const double evenly = alone ? sum : sum / static_cast<double>(workers) / m.share(workers);
-    const double done = alone ? sum : std::max(evenly, finish(run, workers) / m.share(workers));
-    const double least = bytes * (sum / inside) / m.reads(workers);
+    const double evenly = alone ? sum : sum / static_cast<double>(workers) / share;
+    const double done = alone ? sum : std::max(evenly, finish(run, workers) / share);
+    const double least = bytes * (sum / inside) / (faster * m.reads(workers));
     p.work += evenly;
     p.uneven += done - evenly;
     p.memory += std::max(0.0, least - done);
@@ -127,7 +145,8 @@ prediction recorded(std::size_t workers, double bytes, const machine& m, Make&& 
   auto work = make(exec);
   work();
   prediction best;
-  for (int i = 0; i < 3; ++i) {
+  const double start = bench::now();
+  for (int i = 0; i < 3 && (i == 0 || bench::now() - start < 1); ++i) {
     exec.runs.clear();
     exec.recording = true;
     const double begin = bench::now();
@@ -140,21 +159,24 @@ prediction recorded(std::size_t workers, double bytes, const machine& m, Make&& 
   return best;
 }
 
+/// Tokens a second of `workers` threads.
+template <class Real>
+double measured(std::size_t workers, double units, Real&& real) {
+  ctlm::pool<most> pool(workers);
+  auto work = real(pool);
+  return bench::rates({{"", work, units}}, 0.2, 5)[0];
+}
+
 /// A line of the table: what is predicted and measured for `units` tokens of `make(executor)`, which reads `bytes`.
 template <class Made, class Real>
 void line(const char* name, double units, double bytes, const machine& m, Made&& make, Real&& real) {
   std::printf("%-28s", name);
-  double measured[2];
-  for (std::size_t w : {1, 2}) {
-    ctlm::pool<2> workers(w);
-    auto work = real(workers);
-    measured[w - 1] = bench::rates({{"", work, units}}, 0.3, 5)[0];
-  }
+  const std::size_t cores = std::max(2U, std::thread::hardware_concurrency());
   prediction at_32;
-  for (std::size_t w : {1, 2, 4, 8, 32, 128}) {
+  for (std::size_t w : {1, 2, 4, 8, 16, 32, 128}) {
     const prediction p = recorded(w, bytes, m, make);
     std::printf("%9.0f", units / p.all());
-    if (w <= 2) std::printf(" (%.0f)", measured[w - 1]);
+    if (w <= cores) std::printf(" (%.0f)", measured(w, units, real));
     if (w == 32) at_32 = p;
     std::fflush(stdout);
   }
@@ -216,10 +238,11 @@ struct recipe {
   static constexpr ctlm::train_config config = shapes::gpt_10m::recipe;
 };
 
+template <class... Slots>
 void training(const char* name, const machine& m) {
   auto make = [](auto& exec) {
-    using T =
-        ctlm::trainer<ctlm::causal_lm<shapes::gpt_10m, ctlm::threads<std::remove_reference_t<decltype(exec)>>>, recipe>;
+    using threaded = ctlm::causal_lm<shapes::gpt_10m, ctlm::threads<std::remove_reference_t<decltype(exec)>>>;
+    using T = ctlm::trainer<threaded, recipe, Slots...>;
     std::vector<ctlm::token> tokens(T::step_tokens);
     for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<ctlm::token>(ctlm::mix(i) % T::shape.vocab);
     return [s = std::make_shared<new_trainer<T>>(exec), tokens] { s->trainer.step(tokens, tokens); };
@@ -232,15 +255,19 @@ void training(const char* name, const machine& m) {
 machine measure(double bandwidth) {
   machine m{};
   m.bandwidth = bandwidth;
-  ctlm::pool<2> one(1), two(2);
-  {
-    const bench::read_memory memory;
-    m.read[0] = bench::read_rate(one, memory), m.read[1] = bench::read_rate(two, memory);
+  for (std::size_t n = 1; n <= 2 || n <= std::thread::hardware_concurrency(); n *= 2) {
+    ctlm::pool<most> pool(n);
+    m.workers.push_back(n);
+    m.read.push_back(bench::read_rate(pool, bench::read_memory()));
+    m.fma.push_back(bench::fma_rate(pool));
+    auto nothing = [&] { pool.run(n, [](std::size_t, std::size_t) {}); };
+    m.run.push_back(n == 1 ? 0 : 1 / bench::rates({{"", nothing, 1}}, 0.1, 5)[0]);
+    std::printf("%3zu workers read %6.1f GB/s, do %6.0f GFLOP/s, begin and end a run of tasks in %.2f us\n", n,
+                m.read.back() * 1e-9, m.fma.back() * 1e-9, m.run.back() * 1e6);
   }
-  m.fma[0] = bench::fma_rate(one), m.fma[1] = bench::fma_rate(two);
-  m.run = 1 / bench::rates({{"", [&] { two.run(2, [](std::size_t, std::size_t) {}); }, 1}}, 0.1, 5)[0];
   std::atomic<std::uint64_t> number{0};
   constexpr int adds = 100'000;
+  ctlm::pool<2> two(2);
   auto add = [&] {
     two.run(2, [&](std::size_t, std::size_t) {
       for (int i = 0; i < adds; ++i) number.fetch_add(1, std::memory_order_acq_rel);
@@ -258,12 +285,12 @@ int main(int argc, char** argv) {
   if ((argc != 1 && argc != 3) || bandwidth <= 0) return std::fprintf(stderr, "usage: scaling [--bandwidth GB/s]\n"), 2;
   const machine m = measure(bandwidth * 1e9);
   std::printf(
-      "1 / 2 threads read %.1f / %.1f GB/s and do %.0f / %.0f GFLOP/s; a run of two takes %.2f us, an addition to a\n"
-      "number of two %.3f us; all cores are taken to read %.0f GB/s, and two more of them as much as these two\n\n",
-      m.read[0] * 1e-9, m.read[1] * 1e-9, m.fma[0] * 1e-9, m.fma[1] * 1e-9, m.run * 1e6, m.add * 1e6, bandwidth);
-  std::printf("%-28s%9s%9s%9s%9s%9s%9s   workers; (measured)\n", "tokens/s", "1", "2", "4", "8", "32", "128");
+      "an addition to a number of two takes %.3f us; more workers than here are taken to read up to %.0f GB/s\n\n",
+      m.add * 1e6, bandwidth);
+  std::printf("tokens/s, predicted (and measured), by workers: 1 2 4 8 16 32 128\n");
   decoding<ctlm::int8<32>>("135M int8<32>, decoding", m);
   decoding<ctlm::int4<32>>("135M int4<32>, decoding", m);
   prompt<ctlm::int8<32>>("135M int8<32>, prompt of 512", m);
-  training("10.8M, training, B=8 T=256", m);
+  training<>("10.8M, training, B=8 T=256", m);
+  training<ctlm::compute<ctlm::bf16>>("10.8M, training in bf16", m);
 }
