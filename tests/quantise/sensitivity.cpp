@@ -6,6 +6,7 @@
 #include "model/models.hpp"
 #include "worse.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -60,9 +61,37 @@ double divergence_of(A& a, B& b, const std::vector<token>& text) {
   return total / static_cast<double>(text.size());
 }
 
+/// One matrix of a model's weights.
+template <class Weights>
+auto matrix_at(const Weights& w, matrix_place m) {
+  return w.matrix_of(m.id, m.layer == no_layer ? 0 : m.layer);
+}
+
+/// All matrices of a model as weighted rounding makes them in format F.
+template <class Full, class F>
+struct rounded_model {
+  using small = causal_lm<typename Full::tag, ctlm::weights<F>>;
+  heap_arena memory{small::weight_bytes};
+  typename small::weights weights{memory};
+
+  rounded_model(const typename Full::weights& exact, const std::vector<token>& text) {
+    using work = quantiser<Full, small, sequence>;
+    const quantiser_room room{.method = rounding::weighted, .tokens = text.size()};
+    heap_arena work_memory(work::bytes_needed(room));
+    work(work_memory, room).run(exact, weights, {.text = text});
+  }
+  /// One matrix, as numbers.
+  void decode(matrix_place m, const typename Full::weights& to) const {
+    const auto from = matrix_at(weights, m);
+    const auto numbers = matrix_at(to, m);
+    for (std::size_t row = 0; row < from.rows; ++row)
+      decode_row(native{}, typename small::weights::format{}, from, row, numbers.data + row * numbers.cols);
+  }
+};
+
 /// What a session says of a model with one matrix in format F.
 template <class Full, class F, class Where>
-double measured(const running<Full>& exact, typename Full::session& session, const std::vector<token>& text) {
+double of_its_session(const running<Full>& exact, typename Full::session& session, const std::vector<token>& text) {
   using small = causal_lm<typename Full::tag, weights<f32, keep<F, Where>>, compute<decoded>>;
   using work = quantiser<Full, small, sequence>;
   running<small> rounded;
@@ -88,30 +117,45 @@ TEMPLATE_TEST_CASE("a matrix costs what a session with it shows", "[quantise][bu
   const auto costs = s.run(exact.weights, text);
   REQUIRE(costs.size() == list::count * some::size);
 
+  const rounded_model<full, probe> in_probe(exact.weights, text);
+  const rounded_model<full, int2<16, asymmetric>> in_two(exact.weights, text);
+  const rounded_model<full, int8<16>> in_eight(exact.weights, text);
+  running<full> other;
+  randomise<full>(other.weights, 0.1);
+  /// What a session says of the model with one of the rounded matrices.
+  const auto measured = [&](const auto& rounded, matrix_place m) {
+    rounded.decode(m, other.weights);
+    const double divergence = divergence_of(exact.session, other.session, text);
+    const auto from = matrix_at(exact.weights, m);
+    std::copy(from.data, from.data + from.rows * from.cols, matrix_at(other.weights, m).data);
+    return divergence;
+  };
+
   // An error before a router sends tokens to other experts: divergences grow in jumps then, and not with squared
   // errors.
-  const auto check_matrix = [&]<class Where>(Where, matrix_place m, bool before_router = full::shape.experts > 0) {
+  const auto check_matrix = [&](matrix_place m, bool before_router = full::shape.experts > 0) {
     const double* const found = costs.data() + list::number_of(m) * some::size;
-    CHECK(found[2] == Approx(measured<full, probe, Where>(exact, exact.session, text)).epsilon(0.003));
+    CHECK(found[2] == Approx(measured(in_probe, m)).epsilon(0.003));
     if (before_router) return;
-    const double in_two = measured<full, int2<16, asymmetric>, Where>(exact, exact.session, text);
-    const double in_eight = measured<full, int8<16>, Where>(exact, exact.session, text);
-    for (const double ratio : {found[0] / in_two, found[1] / in_eight}) {  // an estimate
+    const double two = measured(in_two, m), eight = measured(in_eight, m);
+    for (const double ratio : {found[0] / two, found[1] / eight}) {  // an estimate
       CHECK(ratio > 0.5);
       CHECK(ratio < 2);
     }
-    CHECK(in_two > 10 * in_eight);
+    CHECK(two > 10 * eight);
   };
-  using namespace tensors;
   constexpr std::size_t last = full::shape.layers - 1;
-  check_matrix(both<qkv, layers<0>>{}, {tensor_id::qkv_weight, 0});
-  check_matrix(both<out, layers<last>>{}, {tensor_id::out_weight, last});
-  check_matrix(both<up, layers<last>>{}, {tensor_id::up_weight, last}, false);
-  check_matrix(both<down, layers<0>>{}, {tensor_id::down_weight, 0}, full::shape.experts > 0 && last > 0);
-  check_matrix(embedding{}, {tensor_id::token_embedding});
-  if constexpr (!full::shape.tie_embeddings) check_matrix(tensors::head{}, {tensor_id::head_weight}, false);
-  if constexpr (full::shape.position == position_kind::learned)
-    check_matrix(tensors::positions{}, {tensor_id::position_embedding});
+  check_matrix({tensor_id::qkv_weight, 0});
+  check_matrix({tensor_id::out_weight, last});
+  check_matrix({tensor_id::up_weight, last}, false);
+  check_matrix({tensor_id::down_weight, 0}, full::shape.experts > 0 && last > 0);
+  check_matrix({tensor_id::token_embedding});
+  if constexpr (!full::shape.tie_embeddings) check_matrix({tensor_id::head_weight}, false);
+  if constexpr (full::shape.position == position_kind::learned) check_matrix({tensor_id::position_embedding});
+
+  using first_out = tensors::both<tensors::out, tensors::layers<0>>;  // as a format that the model has
+  CHECK(measured(in_probe, {tensor_id::out_weight, 0}) ==
+        Approx(of_its_session<full, probe, first_out>(exact, exact.session, text)).epsilon(1e-4));
 }
 
 TEST_CASE("costs are the same with any number of threads, and each time", "[quantise][budget][threads]") {
