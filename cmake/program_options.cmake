@@ -18,7 +18,7 @@ if(CTLM_NATIVE)
   endif()
 endif()
 if(CTLM_SANITIZE)
-  target_compile_options(ctlm_options INTERFACE -fsanitize=${CTLM_SANITIZE} -fno-sanitize-recover=all -g)
+  target_compile_options(ctlm_options INTERFACE -fsanitize=${CTLM_SANITIZE} -fno-sanitize-recover=all -g1)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # what a sanitizer adds lets it see uninitialised values where there are none
     target_compile_options(ctlm_options INTERFACE -Wno-maybe-uninitialized)
   else()
