@@ -32,6 +32,12 @@ struct wide {
       .vocab = 23, .d_model = 32, .layers = 2, .heads = 4, .kv_heads = 2, .d_ff = 40, .context = context, .window = 70};
 };
 
+/// The same with heads of 16 numbers, which attend in blocks where the processor has tiles.
+struct wider {
+  static constexpr mistral_config config{
+      .vocab = 23, .d_model = 64, .layers = 2, .heads = 4, .kv_heads = 2, .d_ff = 40, .context = context, .window = 70};
+};
+
 /// The same model, whose sessions keep all positions: they take so many at once that a ring would hold the context.
 template <class Tag, class... Slots>
 using keeping_all = causal_lm<Tag, prompt_chunk<context>, Slots...>;
@@ -142,6 +148,8 @@ TEST_CASE("rings change no bit, however the rows are cut", "[model]") {
 TEMPLATE_TEST_CASE("rings change no bit in any format of the cache", "[model]", f16, bf16, int8<>,
                    (int4<4, asymmetric>), int2<>, (key_value<int8<>, int2<>>), (rotated<recent<int2<>, 16>>)) {
   CHECK(equal_positions<narrow, 7, kv_cache<TestType>>() == context);
+  CHECK(equal_positions<wider, 8, kv_cache<TestType>>() == context);
+  CHECK(equal_positions<wider, 120, kv_cache<TestType>>() == context);
 }
 
 TEST_CASE("rings change no bit with other numbers, backends and weights", "[model]") {

@@ -2,7 +2,7 @@
 // ctlm: attention of many rows, of one sequence or of several: who computes what.
 #pragma once
 
-#include "attention.hpp"
+#include "attention_blocks.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -199,6 +199,36 @@ constexpr void attend_in_parts(Backend backend, E& exec, const ruled_heads<Rules
                    place_of(i / heads, i % heads));
 }
 
+/// Whether Keys lets chunks attend in blocks: `in_blocks`, and then `key_parts`, `value_parts` and
+/// `block_scratch(worker)` as attend_block() takes them.
+template <class Keys>
+inline constexpr bool lets_blocks_attend = requires {
+  requires Keys::in_blocks;
+};
+
+/// attention_forward() of chunks, in blocks. A task is a block. False, and nothing done, if the chunk is too small for
+/// it, or this process may not use tiles.
+template <class Backend, executor E, class Rules, class Rows, class Keys, class T>
+bool attend_in_blocks(Backend backend, E& exec, const ruled_heads<Rules>& s, const Rows& rows, const T* qkv,
+                      const Keys& keys, T* out, attention_workspace<T>* workers) {
+  const std::size_t group = s.group(), tokens = attention_block::tokens(group);
+  const std::size_t blocks = ceil_div(rows.longest(), tokens);
+  if (rows.longest() * group < attention_block::fewest_rows || !has_blocks(backend)) return false;
+  exec.run(rows.runs() * s.kv_heads * blocks, [&](std::size_t task, std::size_t worker) {
+    const row_run run = rows.run(task / blocks / s.kv_heads);
+    const std::size_t kv = task / blocks % s.kv_heads, first = task % blocks * tokens;
+    if (first >= run.count) return;
+    const std::size_t head = kv * group;
+    attend_block<Keys::key_parts, Keys::value_parts>(
+        backend, s.head_dim, s.template scale<T>(),
+        attention_detail::queries_of(s, rows, run, qkv, head, first, smaller(tokens, run.count - first)), group,
+        [&](std::size_t j, std::size_t count) { return keys.tile(run, kv, j, count, worker); },
+        out + (run.first + first) * s.q_dim() + head * s.head_dim, s.q_dim(), keys.block_scratch(worker),
+        workers[worker]);
+  });
+  return true;
+}
+
 /// out[rows][q_dim] = attention of the queries in qkv[rows][qkv_dim], each to the keys of its own sequence as far as
 /// its own position. `keys.tile(run, kv_head, first, count, worker)` yields keys and values of positions [first, first
 /// + count). log_sum[runs][heads][longest], if given, is what the backward pass needs. A task is a tile of rows of one
@@ -210,6 +240,10 @@ constexpr void attention_forward(Backend backend, E& exec, const ruled_heads<Rul
   const bool single = rows.longest() == 1 && log_sum == nullptr && !dropout.active();
   if constexpr (attends_in_parts<Keys>)
     if (single) return attend_in_parts(backend, exec, s, rows, qkv, keys, out, workers);
+  if constexpr (lets_blocks_attend<Keys>)
+    if (!single && log_sum == nullptr && !dropout.active() &&
+        attend_in_blocks(backend, exec, s, rows, qkv, keys, out, workers))
+      return;
   const std::size_t tiles = ceil_div(rows.longest(), query_tile), heads = single ? s.kv_heads : s.heads * tiles;
   auto one_task = [&](std::size_t task, std::size_t worker) {
     const row_run run = rows.run(task / heads);

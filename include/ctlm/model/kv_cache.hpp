@@ -3,6 +3,7 @@
 // position that a layer keeps (cache_layout.hpp).
 #pragma once
 
+#include "../format/bf16.hpp"
 #include "../kernels/attention_rows.hpp"
 #include "../policy/cache/key_value.hpp"
 #include "cache_layout.hpp"
@@ -22,6 +23,9 @@ class key_value_cache {
   using layout = cache_layout<Shape, Chunk>;            ///< where rows lie
   using real = typename S::compute;                     ///< the numbers that keys and values are decoded to
   static constexpr std::size_t cut = 0;                 ///< chunks may end anywhere (recent_cache.hpp)
+  static constexpr bool exact = rows_in_place<S>;       ///< whether rows are stored in the numbers they are computed in
+  static constexpr bool bfloat_keys = std::same_as<K, bf16>;    ///< whether keys are numbers that bf16 holds
+  static constexpr bool bfloat_values = std::same_as<V, bf16>;  ///< the same of values
 
   constexpr key_value_cache() = default;
   /// Asks an arena for room for all of them.
@@ -120,13 +124,13 @@ class key_value_cache {
   matrix<V> values_{};
 };
 
-/// The keys and values of one layer, as the rows of a session find and leave them.
-template <class Cache, class Backend>
+/// The keys and values of one layer, as the rows of a session, at most Chunk at once, find and leave them.
+template <class Cache, class Backend, std::size_t Chunk = 1>
 struct cached_keys {
   using real = typename Cache::real;  ///< the numbers that keys and values are decoded to
   Cache* cache;                       ///< where they are stored
   std::size_t layer;                  ///< whose
-  real* scratch;                      ///< [workers][tile_scratch] where they are decoded
+  real* scratch;                      ///< [workers][scratch_numbers] where they are decoded
   real* parts = nullptr;              ///< [part_numbers] what the parts of a sequence come to
 
   /// Whether single rows are multiplied with keys and values as they are stored.
@@ -144,6 +148,20 @@ struct cached_keys {
           : most_parts * Cache::shape.kv_heads *
                 sequence_part_result<real>::size(Cache::shape.heads / Cache::shape.kv_heads, Cache::shape.head_dim);
 
+  /// Whether rows of a chunk attend in blocks, and in how many parts of 8 bits these take keys and values.
+  static constexpr bool in_blocks = attends_in_blocks<Backend> && std::same_as<real, float> && !Cache::exact &&
+                                    Chunk > 1 && Cache::shape.head_dim % 16 == 0;
+  static constexpr std::size_t key_parts = Cache::bfloat_keys ? 1 : 2, value_parts = Cache::bfloat_values ? 1 : 2;
+  /// Numbers of scratch of a worker: a decoded tile, and a block.
+  static constexpr std::size_t scratch_numbers =
+      Cache::tile_scratch +
+      (in_blocks ? attention_block::scratch(Cache::shape.heads / Cache::shape.kv_heads, Cache::shape.head_dim, Chunk)
+                 : 0);
+  /// Where a worker has room for a block.
+  constexpr real* block_scratch(std::size_t worker) const {
+    return scratch + worker * scratch_numbers + Cache::tile_scratch;
+  }
+
   /// Stores the keys and values of the rows in qkv [rows][qkv_dim] at the rows' positions.
   constexpr void store(const session_rows& rows, const head_shape& heads, const real* qkv) const {
     for (std::size_t r = 0; r < rows.rows; ++r) {
@@ -154,7 +172,7 @@ struct cached_keys {
   /// Keys and values of positions [first, first + count) of one head, `count` being at most key_tile.
   constexpr key_value_tile<real> tile(const row_run&, std::size_t kv_head, std::size_t first, std::size_t count,
                                       std::size_t worker) const {
-    return cache->tile(Backend{}, layer, kv_head, first, count, scratch + worker * Cache::tile_scratch);
+    return cache->tile(Backend{}, layer, kv_head, first, count, scratch + worker * scratch_numbers);
   }
   /// The same as they are stored.
   constexpr auto stored_tile(std::size_t kv_head, std::size_t first, std::size_t count) const {

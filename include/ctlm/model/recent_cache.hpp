@@ -40,6 +40,9 @@ class recent_cache {
   using layout = typename old_cache::layout;            ///< where rows of format F lie
   using real = typename F::compute;                     ///< the numbers that keys and values are decoded to
   static constexpr std::size_t cut = block;             ///< no chunk reaches over a multiple of it
+  static constexpr bool exact = new_cache::exact;       ///< what is recent may be in the numbers that are computed in
+  static constexpr bool bfloat_keys = old_cache::bfloat_keys && new_cache::bfloat_keys;        ///< see key_value_cache
+  static constexpr bool bfloat_values = old_cache::bfloat_values && new_cache::bfloat_values;  ///< the same
 
   constexpr recent_cache() = default;
   /// Asks an arena for room for all of them.

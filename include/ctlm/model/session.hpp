@@ -175,7 +175,7 @@ class basic_session {
   using rotation = typename cache_parts_type::rotation;
   static constexpr bool turns = !std::same_as<rotation, no_rotation>;  // the cache's rotation, not that of positions
   using cache_type = typename cache_for<typename M::shape_type, typename cache_parts_type::storage, rows_at_once>::type;
-  using keys_type = cached_keys<cache_type, typename M::backend_policy>;
+  using keys_type = cached_keys<cache_type, typename M::backend_policy, rows_at_once>;
 
   constexpr basic_session() = default;
 
@@ -204,8 +204,8 @@ class basic_session {
         [&](auto& attention) {
           qkv_ = attention.template allocate<real>(rows_at_once * shape.qkv_dim());
           attended_ = attention.template allocate<real>(rows_at_once * shape.q_dim());
-          if (cache_type::tile_scratch > 0)
-            tile_scratch_ = attention.template allocate<real>(workers * cache_type::tile_scratch);
+          if (keys_type::scratch_numbers > 0)
+            tile_scratch_ = attention.template allocate<real>(workers * keys_type::scratch_numbers);
           if (keys_type::part_numbers > 0) parts_ = attention.template allocate<real>(keys_type::part_numbers);
           for (auto& ws : c_.attention)
             ws = attention_workspace<real>::place(attention, c_.backend,

@@ -25,10 +25,26 @@ struct half_operand {
   half_operand from(std::size_t i, std::size_t d) const { return {data + i * line + d * step, line, step}; }
 };
 
+/// A number in single precision of which is read what bf16 holds of it, to nearest, or what that leaves.
+struct upper_part {
+  float whole;
+};
+struct lower_part {
+  float whole;
+};
+CTLM_INLINE __m512 upper_parts(__m512 x) {
+  const __m512i rounded = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
+  return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32(-0x10000)));
+}
+
 /// 16 numbers in single precision, of which the mask names those that are there.
 template <class S>
 CTLM_INLINE __m512 load_sixteen(const S* from, __mmask16 there) {
-  if constexpr (std::same_as<S, float>)
+  if constexpr (std::same_as<S, upper_part> || std::same_as<S, lower_part>) {
+    const __m512 x = _mm512_maskz_loadu_ps(there, &from->whole);
+    if constexpr (std::same_as<S, upper_part>) return upper_parts(x);
+    return _mm512_sub_ps(x, upper_parts(x));
+  } else if constexpr (std::same_as<S, float>)
     return _mm512_maskz_loadu_ps(there, from);
   else if constexpr (std::same_as<S, half>)
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(there, from));
