@@ -148,10 +148,11 @@ struct cached_keys {
           : most_parts * Cache::shape.kv_heads *
                 sequence_part_result<real>::size(Cache::shape.heads / Cache::shape.kv_heads, Cache::shape.head_dim);
 
-  /// Whether rows of a chunk attend in blocks, and in how many parts of 8 bits these take keys and values.
+  /// Whether rows of a chunk attend in blocks.
   static constexpr bool in_blocks = attends_in_blocks<Backend> && std::same_as<real, float> && !Cache::exact &&
                                     Chunk > 1 && Cache::shape.head_dim % 16 == 0;
-  static constexpr std::size_t key_parts = Cache::bfloat_keys ? 1 : 2, value_parts = Cache::bfloat_values ? 1 : 2;
+  static constexpr std::size_t key_parts = Cache::bfloat_keys ? 1 : 2;      ///< parts of 8 bits that these take keys in
+  static constexpr std::size_t value_parts = Cache::bfloat_values ? 1 : 2;  ///< the same of values
   /// Numbers of scratch of a worker: a decoded tile, and a block.
   static constexpr std::size_t scratch_numbers =
       Cache::tile_scratch +

@@ -8,9 +8,10 @@
 // precision. So scores are those of single tokens, whose queries are not rounded, but for their last digits.
 #pragma once
 
-#include "../../attention.hpp"
+#include "../../attention_blocks.hpp"
 #include "half_tile.hpp"
 
+#if CTLM_AMX
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -243,3 +244,4 @@ CTLM_NOINLINE void attend_block(simd<A> backend, std::size_t head_dim, float sca
 
 }}  // namespace ctlm
 CTLM_INTRINSICS_END
+#endif
