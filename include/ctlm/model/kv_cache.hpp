@@ -153,8 +153,7 @@ struct cached_keys {
                                     Chunk > 1 && Cache::shape.head_dim % 16 == 0;
   static constexpr std::size_t key_parts = Cache::bfloat_keys ? 1 : 2;      ///< parts of 8 bits that these take keys in
   static constexpr std::size_t value_parts = Cache::bfloat_values ? 1 : 2;  ///< the same of values
-  /// Numbers of scratch of a worker: a decoded tile, and a block.
-  static constexpr std::size_t scratch_numbers =
+  static constexpr std::size_t scratch_numbers =  ///< of scratch of a worker: a decoded tile, and a block
       Cache::tile_scratch +
       (in_blocks ? attention_block::scratch(Cache::shape.heads / Cache::shape.kv_heads, Cache::shape.head_dim, Chunk)
                  : 0);
