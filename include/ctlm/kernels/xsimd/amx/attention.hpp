@@ -115,7 +115,7 @@ CTLM_INLINE void multiply_parts(const packed_parts& a, const packed_parts& b, st
 
 /// What a row has come to.
 struct row_so_far {
-  float* peak;    // the highest score, as a power of two
+  float* peak;    // the highest score
   float* total;   // [16] sums of exponentials, lane by lane
   float* values;  // [columns] exponentials times values
 };
@@ -135,11 +135,10 @@ CTLM_INLINE void absorb_scores(const visible_keys& keys, float factor, const flo
   for (std::size_t v = 0; v < 4; ++v)
     x[v] = _mm512_mask_loadu_ps(_mm512_set1_ps(-std::numeric_limits<float>::infinity()),
                                 static_cast<__mmask16>(seen >> (16 * v)), scores + 16 * v);
-  const float highest =
-      _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(x[0], x[1]), _mm512_max_ps(x[2], x[3]))) * factor;
+  const float highest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(x[0], x[1]), _mm512_max_ps(x[2], x[3])));
   __m512 total = _mm512_loadu_ps(row.total);
   if (highest > *row.peak) {
-    const __m512 shrink = powers_of_two(0xFFFF, _mm512_set1_ps(*row.peak - highest));
+    const __m512 shrink = powers_of_two(0xFFFF, _mm512_set1_ps((*row.peak - highest) * factor));
     total = _mm512_mul_ps(total, shrink);
     for (std::size_t i = 0; i < columns; i += 16)
       _mm512_storeu_ps(row.values + i, _mm512_mul_ps(_mm512_loadu_ps(row.values + i), shrink));
@@ -147,7 +146,8 @@ CTLM_INLINE void absorb_scores(const visible_keys& keys, float factor, const flo
   }
   const __m512 scale = _mm512_set1_ps(factor), peak = _mm512_set1_ps(*row.peak);
   for (std::size_t v = 0; v < 4; ++v) {
-    x[v] = powers_of_two(static_cast<__mmask16>(seen >> (16 * v)), _mm512_fmsub_ps(x[v], scale, peak));
+    const __m512 below = _mm512_mul_ps(_mm512_sub_ps(x[v], peak), scale);  // so the highest has a power of exactly 0
+    x[v] = powers_of_two(static_cast<__mmask16>(seen >> (16 * v)), below);
     total = _mm512_add_ps(total, x[v]);
   }
   _mm512_storeu_ps(row.total, total);
