@@ -32,6 +32,12 @@ struct attention_block {
 };
 
 }}  // namespace ctlm
-#if CTLM_XSIMD && CTLM_AMX
+#if CTLM_XSIMD
+#if CTLM_AVX2
+#if CTLM_AVX512BF16
+#if CTLM_AMX
 #include "xsimd/amx/attention.hpp"
+#endif
+#endif
+#endif
 #endif
