@@ -25,7 +25,7 @@ struct wide {
 struct wide_gpt2 {
   static constexpr gpt2_config config{.vocab = 300, .d_model = 96, .layers = 3, .heads = 6, .context = 32};
 };
-/// Norms after the parts of a block, caps and a window.
+/// Norms after the parts of a block, capped scores and a window.
 struct small_gemma2 {
   static constexpr gemma2_config config{.vocab = 61,
                                         .d_model = 24,
@@ -35,7 +35,8 @@ struct small_gemma2 {
                                         .head_dim = 8,
                                         .d_ff = 40,
                                         .context = 32,
-                                        .window = 8};
+                                        .window = 8,
+                                        .logit_cap = 0};
 };
 /// Norms of queries and keys.
 struct small_qwen3 {
