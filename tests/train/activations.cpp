@@ -35,8 +35,8 @@ struct small_gemma2 {
                                         .head_dim = 8,
                                         .d_ff = 40,
                                         .context = 32,
-                                        .window = 8,
-                                        .logit_cap = 0};
+                                        .logit_cap = 0,
+                                        .window = 8};
 };
 /// Norms of queries and keys.
 struct small_qwen3 {

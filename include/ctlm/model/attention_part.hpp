@@ -50,9 +50,9 @@ CTLM_NOINLINE constexpr void attention_part_forward(Context& c, const W& w, std:
 
 /// dx holds the gradient of `mid` and becomes that of x; those of the weights go to g. `attend_backward(dattended,
 /// dqkv)` undoes what `attend` did.
-template <class M, class Context, class W, class G, class S, class T, class Attend>
+template <class M, class Context, class W, class G, class S, class B, class T, class Attend>
 CTLM_NOINLINE constexpr void attention_part_backward(Context& c, const W& w, const G& g, std::size_t layer,
-                                                     std::size_t rows, const S& s, const block_scratch<T>& b, T* dx,
+                                                     std::size_t rows, const S& s, const B& b, T* dx,
                                                      Attend attend_backward, const dropout_mask& dropout,
                                                      bool accumulate) {
   using id = tensor_id;
@@ -65,7 +65,7 @@ CTLM_NOINLINE constexpr void attention_part_backward(Context& c, const W& w, con
     if constexpr (takes_rounded_rows<M, G>)
       return s.attended;
     else
-      return numbers_of(c, rows * M::shape.q_dim(), s.attended, b.attended);
+      return numbers_of(c, rows * M::shape.q_dim(), s.attended, widening(b).attended);
   }();
   project_backward<M, id::out_weight, id::out_bias>(
       c, w, g, layer, rows, dbranch, static_cast<const std::remove_pointer_t<decltype(attended)>*>(attended),

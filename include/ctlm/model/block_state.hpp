@@ -41,11 +41,24 @@ struct block_scratch {
   T* moved = nullptr;       ///< [rows][d_model] rows of one expert, for a moment
   T* dactivated = nullptr;  ///< [rows][d_ff] gradient of one expert's activated numbers, for a moment
   T* dshares = nullptr;     ///< [picks] gradient of the shares
-  // Where the forward pass left rounded numbers alone.
+};
+
+/// The same where the forward pass left rounded numbers alone.
+template <class T>
+struct widening_block_scratch : block_scratch<T> {
   T* up = nullptr;        ///< [rows][up_dim] what the activation saw; then its gradient
   T* attended = nullptr;  ///< [rows][q_dim] what attention made, for products that take no rounded numbers
   T* branch = nullptr;    ///< [rows][d_model] of models with post_norms: what a part added before its norm
 };
+/// What there is of those.
+template <class T>
+constexpr widening_block_scratch<T> widening(const block_scratch<T>&) {
+  return {};
+}
+template <class T>
+constexpr const widening_block_scratch<T>& widening(const widening_block_scratch<T>& b) {
+  return b;
+}
 
 /// A block_state of a forward pass whose backward pass reads rounded copies.
 template <class T, class Statistics, class Stored>

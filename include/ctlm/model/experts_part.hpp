@@ -48,16 +48,16 @@ requires(M::shape.experts > 0) struct feed_forward_part<M> {
 
   /// dx holds the gradient of `out` and becomes that of `mid`; those of the weights go to g. The pre-activations in
   /// s.up and the probabilities in s.routed are consumed.
-  template <class Context, class W, class G, class S, class T>
+  template <class Context, class W, class G, class S, class B, class T>
   CTLM_NOINLINE static constexpr void backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows,
-                                               const S& s, const block_scratch<T>& b, T* dx,
-                                               const dropout_mask& dropout, bool accumulate) {
+                                               const S& s, const B& b, T* dx, const dropout_mask& dropout,
+                                               bool accumulate) {
     using id = tensor_id;
     const T* const dadded = through_dropout(c, dropout, rows * d, static_cast<const T*>(dx), b.normed);
     const T* const dbranch =
         through_residual_norm<M, id::after2_weight>(c, w, g, layer, rows, s.branch2, s.after2, dadded, b);
     if (!accumulate) clear_untaken(c, g, layer, s.routed);
-    T* const up = numbers_of(c, rows * M::shape.experts_per_token * up_dim, s.up, b.up);
+    T* const up = numbers_of(c, rows * M::shape.experts_per_token * up_dim, s.up, widening(b).up);
     through_down(c, w, g, layer, s.routed, up, b, dbranch, accumulate);
     normalise_feed_forward_again<M>(c, w, layer, rows, s, b);
     clear_rows(c, rows, b.dnormed);  // dbranch, which may lie there, has been read

@@ -67,8 +67,8 @@ struct stored_activations : activation_memory<M, Batch, recomputed> {
   /// What the backward pass finds of a layer.
   constexpr const block_state<bfloat, statistics, real>& saved(std::size_t layer) const { return kept[layer]; }
   /// The shared buffers that a backward pass through a layer writes to.
-  constexpr block_scratch<real> scratch() const {
-    auto b = plain::scratch();
+  constexpr widening_block_scratch<real> scratch() const {
+    widening_block_scratch<real> b{plain::scratch()};
     b.normed = last;
     b.up = up;
     b.attended = attended;
