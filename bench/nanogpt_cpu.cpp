@@ -2,14 +2,15 @@
 // 0; biases as in GPT-2, unless --no-bias; AdamW. The peer is bench/nanogpt_cpu.py; bench/versus_torch.py runs the two
 // in turn. bench/optimizers.py runs the recipe with every optimizer.
 //
-//   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--no-bias] [--bf16] [--json]
+//   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--no-bias] [--bf16
+//   [--activations]] [--json]
 //       [--optimizer adamw|adam8|muon|lion|adafactor|rmsprop|sgd|galore|galore8|stabilised] [--rate x]
 //       [--scale x] [--period n] [--preset conservative|balanced|aggressive]
 //
 // Every optimizer has a rate of its own, unless --rate says another one; the schedule is the recipe's for all: it warms
 // up for 100 iterations and falls to a tenth of the rate. GaLore's rank is 32, a quarter of the width, around AdamW or
 // its 8-bit form (galore8); --scale and --period are its options. The stabiliser is around AdamW, with a published
-// preset. --bf16 is compute<bf16>, of AdamW.
+// preset. --bf16 is compute<bf16>, of AdamW; --activations is activations<bf16> beside it.
 //
 // The time is that of training alone; the validation loss is the mean over the whole last tenth of the text, cut into
 // windows of 64.
@@ -56,13 +57,13 @@ struct options {
   std::string preset;
   std::size_t threads = 2, iterations = 2000, total = 2000;
   std::uint64_t seed = 1337;
-  bool bias = true, bf16 = false, json = false;
+  bool bias = true, bf16 = false, activations = false, json = false;
 };
 
 [[noreturn]] void usage(const char* wrong) {
   std::fprintf(stderr,
                "nanogpt_cpu: %s\nusage: nanogpt_cpu TEXT [--threads N] [--iterations N] [--total N] [--seed N] "
-               "[--optimizer NAME] [--rate x] [--no-bias] [--bf16] [--json]\n",
+               "[--optimizer NAME] [--rate x] [--no-bias] [--bf16 [--activations]] [--json]\n",
                wrong);
   std::exit(2);
 }
@@ -104,6 +105,8 @@ options parse(int count, char** arguments) {
       o.bias = false;
     else if (name == "--bf16")
       o.bf16 = true;
+    else if (name == "--activations")
+      o.activations = true;
     else if (name == "--json")
       o.json = true;
     else if (name[0] == '-' || o.data != nullptr)
@@ -261,6 +264,8 @@ figures run(span<const token> text, const options& o) {
 figures run_chosen(span<const token> text, const options& o) {
   if (!o.bias && o.optimizer != "adamw") usage("--no-bias is for AdamW");
   if (o.bf16 && (!o.bias || o.optimizer != "adamw")) usage("--bf16 is for AdamW, with biases");
+  if (o.activations && !o.bf16) usage("--activations is for --bf16");
+  if (o.activations) return run<adamw, true, compute<bf16>, activations<bf16>>(text, o);
   if (o.bf16) return run<adamw, true, compute<bf16>>(text, o);
   if (!o.bias) return run<adamw, false>(text, o);
   if (o.optimizer == "adamw") return run<adamw>(text, o);

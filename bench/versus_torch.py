@@ -4,13 +4,13 @@
 
   python bench/versus_torch.py recipe build/release/bench/nanogpt_cpu tinyshakespeare.txt [--iterations 300] [--no-bias]
   python bench/versus_torch.py step build/release/bench/training_step gpt_10m|gpt2_124m [--recompute] [--iterations 8]
-         both: [--rounds 3] [--threads 2] [--bf16] [--python PYTHON] [--torch-options="--compile"]
+         both: [--rounds 3] [--threads 2] [--bf16 [--activations]] [--python PYTHON] [--torch-options="--compile"]
 
 recipe is nanoGPT's for a CPU, step a single training step of a larger model. Two programs timed minutes apart on a shared
 machine say little; alternating runs of the same work do. The medians over the rounds are of each run's median iteration.
 --iterations 2000 trains the recipe to the end and compares the validation losses too. --python is the interpreter that
 has PyTorch, if it is not this one. --bf16: both multiply in bf16, and ctlm in single precision is shown beside them; ratios
-are to ctlm in bf16. --recompute lets ctlm keep the activations of two layers only.
+are to ctlm in bf16. --activations beside --bf16: ctlm keeps what its backward pass needs in bf16 too. --recompute lets ctlm keep the activations of two layers only.
 """
 import argparse
 import json
@@ -31,6 +31,7 @@ def options():
     p.add_argument("--no-bias", action="store_true", help="recipe: without biases, in both")
     p.add_argument("--recompute", action="store_true", help="step gpt_10m: ctlm with gradient checkpointing")
     p.add_argument("--bf16", action="store_true", help="compute<bf16>, and autocast in PyTorch")
+    p.add_argument("--activations", action="store_true", help="with --bf16: activations<bf16> too")
     p.add_argument("--python", default=sys.executable)
     p.add_argument("--torch-options", default="", help="options of the script for PyTorch, such as --compile")
     return p.parse_args()
@@ -49,7 +50,8 @@ def commands(o):
     ours = o.work + ("_recompute" if o.recompute else "")
     half = ["--bf16"] if o.bf16 else []
     single = {"ctlm f32": [o.program, ours, *shared]} if o.bf16 else {}
-    return {**single, "ctlm": [o.program, ours, *shared, *half],
+    kept = ["--activations"] if o.activations else []
+    return {**single, "ctlm": [o.program, ours, *shared, *half, *kept],
             "torch": [o.python, str(folder / script), o.work, *shared, *half, *o.torch_options.split()]}
 
 

@@ -311,3 +311,38 @@ TEMPLATE_TEST_CASE("linear layers agree in every format and number of rows", "[k
     }
   }
 }
+
+TEST_CASE("loops over arrays in 16 bits see single precision and round what they write", "[kernels]") {
+  for (std::size_t n = 0; n < 70; ++n) {
+    auto x = random<float>(n, 1);
+    const float odd[] = {1e-40f, -1e-40f, 3.4e38f, std::numeric_limits<float>::infinity(), 1.00390625f, 1.01171875f};
+    for (std::size_t i = 0; i < n && i < std::size(odd); ++i) x[n - 1 - i] = odd[i];
+    if (n > 20) x[7] = std::numeric_limits<float>::quiet_NaN();
+    const auto y = random_stored<ctlm::bfloat>(n, 2);
+    auto run = [&](auto backend) {
+      std::vector<ctlm::bfloat> to(n), both = y;
+      std::vector<float> sums(n);
+      ctlm::elementwise(
+          backend, n, [](const auto& from, auto& out) { out = from; }, x.data(), to.data());
+      ctlm::elementwise(
+          backend, n,
+          [](auto& sum, const auto& a, auto& b) {
+            sum = a + b;
+            b = b * b;
+          },
+          sums.data(), static_cast<const ctlm::bfloat*>(to.data()), both.data());
+      std::vector<std::uint16_t> bits;
+      for (const auto& all : {to, both})
+        for (const ctlm::bfloat b : all) bits.push_back(b.bits);
+      for (const float f : sums) bits.push_back(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(f) >> 16));
+      return bits;
+    };
+    const auto expected = run(ctlm::portable{});
+    CHECK(run(ctlm::native{}) == expected);
+    for (std::size_t i = 0; i < n; ++i) CHECK(expected[i] == ctlm::bfloat::from(x[i]).bits);
+    const auto z = random<float>(n, 4);
+    auto product = [](const auto& a, const auto& b) { return a * b; };
+    const float first = ctlm::sum(ctlm::portable{}, n, product, z.data(), y.data());
+    CHECK(std::fabs(ctlm::sum(ctlm::native{}, n, product, z.data(), y.data()) - first) < 1e-4f);
+  }
+}

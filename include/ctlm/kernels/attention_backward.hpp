@@ -37,9 +37,9 @@ constexpr void softmax_backward(Backend backend, const Rules& rules, std::size_t
 }
 
 /// Gradients of one tile of scores: scores become probabilities P (after dropout), ws.gradients become dS.
-template <class Backend, class T, class Rules>
+template <class Backend, class T, class Rules, class Query>
 constexpr void attention_backward_tile(Backend backend, const ruled_heads<Rules>& s,
-                                       const query_rows<T, Rules>& queries, std::size_t first, std::size_t count,
+                                       const query_rows<Query, Rules>& queries, std::size_t first, std::size_t count,
                                        const T* log_sum, const T* delta, const dropout_mask& dropout,
                                        attention_workspace<T>& ws) {
   const T scale = s.template scale<T>();
@@ -60,10 +60,11 @@ constexpr void attention_backward_tile(Backend backend, const ruled_heads<Rules>
 }
 
 /// dqkv = gradients of queries, keys and values, given those of the output (every element is written).
+/// Both qkv and the output may be stored in 16 bits.
 /// One task owns the keys and values of one head of one sequence, and the queries that share it.
-template <class Backend, executor E, class Rules, class T>
+template <class Backend, executor E, class Rules, class T, class Input, class Output>
 constexpr void attention_backward(Backend backend, E& exec, const ruled_heads<Rules>& s, const batch_rows& batch,
-                                  const T* qkv, const T* out, const T* dout, const T* log_sum, T* dqkv,
+                                  const Input* qkv, const Output* out, const T* dout, const T* log_sum, T* dqkv,
                                   const dropout_mask& dropout, attention_workspace<T>* workers) {
   const std::size_t stride = s.qkv_dim(), q_dim = s.q_dim();
   exec.run(batch.sequences * s.kv_heads, [&](std::size_t task, std::size_t worker) {
@@ -72,8 +73,8 @@ constexpr void attention_backward(Backend backend, E& exec, const ruled_heads<Ru
     const std::size_t key_column = q_dim + kv * s.head_dim, value_column = key_column + s.kv_dim();
     for (std::size_t j = 0; j < batch.length; j += key_tile) {
       const std::size_t keys = smaller(key_tile, batch.length - j);
-      const T* k = qkv + (row0 + j) * stride + key_column;
-      const T* v = qkv + (row0 + j) * stride + value_column;
+      const Input* k = qkv + (row0 + j) * stride + key_column;
+      const Input* v = qkv + (row0 + j) * stride + value_column;
       T* dk = dqkv + (row0 + j) * stride + key_column;
       T* dv = dqkv + (row0 + j) * stride + value_column;
       bool started = false;  // the first tile writes dk and dv, the others add
@@ -82,12 +83,12 @@ constexpr void attention_backward(Backend backend, E& exec, const ruled_heads<Ru
           const std::size_t rows = smaller(query_tile, batch.length - i);
           const auto queries = attention_detail::queries_of(s, batch, batch.run(b), qkv, h, i, rows);
           if (queries.from(0) >= j + keys) break;  // their window, and that of later rows, begins behind these keys
-          const T* o = out + (row0 + i) * q_dim + h * s.head_dim;
+          const Output* o = out + (row0 + i) * q_dim + h * s.head_dim;
           const T* go = dout + (row0 + i) * q_dim + h * s.head_dim;
           const std::size_t count = smaller(keys, queries.most() - j);
           for (std::size_t r = 0; r < rows; ++r)  // delta = dO . O, the mean that softmax subtracts
             ws.total[r] = sum(
-                backend, s.head_dim, [](const auto& x, const auto& y) { return x * y; }, o + r * q_dim, go + r * q_dim);
+                backend, s.head_dim, [](const auto& x, const auto& y) { return x * y; }, go + r * q_dim, o + r * q_dim);
           gemm(backend, rows, count, s.head_dim, queries.q, row_major(k, stride).transposed(), ws.scores, count, false,
                ws.panel);
           gemm(backend, rows, count, s.head_dim, row_major(go, q_dim), row_major(v, stride).transposed(), ws.gradients,

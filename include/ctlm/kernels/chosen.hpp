@@ -46,8 +46,8 @@ CTLM_NOINLINE constexpr void add_columns(Backend backend, E& exec, std::size_t m
 }
 
 /// linear_backward_weight of a matrix and a bias that may not learn.
-template <class Backend, executor E, class T, native_format F, class Workspace>
-constexpr void linear_backward_weight(Backend backend, E& exec, std::size_t m, const T* dy, const T* x,
+template <class Backend, executor E, class T, class Input, native_format F, class Workspace>
+constexpr void linear_backward_weight(Backend backend, E& exec, std::size_t m, const T* dy, const Input* x,
                                       const chosen_matrix<F>& dw, bool accumulate, T* dbias, Workspace& ws) {
   if (dw.numbers.data != nullptr)
     linear_backward_weight(backend, exec, m, dy, x, dw.numbers, accumulate, dbias, ws);

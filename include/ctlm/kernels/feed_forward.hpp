@@ -47,4 +47,19 @@ constexpr void activation_backward(F, Backend backend, E& exec, std::size_t rows
   });
 }
 
+/// Both at once, where the activation is not gated: d becomes d * f'(x) and then x, which may be stored in 16 bits,
+/// becomes f(x).
+template <class F, class Backend, executor E, class T, class Input>
+constexpr void activation_both_ways(F, Backend backend, E& exec, std::size_t n, T* d, Input* x) {
+  parallel_for(exec, n, 16384, [&](std::size_t first, std::size_t count, std::size_t) {
+    elementwise(
+        backend, count,
+        [](auto& gradient, auto& v) {
+          gradient = gradient * F::derivative(v);
+          v = F::value(v);
+        },
+        d + first, x + first);
+  });
+}
+
 }}  // namespace ctlm

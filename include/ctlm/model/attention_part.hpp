@@ -35,17 +35,24 @@ CTLM_NOINLINE constexpr void attention_part_forward(Context& c, const W& w, std:
   norm_forward(typename M::norm{}, c.backend, *c.exec, rows, M::shape.d_model, s.x,
                w.vector_of(id::norm1_weight, layer), w.vector_of(id::norm1_bias, layer), s.normed, M::shape.norm_eps,
                s.norm1);
+  if constexpr (saves_copies<S>) convert_numbers(c, rows * M::shape.d_model, s.x, s.saved.x);
   project<M, id::qkv_weight, id::qkv_bias>(c, w, layer, rows, s.normed, nullptr, s.qkv);
   attend(s.qkv, s.attended);
+  if constexpr (saves_copies<S>) {
+    convert_numbers(c, rows * M::shape.qkv_dim(), s.qkv, s.saved.qkv);
+    convert_numbers(c, rows * M::shape.q_dim(), s.attended, s.saved.attended);
+  }
   project_residual<M, id::out_weight, id::out_bias>(c, w, layer, rows, s.attended, s.x, s.mid, dropout, s.normed,
                                                     residual_norm<M, id::after1_weight>(w, layer, s.branch1, s.after1));
+  if constexpr (saves_copies<S> && M::shape.post_norms)
+    convert_numbers(c, rows * M::shape.d_model, s.branch1, s.saved.branch1);
 }
 
 /// dx holds the gradient of `mid` and becomes that of x; those of the weights go to g. `attend_backward(dattended,
 /// dqkv)` undoes what `attend` did.
-template <class M, class Context, class W, class G, class S, class T, class Attend>
+template <class M, class Context, class W, class G, class S, class B, class T, class Attend>
 CTLM_NOINLINE constexpr void attention_part_backward(Context& c, const W& w, const G& g, std::size_t layer,
-                                                     std::size_t rows, const S& s, const block_scratch<T>& b, T* dx,
+                                                     std::size_t rows, const S& s, const B& b, T* dx,
                                                      Attend attend_backward, const dropout_mask& dropout,
                                                      bool accumulate) {
   using id = tensor_id;
@@ -53,17 +60,24 @@ CTLM_NOINLINE constexpr void attention_part_backward(Context& c, const W& w, con
   constexpr std::size_t d = M::shape.d_model;
   const T* const dadded = through_dropout(c, dropout, rows * d, static_cast<const T*>(dx), b.normed);
   const T* const dbranch =
-      through_residual_norm<M, id::after1_weight>(c, w, g, layer, rows, s.branch1, s.after1, dadded, b.dnormed);
-  project_backward<M, id::out_weight, id::out_bias>(c, w, g, layer, rows, dbranch, static_cast<const T*>(s.attended),
-                                                    b.dattended, accumulate);
+      through_residual_norm<M, id::after1_weight>(c, w, g, layer, rows, s.branch1, s.after1, dadded, b);
+  auto* const attended = [&] {
+    if constexpr (takes_rounded_rows<M, G>)
+      return s.attended;
+    else
+      return numbers_of(c, rows * M::shape.q_dim(), s.attended, widening(b).attended);
+  }();
+  project_backward<M, id::out_weight, id::out_bias>(
+      c, w, g, layer, rows, dbranch, static_cast<const std::remove_pointer_t<decltype(attended)>*>(attended),
+      b.dattended, accumulate);
   attend_backward(static_cast<const T*>(b.dattended), b.dqkv);
-  norm_repeat(norm, c.backend, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
-              w.vector_of(id::norm1_bias, layer), b.normed, s.norm1);
+  norm_repeat(norm, c.backend, *c.exec, rows, d, static_cast<const T*>(numbers_of(c, rows * d, s.x, b.normed)),
+              w.vector_of(id::norm1_weight, layer), w.vector_of(id::norm1_bias, layer), b.normed, s.norm1);
   project_backward<M, id::qkv_weight, id::qkv_bias>(c, w, g, layer, rows, static_cast<const T*>(b.dqkv),
                                                     static_cast<const T*>(b.normed), b.dnormed, accumulate);
-  norm_backward(norm, c.backend, *c.exec, rows, d, static_cast<const T*>(s.x), w.vector_of(id::norm1_weight, layer),
-                static_cast<const T*>(b.dnormed), dx, g.vector_of(id::norm1_weight, layer),
-                g.vector_of(id::norm1_bias, layer), s.norm1);
+  norm_backward(norm, c.backend, *c.exec, rows, d, static_cast<const T*>(numbers_of(c, rows * d, s.x, b.normed)),
+                w.vector_of(id::norm1_weight, layer), static_cast<const T*>(b.dnormed), dx,
+                g.vector_of(id::norm1_weight, layer), g.vector_of(id::norm1_bias, layer), s.norm1);
 }
 
 }}  // namespace ctlm

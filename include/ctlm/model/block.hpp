@@ -31,9 +31,9 @@ constexpr void block_until_activation(Context& c, const W& w, std::size_t layer,
 /// dx holds the gradient of the block's output and becomes that of its input. Gradients of the weights go to g: those
 /// of matrices are added where `accumulate` and written otherwise, those of vectors are added. The saved
 /// pre-activations in s.up are consumed.
-template <class M, class Context, class W, class G, class S, class T, class Attend>
+template <class M, class Context, class W, class G, class S, class B, class T, class Attend>
 constexpr void block_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const S& s,
-                              const block_scratch<T>& b, T* dx, Attend attend_backward, const dropout_mask& dropout1,
+                              const B& b, T* dx, Attend attend_backward, const dropout_mask& dropout1,
                               const dropout_mask& dropout2, bool accumulate) {
   feed_forward_part<M>::backward(c, w, g, layer, rows, s, b, dx, dropout2, accumulate);
   attention_part_backward<M>(c, w, g, layer, rows, s, b, dx, attend_backward, dropout1, accumulate);

@@ -27,6 +27,7 @@ requires(M::shape.experts > 0) struct feed_forward_part<M> {
       linear_layer<M>(c, w.template expert_of<tensor_id::up_weight>(layer, expert), nullptr, count, s.routed.moved,
                       nullptr, s.up + first * up_dim);
     });
+    if constexpr (saves_copies<S>) convert_numbers(c, rows * M::shape.experts_per_token * up_dim, s.up, s.saved.up);
   }
 
   /// out = mid + what the experts add, with dropout on it.
@@ -38,6 +39,7 @@ requires(M::shape.experts > 0) struct feed_forward_part<M> {
     if constexpr (decltype(after)::present) {
       add_experts(c, w, layer, rows, s, after.branch);
       after.apply(c, rows, s.normed);
+      if constexpr (saves_copies<S>) convert_numbers(c, rows * d, s.branch2, s.saved.branch2);
     } else {
       add_experts(c, w, layer, rows, s, s.normed);
     }
@@ -46,19 +48,20 @@ requires(M::shape.experts > 0) struct feed_forward_part<M> {
 
   /// dx holds the gradient of `out` and becomes that of `mid`; those of the weights go to g. The pre-activations in
   /// s.up and the probabilities in s.routed are consumed.
-  template <class Context, class W, class G, class S, class T>
+  template <class Context, class W, class G, class S, class B, class T>
   CTLM_NOINLINE static constexpr void backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows,
-                                               const S& s, const block_scratch<T>& b, T* dx,
-                                               const dropout_mask& dropout, bool accumulate) {
+                                               const S& s, const B& b, T* dx, const dropout_mask& dropout,
+                                               bool accumulate) {
     using id = tensor_id;
     const T* const dadded = through_dropout(c, dropout, rows * d, static_cast<const T*>(dx), b.normed);
     const T* const dbranch =
-        through_residual_norm<M, id::after2_weight>(c, w, g, layer, rows, s.branch2, s.after2, dadded, b.dnormed);
+        through_residual_norm<M, id::after2_weight>(c, w, g, layer, rows, s.branch2, s.after2, dadded, b);
     if (!accumulate) clear_untaken(c, g, layer, s.routed);
-    through_down(c, w, g, layer, s, b, dbranch, accumulate);
+    T* const up = numbers_of(c, rows * M::shape.experts_per_token * up_dim, s.up, widening(b).up);
+    through_down(c, w, g, layer, s.routed, up, b, dbranch, accumulate);
     normalise_feed_forward_again<M>(c, w, layer, rows, s, b);
     clear_rows(c, rows, b.dnormed);  // dbranch, which may lie there, has been read
-    through_up(c, w, g, layer, s, b, accumulate);
+    through_up(c, w, g, layer, s.routed, static_cast<const T*>(up), b, accumulate);
     route_backward_logits<M>(c, rows, static_cast<const T*>(b.dshares), s.routed);
     route_backward<M>(c, static_cast<const T*>(w.vector_of(id::router_weight, layer)), rows,
                       static_cast<const T*>(b.normed), s.routed, g.vector_of(id::router_weight, layer), b.dnormed);
@@ -102,19 +105,19 @@ requires(M::shape.experts > 0) struct feed_forward_part<M> {
     }
   }
 
-  /// From the gradients of the branch to those of the shares, in b.dshares, and of the pre-activations, in s.up.
-  template <class Context, class W, class G, class S, class T>
-  static constexpr void through_down(Context& c, const W& w, const G& g, std::size_t layer, const S& s,
+  /// From the gradients of the branch to those of the shares, in b.dshares, and of the pre-activations, in `all`.
+  template <class Context, class W, class G, class T>
+  static constexpr void through_down(Context& c, const W& w, const G& g, std::size_t layer, const routing<T>& r, T* all,
                                      const block_scratch<T>& b, const T* dbranch, bool accumulate) {
     constexpr typename M::activation_policy activation;
-    for_each_expert<M>(s.routed, [&](std::size_t expert, std::size_t first, std::size_t count) {
-      T* const up = s.up + first * up_dim;
+    for_each_expert<M>(r, [&](std::size_t expert, std::size_t first, std::size_t count) {
+      T* const up = all + first * up_dim;
       const T* const dmade = b.moved;
-      gather_rows<M>(c, s.routed, first, count, dbranch, b.moved);
+      gather_rows<M>(c, r, first, count, dbranch, b.moved);
       activation_forward(activation, c.backend, *c.exec, count, d_ff, static_cast<const T*>(up), b.activated);
       linear_backward_input(c.backend, *c.exec, count, dmade,
                             w.template expert_of<tensor_id::down_weight>(layer, expert), b.dactivated, false, c.linear);
-      through_shares(c, s.routed, first, count, b);
+      through_shares(c, r, first, count, b);
       linear_backward_weight(c.backend, *c.exec, count, dmade, static_cast<const T*>(b.activated),
                              g.template expert_of<tensor_id::down_weight>(layer, expert), accumulate,
                              static_cast<T*>(nullptr), c.linear);
@@ -145,17 +148,16 @@ requires(M::shape.experts > 0) struct feed_forward_part<M> {
   }
 
   /// From the gradients of the pre-activations to those of the normalised rows, which are added to b.dnormed.
-  template <class Context, class W, class G, class S, class T>
-  static constexpr void through_up(Context& c, const W& w, const G& g, std::size_t layer, const S& s,
-                                   const block_scratch<T>& b, bool accumulate) {
-    for_each_expert<M>(s.routed, [&](std::size_t expert, std::size_t first, std::size_t count) {
-      const T* const dup = s.up + first * up_dim;
-      gather_rows<M>(c, s.routed, first, count, static_cast<const T*>(b.normed), b.moved);
+  template <class Context, class W, class G, class T>
+  static constexpr void through_up(Context& c, const W& w, const G& g, std::size_t layer, const routing<T>& r,
+                                   const T* all, const block_scratch<T>& b, bool accumulate) {
+    for_each_expert<M>(r, [&](std::size_t expert, std::size_t first, std::size_t count) {
+      const T* const dup = all + first * up_dim;
+      gather_rows<M>(c, r, first, count, static_cast<const T*>(b.normed), b.moved);
       linear_layer_backward(c, w.template expert_of<tensor_id::up_weight>(layer, expert),
                             g.template expert_of<tensor_id::up_weight>(layer, expert), static_cast<T*>(nullptr), count,
                             dup, static_cast<const T*>(b.moved), b.moved, accumulate);
-      scatter_rows<M>(c, s.routed, first, count, static_cast<const T*>(b.moved), b.dnormed,
-                      [](std::size_t) { return T(1); });
+      scatter_rows<M>(c, r, first, count, static_cast<const T*>(b.moved), b.dnormed, [](std::size_t) { return T(1); });
     });
   }
 };

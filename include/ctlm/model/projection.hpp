@@ -82,17 +82,21 @@ CTLM_NOINLINE constexpr const T* through_dropout(Context& c, const dropout_mask&
 
 /// The backward pass of linear_layer, never inlined either: dw is added to where `accumulate` and written otherwise,
 /// dbias is added to unless it is nullptr, dx is written.
-template <class Context, matrix_view W, matrix_view G, class T>
+template <class Context, matrix_view W, matrix_view G, class T, class Input>
 CTLM_NOINLINE constexpr void linear_layer_backward(Context& c, const W& w, const G& dw, T* dbias, std::size_t rows,
-                                                   const T* dy, const T* x, T* dx, bool accumulate) {
+                                                   const T* dy, const Input* x, T* dx, bool accumulate) {
   linear_backward_weight(c.backend, *c.exec, rows, dy, x, dw, accumulate, dbias, c.linear);
   linear_backward_input(c.backend, *c.exec, rows, dy, w, dx, false, c.linear);
 }
 
+/// Whether the gradients G of model M are those of whole matrices, whose products take rounded numbers as they are.
+template <class M, class G>
+inline constexpr bool takes_rounded_rows = !learns_in_part<G> && !M::shape.is_factored();
+
 /// The gradients of a projection: of its weights, to g, and of its input, to dx.
-template <class M, tensor_id weight, tensor_id bias, class Context, class W, class G, class T>
+template <class M, tensor_id weight, tensor_id bias, class Context, class W, class G, class T, class Input>
 constexpr void project_backward(Context& c, const W& w, const G& g, std::size_t layer, std::size_t rows, const T* dy,
-                                const T* x, T* dx, bool accumulate) {
+                                const Input* x, T* dx, bool accumulate) {
   linear_layer_backward(c, w.template matrix_of<weight>(layer), g.template matrix_of<weight>(layer),
                         gradient_place(g.vector_of(bias, layer)), rows, dy, x, dx, accumulate);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "../kernels/ops.hpp"
+#include "block_state.hpp"
 #include "declared_tensors.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -41,21 +42,25 @@ constexpr auto residual_norm([[maybe_unused]] const W& w, [[maybe_unused]] std::
     return no_residual_norm{};
 }
 
-/// The gradient of the branch before its norm, written to `scratch`: `dadded` itself where there is no norm. The gain's
+/// The gradient of the branch before its norm, written to b.dnormed: `dadded` itself where there is no norm. The gain's
 /// gradients are added to g.
-template <class M, tensor_id weight, class Context, class W, class G, class T, class Statistics>
+template <class M, tensor_id weight, class Context, class W, class G, class S, class B, class T, class Statistics>
 constexpr const T* through_residual_norm([[maybe_unused]] Context& c, [[maybe_unused]] const W& w,
                                          [[maybe_unused]] const G& g, [[maybe_unused]] std::size_t layer,
-                                         [[maybe_unused]] std::size_t rows, [[maybe_unused]] const T* branch,
+                                         [[maybe_unused]] std::size_t rows, [[maybe_unused]] S* branch,
                                          [[maybe_unused]] const Statistics* statistics, const T* dadded,
-                                         [[maybe_unused]] T* scratch) {
+                                         [[maybe_unused]] const B& b) {
   if constexpr (!M::shape.post_norms) {
     return dadded;
   } else {
-    parallel_for(*c.exec, rows * M::shape.d_model, 16384,
+    constexpr std::size_t d = M::shape.d_model;
+    T* const scratch = b.dnormed;
+    parallel_for(*c.exec, rows * d, 16384,
                  [&](std::size_t first, std::size_t n, std::size_t) { clear(n, scratch + first); });
-    norm_backward(typename M::norm{}, c.backend, *c.exec, rows, M::shape.d_model, branch, w.vector_of(weight, layer),
-                  dadded, scratch, g.vector_of(weight, layer), static_cast<T*>(nullptr), statistics);
+    norm_backward(typename M::norm{}, c.backend, *c.exec, rows, d,
+                  static_cast<const T*>(numbers_of(c, rows * d, branch, widening(b).branch)),
+                  w.vector_of(weight, layer), dadded, scratch, g.vector_of(weight, layer), static_cast<T*>(nullptr),
+                  statistics);
     return scratch;
   }
 }

@@ -45,6 +45,7 @@ enum class slot_kind : std::uint8_t {
   optimizer,     ///< how gradients become steps
   schedule,      ///< the learning rate of each step
   trained_for,   ///< the format that weights will be converted to
+  activations,   ///< how the backward pass finds what the forward pass computed
   recompute,     ///< layers that are computed again by the backward pass
   groups,        ///< weights that learn at a rate of their own
   clip,          ///< what is done to gradients before the update
@@ -116,6 +117,10 @@ using prompt_chunk = slot<slot_kind::prompt_chunk, prompt_chunk_rows<N>>;
 /// Slot of a model: its sessions take adapters (LoRA) of rank up to N, which model/adapted_session.hpp is included for.
 template <std::size_t N>
 using adapters = slot<slot_kind::adapters, highest_rank<N>>;
+/// Slot of a trainer: how what the backward pass needs of the forward pass is kept (default f32). bf16 takes half the
+/// bytes: the forward pass computes as without it, and the backward pass from rounded numbers.
+template <format F>
+using activations = slot<slot_kind::activations, F>;
 /// Of a trainer: the first N layers keep only their input for the backward pass, which computes the rest again
 /// (gradient checkpointing: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). The same bits in less
 /// memory.
@@ -177,7 +182,7 @@ struct check_slots {
       (in_range<Slots>() && ...),
       "ctlm: this slot belongs elsewhere: a model takes weights, kv_cache, activation, norm, compute, backend, "
       "threads, memory, adapters, factored, prompt_chunk; a trainer takes optimizer, schedule, trained_for, recompute, "
-      "groups, clip, loss, head, train_only, compute");
+      "groups, clip, loss, head, train_only, compute, activations");
   static_assert(once<slot_kind::weights>, "ctlm: duplicate slot: weights<> is given twice");
   static_assert(once<slot_kind::kv_cache>, "ctlm: duplicate slot: kv_cache<> is given twice");
   static_assert(once<slot_kind::activation>, "ctlm: duplicate slot: activation<> is given twice");
@@ -192,6 +197,7 @@ struct check_slots {
   static_assert(once<slot_kind::optimizer>, "ctlm: duplicate slot: optimizer<> is given twice");
   static_assert(once<slot_kind::schedule>, "ctlm: duplicate slot: schedule<> is given twice");
   static_assert(once<slot_kind::trained_for>, "ctlm: duplicate slot: trained_for<> is given twice");
+  static_assert(once<slot_kind::activations>, "ctlm: duplicate slot: activations<> is given twice");
   static_assert(once<slot_kind::recompute>, "ctlm: duplicate slot: recompute<> is given twice");
   static_assert(once<slot_kind::groups>, "ctlm: duplicate slot: groups<> is given twice");
   static_assert(once<slot_kind::clip>, "ctlm: duplicate slot: clip<> is given twice");

@@ -38,6 +38,7 @@ struct activation_memory {
   real* dqkv = nullptr;       ///< [rows][qkv_dim] gradient of queries, keys and values
   // Of models that normalise heads, beside dqkv.
   real* turned = nullptr;                 ///< [rows][qkv_dim] queries and keys normalised and rotated
+  real* raw = nullptr;                    ///< [rows][qkv_dim] those of before, where they are stored in 16 bits
   statistics* head_statistics = nullptr;  ///< [rows][heads + kv_heads] of those norms
   // Of models with experts, beside `activated`.
   real* moved = nullptr;       ///< [rows][d_model] rows of one expert
@@ -75,6 +76,10 @@ struct activation_memory {
         });
   }
 
+  /// What the backward pass finds of a layer.
+  constexpr const block_state<real, statistics>& saved(std::size_t layer) const { return layers[layer]; }
+  /// of_layer() for a forward pass in the middle of a backward pass.
+  constexpr block_state<real, statistics> repeated(std::size_t layer) const { return of_layer(layer); }
   /// A layer's buffers, with the shared buffers that a forward pass through it writes to.
   constexpr block_state<real, statistics> of_layer(std::size_t layer) const {
     auto s = layers[layer];

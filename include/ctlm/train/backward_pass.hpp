@@ -57,7 +57,7 @@ struct backward_pass {
                                       const dropout_masks& drop, bool accumulate) {
     if constexpr (recomputed > 1)
       if (layer + 1 < recomputed) forward_type{}.repeat(c, w, a, layer, drop);  // the last one's are still there
-    const auto& s = a.layers[layer];
+    const auto& s = a.saved(layer);
     const auto attention = forward_type::attention(c, w, a, layer, drop);
     block_backward<M>(
         c, w, g, layer, Batch::rows, s, a.scratch(), a.dx,

@@ -24,27 +24,30 @@ struct batch_attention {
   /// Rotates queries and keys of qkv [rows][qkv_dim], then attends, to attended [rows][q_dim].
   constexpr void operator()(T* qkv, T* attended) const {
     if constexpr (!M::shape.qk_norm) rotate<M>(c, layer, Batch::rows, a.angles, qkv, T(1));
-    const T* const turned = turned_rows(qkv);
+    const T* const turned = turned_rows(static_cast<const T*>(qkv));
     const auto heads = heads_of_layer<M>(layer);
     attention_forward(c.backend, *c.exec, heads, rows, turned,
                       batch_keys<T, std::remove_cv_t<decltype(heads)>>{turned, heads, Batch::sequence}, attended,
                       a.log_sums[layer], mask, c.attention);
   }
   /// The gradients of what the projection wrote to qkv, to dqkv, from those of what attention made, dattended.
-  template <class G>
-  constexpr void backward([[maybe_unused]] const G& g, const T* qkv, const T* attended, const T* dattended,
-                          T* dqkv) const {
-    attention_backward(c.backend, *c.exec, heads_of_layer<M>(layer), rows, turned_rows(qkv), attended, dattended,
-                       static_cast<const T*>(a.log_sums[layer]), dqkv, mask, c.attention);
+  /// The first two may be stored in 16 bits.
+  template <class G, class S>
+  constexpr void backward([[maybe_unused]] const G& g, S* qkv, const S* attended, const T* dattended, T* dqkv) const {
+    attention_backward(c.backend, *c.exec, heads_of_layer<M>(layer), rows, turned_rows(static_cast<const S*>(qkv)),
+                       attended, dattended, static_cast<const T*>(a.log_sums[layer]), dqkv, mask, c.attention);
     rotate<M>(c, layer, Batch::rows, a.angles, dqkv, T(-1));
     if constexpr (M::shape.qk_norm)
-      normalise_heads_backward<M>(c, w, g, layer, Batch::rows, qkv, dqkv, a.head_statistics, a.turned);
+      normalise_heads_backward<M>(c, w, g, layer, Batch::rows,
+                                  static_cast<const T*>(numbers_of(c, Batch::rows * M::shape.qkv_dim(), qkv, a.raw)),
+                                  dqkv, a.head_statistics, a.turned);
   }
 
  private:
   /// What attention reads: qkv itself, which has been rotated, or, of a model that normalises heads, a copy that is
   /// normalised and rotated here, since the backward pass needs qkv as it was.
-  constexpr const T* turned_rows(const T* qkv) const {
+  template <class S>
+  constexpr auto turned_rows(const S* qkv) const {
     if constexpr (!M::shape.qk_norm) {
       return qkv;
     } else {
@@ -55,7 +58,7 @@ struct batch_attention {
                    });
       normalise_heads<M>(c, w, layer, Batch::rows, turned);
       rotate<M>(c, layer, Batch::rows, a.angles, turned, T(1));
-      return turned;
+      return static_cast<const T*>(turned);
     }
   }
 };
@@ -91,7 +94,7 @@ struct forward_pass {
   /// Computes a layer's activations again from its input, as far as the backward pass needs them: all but its output.
   template <class Context, class W, class Activations>
   constexpr void repeat(Context& c, const W& w, Activations& a, std::size_t layer, const dropout_masks& drop) const {
-    block_until_activation<M>(c, w, layer, Batch::rows, a.of_layer(layer), attention(c, w, a, layer, drop),
+    block_until_activation<M>(c, w, layer, Batch::rows, a.repeated(layer), attention(c, w, a, layer, drop),
                               drop.residual1(layer));
   }
 

@@ -10,6 +10,7 @@
 #include "quantisation_aware.hpp"
 #include "slots.hpp"
 #include "stack_update.hpp"
+#include "stored_activations.hpp"
 #include "what_learns.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
@@ -45,9 +46,9 @@ struct learning {
   weights_type weights{};                  ///< the weights that are trained, in full precision
   weights_type gradients{};                ///< of the last step or micro-batch
   in_use_type in_use{};  ///< the weights as the passes see them: the trained ones, or rounded as they will be stored
-  weight_update<typename parts::model, optimizer> update{};      ///< the optimizer and its state
-  activation_memory<M, Batch, Slots::recomputed> activations{};  ///< what the passes write
-  head_pass head{};                                              ///< the losses of the rows
+  weight_update<typename parts::model, optimizer> update{};  ///< the optimizer and its state
+  activations_of<M, Batch, Slots> activations{};             ///< what the passes write
+  head_pass head{};                                          ///< the losses of the rows
   values<const real> rows_read{};  ///< final rows of what read() took: logits() are computed from them
 
   /// The layout of a trainer's memory. The optimizer's state may lie in an arena of its own.

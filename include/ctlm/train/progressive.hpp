@@ -62,8 +62,7 @@ class progressive_trainer {
   // What of the first trainer lies behind everything that the switch reads.
   static constexpr std::size_t behind = measure([](auto& a) {
     using learning_type = learning<whole_model, batch_shape<whole_model, Recipe>, trainer_slots<whole_model, Slots...>>;
-    activation_memory<whole_model, batch_shape<whole_model, Recipe>, slots::recomputed>{}.place(
-        a, learning_type::head_pass::out_numbers);
+    decltype(learning_type::activations){}.place(a, learning_type::head_pass::out_numbers);
   });
 
  public:

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "../backend/products_in.hpp"
+#include "../format/bf16.hpp"
+#include "../format/f16.hpp"
 #include "../policy/clip/clip.hpp"
 #include "../policy/head/head.hpp"
 #include "../policy/loss/cross_entropy_loss.hpp"
@@ -56,6 +58,18 @@ struct trainer_slots {
   /// The kernels of a step, where B are the model's.
   template <class B>
   using backend_of = std::conditional_t<std::same_as<compute_format, decoded>, B, products_in<B, compute_format>>;
+
+  /// Slot activations<>: how what the backward pass needs of the forward pass is kept.
+  using activation_format = slot_or<slot_kind::activations, f32, Slots...>;
+  static constexpr bool stores_activations = std::same_as<activation_format, bf16>;  ///< whether it is rounded
+  static_assert(!std::same_as<activation_format, f16>,
+                "ctlm: a trainer has no activations<f16>: numbers of half precision end at 65504 and would have to be "
+                "scaled; activations<bf16> takes as many bytes");
+  static_assert(stores_activations || std::same_as<activation_format, f32> || std::same_as<activation_format, f16>,
+                "ctlm: a trainer keeps activations in f32, or in half the bytes: activations<bf16>");
+  static_assert(!stores_activations || std::same_as<typename M::real, float>,
+                "ctlm: activations<bf16> rounds numbers of single precision: this model computes in double "
+                "(weights<f64>)");
 
   /// Slot recompute<>: layers that keep only their input.
   static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;

@@ -5,6 +5,7 @@
 
 #include "../../backend/xsimd.hpp"
 #include "../portable/elementwise.hpp"
+#include "widen.hpp"
 
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
@@ -41,6 +42,48 @@ struct lane_tail {
     if constexpr (!std::is_const_v<T>) {
       alignas(64) real buffer[lanes<real, A>];
       v.store_aligned(buffer);
+      for (std::size_t i = 0; i < n; ++i) p[i] = buffer[i];
+    }
+  }
+};
+
+/// A register of single precision to as many numbers of 16 bits, rounded.
+template <class A>
+CTLM_INLINE void store_rounded(const simd_batch<float, A>& v, bfloat* to) {
+  constexpr std::size_t w = lanes<float, A>;
+  const auto rounded = rounded_vector<bf16, w>(std::bit_cast<plain_vector<float, w>>(v));
+  const auto bits = __builtin_convertvector(std::bit_cast<plain_vector<std::uint32_t, w>>(rounded) >> 16,
+                                            plain_vector<std::uint16_t, w>);
+  __builtin_memcpy(to, &bits, sizeof bits);
+}
+/// The same of an array of 16-bit numbers.
+template <class T, class A>
+requires stored_in_16_bits<T>
+struct lane_vector<T, A> {
+  T* p;
+  simd_batch<float, A> v;
+
+  CTLM_INLINE explicit lane_vector(T* q) : p(q), v(load_as<float, A>(static_cast<const bfloat*>(q))) {}
+  CTLM_INLINE void store() const {
+    if constexpr (!std::is_const_v<T>) store_rounded<A>(v, p);
+  }
+};
+template <class T, class A>
+requires stored_in_16_bits<T>
+struct lane_tail<T, A> {
+  T* p;
+  std::size_t n;
+  simd_batch<float, A> v;
+
+  CTLM_INLINE lane_tail(T* q, std::size_t count) : p(q), n(count) {
+    alignas(64) float buffer[lanes<float, A>]{};
+    for (std::size_t i = 0; i < n; ++i) buffer[i] = q[i];
+    v = simd_batch<float, A>::load_aligned(buffer);
+  }
+  CTLM_INLINE void store() const {
+    if constexpr (!std::is_const_v<T>) {
+      bfloat buffer[lanes<float, A>];
+      store_rounded<A>(v, buffer);
       for (std::size_t i = 0; i < n; ++i) p[i] = buffer[i];
     }
   }

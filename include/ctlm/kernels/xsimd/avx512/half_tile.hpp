@@ -54,7 +54,11 @@ CTLM_INLINE __m512 load_sixteen(const S* from, __mmask16 there) {
 /// 32 numbers rounded to bf16: 16 from each place.
 template <class S>
 CTLM_INLINE __m512i load_bfloats(const S* low, const S* high, __mmask16 low_there, __mmask16 high_there) {
-  return std::bit_cast<__m512i>(_mm512_cvtne2ps_pbh(load_sixteen(high, high_there), load_sixteen(low, low_there)));
+  if constexpr (std::same_as<S, bfloat>)  // which nothing has to round
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_maskz_loadu_epi16(low_there, low)),
+                              _mm256_maskz_loadu_epi16(high_there, high), 1);
+  else
+    return std::bit_cast<__m512i>(_mm512_cvtne2ps_pbh(load_sixteen(high, high_there), load_sixteen(low, low_there)));
 }
 /// The first n of 16.
 CTLM_INLINE __mmask16 first_of_sixteen(std::size_t n) {

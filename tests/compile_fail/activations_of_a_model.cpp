@@ -1,0 +1,14 @@
+// expect: ctlm: this slot belongs elsewhere
+#include <ctlm/ctlm.hpp>
+
+struct tag {
+  static constexpr ctlm::gpt2_config config{.vocab = 8, .d_model = 16, .layers = 1, .heads = 2, .context = 8};
+};
+struct recipe {
+  static constexpr ctlm::train_config config{.batch = 2};
+};
+#ifdef CTLM_EXPECT_FAIL
+static_assert(ctlm::causal_lm<tag, ctlm::activations<ctlm::bf16>>::session_bytes > 0);
+#else
+static_assert(ctlm::trainer<ctlm::causal_lm<tag>, recipe, ctlm::activations<ctlm::bf16>>::train_bytes > 0);
+#endif
