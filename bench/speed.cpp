@@ -60,11 +60,11 @@ void decode(bench::report& r, const machine& limits, workers& one, workers& two,
 /// Decoding behind 4,096 tokens, with keys and values as Cache stores them: sixteen tokens at a time. The share is that
 /// of the rate at which weights and cache could be read.
 template <class Cache>
-void decode_far(bench::report& r, const machine& limits, workers& one, const char* name) {
+void decode_far(bench::report& r, const machine& limits, workers& exec, std::size_t threads, const char* name) {
   using Tag = shapes::llama_135m_long;
   using M = ctlm::causal_lm<Tag, ctlm::weights<ctlm::int4<32>>, ctlm::threads<workers>, ctlm::prompt_chunk<128>,
                             ctlm::kv_cache<Cache>>;
-  random_model<M> a(one);
+  random_model<M> a(exec);
   constexpr std::size_t before = 4096;
   std::vector<ctlm::token> text(before);
   for (std::size_t i = 0; i < before; ++i) text[i] = static_cast<ctlm::token>(ctlm::mix(i) % M::shape.vocab);
@@ -74,8 +74,8 @@ void decode_far(bench::report& r, const machine& limits, workers& one, const cha
     for (ctlm::token t = 0; t < 16; ++t) a.session->decode(t + 1);
   };
   const double rate = bench::rates({{"", tokens, 16}})[0];
-  r.line(std::string(Tag::name) + ", cache " + name + threads_text(1), rate, "tokens/s",
-         rate * static_cast<double>(M::weight_bytes + M::cache_bytes) / limits.read[0], "read rate");
+  r.line(std::string(Tag::name) + ", cache " + name + threads_text(threads), rate, "tokens/s",
+         rate * static_cast<double>(M::weight_bytes + M::cache_bytes) / limits.read[threads - 1], "read rate");
 }
 
 /// Decoding with int4 weights when tokens are chosen, greedily or by rules, each with a session of its own kind of
@@ -335,13 +335,17 @@ int main(int argc, char** argv) {
     r.title("decoding, by how keys and values are stored");
     using namespace ctlm;
     using few = int4<32, asymmetric>;
-    decode_far<f32>(r, limits, one, "f32");
-    decode_far<f16>(r, limits, one, "f16");
-    decode_far<int8<>>(r, limits, one, "int8<>");
-    decode_far<few>(r, limits, one, "int4<32, asymmetric>");
-    decode_far<rotated<few>>(r, limits, one, "rotated<int4<32, asymmetric>>");
-    decode_far<rotated<recent<few>>>(r, limits, one, "rotated<recent<int4<32, asymmetric>>>");
-    decode_far<key_value<int8<>, few>>(r, limits, one, "key_value<int8<>, int4<32, asymmetric>>");
+    const auto both = [&]<class Cache>(std::type_identity<Cache>, const char* name) {
+      decode_far<Cache>(r, limits, one, 1, name);
+      decode_far<Cache>(r, limits, two, 2, name);
+    };
+    both(std::type_identity<int8<>>{}, "int8<>");
+    both(std::type_identity<f32>{}, "f32");
+    both(std::type_identity<f16>{}, "f16");
+    both(std::type_identity<few>{}, "int4<32, asymmetric>");
+    both(std::type_identity<rotated<few>>{}, "rotated<int4<32, asymmetric>>");
+    both(std::type_identity<rotated<recent<few>>>{}, "rotated<recent<int4<32, asymmetric>>>");
+    both(std::type_identity<key_value<int8<>, few>>{}, "key_value<int8<>, int4<32, asymmetric>>");
   }
   if (wanted("prefill")) {
     r.title("a prompt of 512 tokens");
@@ -357,9 +361,13 @@ int main(int argc, char** argv) {
   }
   if (wanted("score") && named(shapes::llama_135m::name)) {
     r.title("logits after each of 512 tokens");
-    score<shapes::llama_135m, ctlm::f32>(r, two, 2);
-    score<shapes::llama_135m, ctlm::int8<32>>(r, two, 2);
-    score<shapes::llama_135m, ctlm::int4<32>>(r, two, 2);
+    const auto both = [&]<class F>(F) {
+      score<shapes::llama_135m, F>(r, one, 1);
+      score<shapes::llama_135m, F>(r, two, 2);
+    };
+    both(ctlm::int8<32>{});
+    both(ctlm::int4<32>{});
+    both(ctlm::f32{});
   }
   if (wanted("encode") && named(shapes::llama_135m::name)) {
     r.title("numbers encoded, Llama 135M");

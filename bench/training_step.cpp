@@ -1,12 +1,13 @@
 // A training step of a named shape: the peer of bench/training_step.py.
 //
-//   training_step SHAPE [--threads 2] [--steps 8] [--bf16 [--activations]] [--json]
+//   training_step SHAPE [--threads 2] [--steps 8] [--bf16 [--activations]] [--text FILE] [--json]
 //
 // SHAPE: gpt_10m, gpt_10m_recompute, gpt_10m_adam8, gpt_10m_stabilised (the gradient stabiliser around AdamW, as
 // published), gpt_10m_galore (GaLore with rank 96, a quarter of the width), gpt2_124m, gpt2_124m_adam8, llama_135m,
 // llama_135m_adam8. Random tokens, GPT-2 with biases, tied head and tanh GELU, or a Llama; AdamW, clipping at 1;
-// --bf16: compute<bf16>; --activations: activations<bf16>. Reported are the median step after two of warming up,
-// train_bytes, and the peak of resident memory.
+// --bf16: compute<bf16>; --activations: activations<bf16>. --text trains on windows of a text instead of random
+// tokens. Reported are the median step after two of warming up, train_bytes, the mean loss of the last tenth of the
+// steps, and the peak of resident memory.
 #include "measure.hpp"
 #include "shapes.hpp"
 
@@ -15,13 +16,17 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+#include <set>
 
 namespace {
 
 struct options {
-  std::string shape;
+  std::string shape, text;
   std::size_t threads = 2;
   int steps = 8;
   bool bf16 = false, activations = false, json = false;
@@ -32,36 +37,77 @@ struct recipe_of {
   static constexpr ctlm::train_config config = Tag::recipe;
 };
 
+/// Draws windows of a text, of which every distinct byte is a token; without a text, random tokens, the same each time.
+class tokens_of {
+ public:
+  tokens_of(const options& o, std::size_t vocab, std::size_t sequence) : vocab_(vocab), sequence_(sequence) {
+    if (o.text.empty()) return;
+    std::ifstream file(o.text, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::set<char> letters(text.begin(), text.end());
+    if (letters.size() > vocab || text.size() <= sequence)
+      std::exit((std::fprintf(stderr,
+                              "training_step: %s has %zu bytes, %zu of them distinct; more than %zu, and at most %zu, "
+                              "are needed\n",
+                              o.text.c_str(), text.size(), letters.size(), sequence, vocab),
+                 1));
+    for (char c : text) text_.push_back(static_cast<ctlm::token>(std::distance(letters.begin(), letters.find(c))));
+  }
+
+  /// Fills both with whole sequences.
+  void draw(std::vector<ctlm::token>& inputs, std::vector<ctlm::token>& targets) {
+    if (text_.empty() && drawn_) return;
+    drawn_ = true;
+    if (text_.empty())
+      for (auto* v : {&inputs, &targets})
+        for (auto& t : *v) t = static_cast<ctlm::token>(random_.below(vocab_));
+    else
+      for (std::size_t i = 0; i < inputs.size(); i += sequence_) {
+        const auto from = text_.begin() + static_cast<std::ptrdiff_t>(random_.below(text_.size() - sequence_));
+        std::copy_n(from, sequence_, inputs.begin() + static_cast<std::ptrdiff_t>(i));
+        std::copy_n(from + 1, sequence_, targets.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+  }
+
+ private:
+  std::size_t vocab_, sequence_;
+  bool drawn_ = false;
+  std::vector<ctlm::token> text_;
+  ctlm::rng random_{1};
+};
+
 template <class Tag, class... Slots>
 void measure(const options& o) {
   using workers = ctlm::pool<64>;
   using trainer = ctlm::trainer<ctlm::causal_lm<Tag, ctlm::threads<workers>>, recipe_of<Tag>, Slots...>;
   std::vector<ctlm::token> inputs(trainer::step_tokens), targets(trainer::step_tokens);
-  ctlm::rng random{1};
-  for (auto* v : {&inputs, &targets})
-    for (auto& t : *v) t = static_cast<ctlm::token>(random.below(trainer::shape.vocab));
+  tokens_of tokens(o, trainer::shape.vocab, trainer::step_tokens / Tag::recipe.batch);
   workers exec(o.threads);
   ctlm::heap_arena memory(trainer::train_bytes);
   trainer t(memory, {}, exec);
   std::vector<double> times;
+  double loss = 0;  // mean of the last tenth of the steps
+  const int last = (o.steps + 9) / 10;
   for (int i = 0; i < o.steps + 2; ++i) {
+    tokens.draw(inputs, targets);
     const double start = bench::now();
-    t.step(inputs, targets);
+    const auto done = t.step(inputs, targets);
     if (i >= 2) times.push_back(bench::now() - start);
+    if (i >= o.steps + 2 - last) loss += static_cast<double>(done.loss) / last;
   }
   const double seconds = bench::median(times);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf(
-      o.json ? "{\"library\": \"ctlm%s\", \"shape\": \"%s\", \"threads\": %zu, \"tokens_per_second\": %.6g, "
-               "\"step_seconds\": %.6g, \"train_mib\": %.6g, \"peak_memory_mib\": %.6g}\n"
-             : "library            ctlm%s\nshape              %s\nthreads            %zu\n"
-               "tokens_per_second  %.6g\nstep_seconds       %.6g\ntrain_mib          %.6g\npeak_memory_mib    %.6g\n",
-      o.activations ? " bf16 activations"
-      : o.bf16      ? " bf16"
-                    : "",
-      o.shape.c_str(), o.threads, static_cast<double>(trainer::step_tokens) / seconds, seconds,
-      static_cast<double>(trainer::train_bytes) / (1 << 20), static_cast<double>(usage.ru_maxrss) / 1024);
+  std::printf(o.json ? "{\"library\": \"ctlm%s\", \"shape\": \"%s\", \"threads\": %zu, \"tokens_per_second\": %.6g, "
+                       "\"step_seconds\": %.6g, \"train_mib\": %.6g, \"loss\": %.6g, \"peak_memory_mib\": %.6g}\n"
+                     : "library            ctlm%s\nshape              %s\nthreads            %zu\n"
+                       "tokens_per_second  %.6g\nstep_seconds       %.6g\ntrain_mib          %.6g\nloss               "
+                       "%.6g\npeak_memory_mib    %.6g\n",
+              o.activations ? " bf16 activations"
+              : o.bf16      ? " bf16"
+                            : "",
+              o.shape.c_str(), o.threads, static_cast<double>(trainer::step_tokens) / seconds, seconds,
+              static_cast<double>(trainer::train_bytes) / (1 << 20), loss, static_cast<double>(usage.ru_maxrss) / 1024);
 }
 
 /// The same in single precision, with products in 16 bits, or with activations in 16 bits too.
@@ -89,6 +135,8 @@ int main(int argc, char** argv) {
       o.activations = true;
     else if (!std::strcmp(argv[i], "--threads") && i + 1 < argc)
       o.threads = static_cast<std::size_t>(std::atoi(argv[++i]));
+    else if (!std::strcmp(argv[i], "--text") && i + 1 < argc)
+      o.text = argv[++i];
     else if (!std::strcmp(argv[i], "--steps") && i + 1 < argc)
       o.steps = std::atoi(argv[++i]);
     else
@@ -112,6 +160,6 @@ int main(int argc, char** argv) {
   return std::fprintf(stderr,
                       "usage: training_step gpt_10m|gpt_10m_recompute|gpt_10m_adam8|gpt_10m_stabilised|gpt_10m_galore|"
                       "gpt2_124m|gpt2_124m_adam8|llama_135m|llama_135m_adam8 [--threads 2] [--steps 8] "
-                      "[--bf16 [--activations]] [--json]\n"),
+                      "[--bf16 [--activations]] [--text FILE] [--json]\n"),
          2;
 }

@@ -145,6 +145,11 @@ def ctlm_far_rates(speed):
     return {("depth 4096", threads_of(r["name"])): r["value"] for r in rows if "cache int8<>" in r["name"]}
 
 
+def announce(key, who, rate):
+    section, shape, name, threads = key
+    print(f"{section} {shape} {name} {threads} threads, {who}: {rate:.0f} tokens/s", file=sys.stderr, flush=True)
+
+
 def one_round(o, files, add):
     """add((section, shape, format, threads), name of who, rate) for each figure of a round."""
     for shape in o.shapes:
@@ -196,8 +201,13 @@ def main():
     files = prepare(o.peer[0].folder, models)
 
     seen = {}
+
+    def add(key, who, rate):
+        announce(key, who, rate)
+        seen.setdefault(key, {}).setdefault(who, []).append(rate)
+
     for r in range(o.rounds):
-        one_round(o, files, lambda key, who, rate: seen.setdefault(key, {}).setdefault(who, []).append(rate))
+        one_round(o, files, add)
         print(f"round {r + 1} of {o.rounds} done", file=sys.stderr, flush=True)
     table(seen, [peer.name for peer in o.peer])
 
