@@ -11,6 +11,10 @@ namespace ctlm { inline namespace CTLM_ABI {
 template <class Backend>
 inline constexpr bool attends_in_blocks = false;
 
+/// How many bf16 numbers, added up, stand for a number of keys and of values.
+template <std::size_t Keys, std::size_t Values>
+struct block_parts {};
+
 /// The sizes of a block. Each of its rows is a token's head.
 struct attention_block {
   static constexpr std::size_t rows_at_once = 32;  ///< rows whose scores are in memory at a time: two tiles

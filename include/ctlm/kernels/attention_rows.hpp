@@ -219,8 +219,8 @@ bool attend_in_blocks(Backend backend, E& exec, const ruled_heads<Rules>& s, con
     const std::size_t kv = task / blocks % s.kv_heads, first = task % blocks * tokens;
     if (first >= run.count) return;
     const std::size_t head = kv * group;
-    attend_block<Keys::key_parts, Keys::value_parts>(
-        backend, s.head_dim, s.template scale<T>(),
+    attend_block(
+        block_parts<Keys::key_parts, Keys::value_parts>{}, backend, s.head_dim, s.template scale<T>(),
         attention_detail::queries_of(s, rows, run, qkv, head, first, smaller(tokens, run.count - first)), group,
         [&](std::size_t j, std::size_t count) { return keys.tile(run, kv, j, count, worker); },
         out + (run.first + first) * s.q_dim() + head * s.head_dim, s.q_dim(), keys.block_scratch(worker),

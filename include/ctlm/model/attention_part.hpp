@@ -65,7 +65,7 @@ CTLM_NOINLINE constexpr void attention_part_backward(Context& c, const W& w, con
     if constexpr (takes_rounded_rows<M, G>)
       return s.attended;
     else
-      return numbers_of(c, rows * M::shape.q_dim(), s.attended, widening(b).attended);
+      return numbers_of(c, rows * M::shape.q_dim(), s.attended, widening_parts(b).attended);
   }();
   project_backward<M, id::out_weight, id::out_bias>(
       c, w, g, layer, rows, dbranch, static_cast<const std::remove_pointer_t<decltype(attended)>*>(attended),

@@ -52,11 +52,11 @@ struct widening_block_scratch : block_scratch<T> {
 };
 /// What there is of those.
 template <class T>
-constexpr widening_block_scratch<T> widening(const block_scratch<T>&) {
+constexpr widening_block_scratch<T> widening_parts(const block_scratch<T>&) {
   return {};
 }
 template <class T>
-constexpr const widening_block_scratch<T>& widening(const widening_block_scratch<T>& b) {
+constexpr const widening_block_scratch<T>& widening_parts(const widening_block_scratch<T>& b) {
   return b;
 }
 

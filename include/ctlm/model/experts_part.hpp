@@ -57,7 +57,7 @@ requires(M::shape.experts > 0) struct feed_forward_part<M> {
     const T* const dbranch =
         through_residual_norm<M, id::after2_weight>(c, w, g, layer, rows, s.branch2, s.after2, dadded, b);
     if (!accumulate) clear_untaken(c, g, layer, s.routed);
-    T* const up = numbers_of(c, rows * M::shape.experts_per_token * up_dim, s.up, widening(b).up);
+    T* const up = numbers_of(c, rows * M::shape.experts_per_token * up_dim, s.up, widening_parts(b).up);
     through_down(c, w, g, layer, s.routed, up, b, dbranch, accumulate);
     normalise_feed_forward_again<M>(c, w, layer, rows, s, b);
     clear_rows(c, rows, b.dnormed);  // dbranch, which may lie there, has been read

@@ -86,7 +86,7 @@ struct feed_forward_part {
     if constexpr (activates_in_place<M, G, std::remove_pointer_t<decltype(s.up)>>) {
       // The gradient comes first, so that the activated numbers can take the place of what the activation saw.
       const auto down = w.template matrix_of<id::down_weight>(layer);
-      dup = widening(b).up;
+      dup = widening_parts(b).up;
       linear_backward_input(c.backend, *c.exec, rows, dbranch, down, dup, false, c.linear);
       activation_both_ways(activation, c.backend, *c.exec, rows * d_ff, dup, s.up);
       linear_backward_weight(c.backend, *c.exec, rows, dbranch,
@@ -94,7 +94,7 @@ struct feed_forward_part {
                              g.template matrix_of<id::down_weight>(layer), accumulate,
                              gradient_place(g.vector_of(id::down_bias, layer)), c.linear);
     } else {
-      dup = numbers_of(c, rows * M::shape.up_dim(), s.up, widening(b).up);
+      dup = numbers_of(c, rows * M::shape.up_dim(), s.up, widening_parts(b).up);
       activation_forward(activation, c.backend, *c.exec, rows, d_ff, static_cast<const T*>(dup), b.activated);
       // The gradient of the activated numbers takes their place once the weights' has been computed from them.
       project_backward<M, id::down_weight, id::down_bias>(c, w, g, layer, rows, dbranch,

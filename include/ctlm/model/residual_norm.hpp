@@ -58,7 +58,7 @@ constexpr const T* through_residual_norm([[maybe_unused]] Context& c, [[maybe_un
     parallel_for(*c.exec, rows * d, 16384,
                  [&](std::size_t first, std::size_t n, std::size_t) { clear(n, scratch + first); });
     norm_backward(typename M::norm{}, c.backend, *c.exec, rows, d,
-                  static_cast<const T*>(numbers_of(c, rows * d, branch, widening(b).branch)),
+                  static_cast<const T*>(numbers_of(c, rows * d, branch, widening_parts(b).branch)),
                   w.vector_of(weight, layer), dadded, scratch, g.vector_of(weight, layer), static_cast<T*>(nullptr),
                   statistics);
     return scratch;

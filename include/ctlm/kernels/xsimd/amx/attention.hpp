@@ -167,7 +167,7 @@ CTLM_INLINE void absorb_scores(const visible_keys& keys, float factor, const flo
 /// ValueParts are 1. `scratch` has attention_block::scratch() numbers. Rows that do not become finite are computed
 /// again in single precision, with ws: so a NaN reaches those that see it, and no others. Needs may_use_tiles().
 template <std::size_t KeyParts, std::size_t ValueParts, class A, class Rules, class Tiles>
-CTLM_NOINLINE void attend_block(simd<A> backend, std::size_t head_dim, float scale,
+CTLM_NOINLINE void attend_block(block_parts<KeyParts, ValueParts>, simd<A> backend, std::size_t head_dim, float scale,
                                 const query_rows<float, Rules>& queries, std::size_t group, const Tiles& tiles,
                                 float* out, std::size_t out_stride, float* scratch, attention_workspace<float>& ws) {
   using namespace block_detail;
