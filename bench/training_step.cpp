@@ -1,6 +1,6 @@
 // A training step of a named shape: the peer of bench/training_step.py.
 //
-//   training_step SHAPE [--threads 2] [--steps 8] [--bf16 [--activations]] [--text FILE] [--json]
+//   training_step SHAPE [--threads 2] [--steps 8] [--bf16 [--activations]] [--text FILE [--seed 1]] [--json]
 //
 // SHAPE: gpt_10m, gpt_10m_recompute, gpt_10m_adam8, gpt_10m_stabilised (the gradient stabiliser around AdamW, as
 // published), gpt_10m_galore (GaLore with rank 96, a quarter of the width), gpt2_124m, gpt2_124m_adam8, llama_135m,
@@ -29,6 +29,7 @@ struct options {
   std::string shape, text;
   std::size_t threads = 2;
   int steps = 8;
+  std::uint64_t seed = 1;  // of weights, and of the windows of a text
   bool bf16 = false, activations = false, json = false;
 };
 
@@ -40,7 +41,8 @@ struct recipe_of {
 /// Draws windows of a text, of which every distinct byte is a token; without a text, random tokens, the same each time.
 class tokens_of {
  public:
-  tokens_of(const options& o, std::size_t vocab, std::size_t sequence) : vocab_(vocab), sequence_(sequence) {
+  tokens_of(const options& o, std::size_t vocab, std::size_t sequence)
+      : vocab_(vocab), sequence_(sequence), random_{o.seed} {
     if (o.text.empty()) return;
     std::ifstream file(o.text, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -73,7 +75,7 @@ class tokens_of {
   std::size_t vocab_, sequence_;
   bool drawn_ = false;
   std::vector<ctlm::token> text_;
-  ctlm::rng random_{1};
+  ctlm::rng random_;
 };
 
 template <class Tag, class... Slots>
@@ -84,7 +86,7 @@ void measure(const options& o) {
   tokens_of tokens(o, trainer::shape.vocab, trainer::step_tokens / Tag::recipe.batch);
   workers exec(o.threads);
   ctlm::heap_arena memory(trainer::train_bytes);
-  trainer t(memory, {}, exec);
+  trainer t(memory, {.seed = o.seed}, exec);
   std::vector<double> times;
   double loss = 0;  // mean of the last tenth of the steps
   const int last = (o.steps + 9) / 10;
@@ -137,6 +139,8 @@ int main(int argc, char** argv) {
       o.threads = static_cast<std::size_t>(std::atoi(argv[++i]));
     else if (!std::strcmp(argv[i], "--text") && i + 1 < argc)
       o.text = argv[++i];
+    else if (!std::strcmp(argv[i], "--seed") && i + 1 < argc)
+      o.seed = std::strtoull(argv[++i], nullptr, 10);
     else if (!std::strcmp(argv[i], "--steps") && i + 1 < argc)
       o.steps = std::atoi(argv[++i]);
     else
@@ -160,6 +164,6 @@ int main(int argc, char** argv) {
   return std::fprintf(stderr,
                       "usage: training_step gpt_10m|gpt_10m_recompute|gpt_10m_adam8|gpt_10m_stabilised|gpt_10m_galore|"
                       "gpt2_124m|gpt2_124m_adam8|llama_135m|llama_135m_adam8 [--threads 2] [--steps 8] "
-                      "[--bf16 [--activations]] [--text FILE] [--json]\n"),
+                      "[--bf16 [--activations]] [--text FILE [--seed 1]] [--json]\n"),
          2;
 }
