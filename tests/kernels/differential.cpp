@@ -101,7 +101,7 @@ void dots(rng& r, std::size_t cases) {
 }
 
 template <class A>
-void activations(rng& r, std::size_t cases, double bound) {
+void check_activations(rng& r, std::size_t cases, double bound) {
   float expected[90], actual[90];
   for (std::size_t trial = 0; trial < cases; ++trial) {
     const std::size_t n = 1 + r.below(90);
@@ -175,9 +175,9 @@ TEST_CASE("a million random cases agree", "[differential]") {
   run(160'000, [&](std::size_t n) { dots(r, n); });
   run(100'000, [&](std::size_t n) { decoded_rows<f16>(r, n); });
   run(100'000, [&](std::size_t n) { decoded_rows<bf16>(r, n); });
-  run(50'000, [&](std::size_t n) { activations<gelu>(r, n, 8 * epsilon); });
-  run(50'000, [&](std::size_t n) { activations<gelu_tanh>(r, n, 8 * epsilon); });
-  run(50'000, [&](std::size_t n) { activations<silu>(r, n, 8 * epsilon); });
-  run(50'000, [&](std::size_t n) { activations<sigmoid_activation>(r, n, 8 * epsilon); });
+  run(50'000, [&](std::size_t n) { check_activations<gelu>(r, n, 8 * epsilon); });
+  run(50'000, [&](std::size_t n) { check_activations<gelu_tanh>(r, n, 8 * epsilon); });
+  run(50'000, [&](std::size_t n) { check_activations<silu>(r, n, 8 * epsilon); });
+  run(50'000, [&](std::size_t n) { check_activations<sigmoid_activation>(r, n, 8 * epsilon); });
   CHECK(cases >= 1'000'000);
 }

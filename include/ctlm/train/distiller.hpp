@@ -37,6 +37,7 @@ class distiller {
     using clip = clip_by_norm;
     using target_format = kept_codes<typename Small::weight_format>;
     static constexpr std::size_t recomputed = 0;
+    static constexpr bool stores_activations = false, in_part = false;
     template <class B>
     using backend_of = B;
   };
