@@ -2,6 +2,7 @@
 #include "catch.hpp"
 
 #include "../model/models.hpp"
+#include "runs.hpp"
 #include "worse.hpp"
 
 #include <ctlm/train/adapters.hpp>
@@ -117,16 +118,7 @@ TEMPLATE_TEST_CASE("training in 16 bits resumes to the bit", "[train]", adamw, m
   heap_arena a(T::train_bytes), b(T::train_bytes);
   T through(a, {.dropout = 0.2f}), resumed(b, {.dropout = 0.2f});
   for (std::uint64_t s = 0; s < 3; ++s) one_step(through, s, 61);
-  std::vector<std::vector<std::byte>> saved;
-  through.for_each_state([&](const char*, void* data, std::size_t bytes) {
-    const auto* p = static_cast<const std::byte*>(data);
-    saved.emplace_back(p, p + bytes);
-  });
-  std::size_t i = 0;
-  resumed.for_each_state([&](const char*, void* data, std::size_t bytes) {
-    REQUIRE(saved[i].size() == bytes);
-    std::memcpy(data, saved[i++].data(), bytes);
-  });
+  REQUIRE(runs::put_state(resumed, runs::state_of(through)));
   for (std::uint64_t s = 3; s < 6; ++s) CHECK(one_step(through, s, 61) == one_step(resumed, s, 61));
   const auto x = through.weights().bytes(), y = resumed.weights().bytes();
   CHECK(std::memcmp(x.data(), y.data(), x.size()) == 0);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace runs {
@@ -39,6 +40,18 @@ std::vector<std::vector<std::byte>> state_of(T& t) {
     all.emplace_back(p, p + bytes);
   });
   return all;
+}
+
+/// Puts such a state back; false if its sections have other sizes.
+template <class T>
+bool put_state(T& t, const std::vector<std::vector<std::byte>>& all) {
+  std::size_t i = 0;
+  bool fits = true;
+  t.for_each_state([&](const char*, void* data, std::size_t bytes) {
+    fits = fits && i < all.size() && all[i].size() == bytes;
+    if (fits) std::memcpy(data, all[i++].data(), bytes);
+  });
+  return fits && i == all.size();
 }
 
 }  // namespace runs

@@ -2,6 +2,7 @@
 #include "catch.hpp"
 
 #include "../model/models.hpp"
+#include "runs.hpp"
 #include "worse.hpp"
 
 #include <algorithm>
@@ -234,16 +235,7 @@ TEMPLATE_TEST_CASE("state handed out and put back resumes to the bit", "[train]"
   heap_arena a(T::train_bytes), b(T::train_bytes);
   T through(a, {.dropout = 0.2f}), resumed(b, {.seed = 1337, .dropout = 0.2f});
   train(through, 4, 61);
-  std::vector<std::vector<std::byte>> saved;
-  through.for_each_state([&](const char*, void* data, std::size_t bytes) {
-    const auto* p = static_cast<const std::byte*>(data);
-    saved.emplace_back(p, p + bytes);
-  });
-  std::size_t i = 0;
-  resumed.for_each_state([&](const char*, void* data, std::size_t bytes) {
-    REQUIRE(saved[i].size() == bytes);
-    std::memcpy(data, saved[i++].data(), bytes);
-  });
+  REQUIRE(runs::put_state(resumed, runs::state_of(through)));
   const run x = train(through, 4, 61), y = train(resumed, 4, 61);
   CHECK(x.losses == y.losses);
   CHECK(x.weights == y.weights);
