@@ -153,6 +153,8 @@ void try_chunks(const Rules& rules, std::size_t most_rows, std::size_t trials) {
     REQUIRE(error < 1);
     worst = worse(worst, error);
   }
+  if constexpr (Rules::windowed)
+    if (rules.window == 1) return;  // a softmax of one score is 1, and there need not be an error
   CHECK(worst > 1e-4);  // an error that is nothing was not measured
 }
 

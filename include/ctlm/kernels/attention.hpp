@@ -158,7 +158,7 @@ constexpr void clear(std::size_t n, T* x) {
   for (std::size_t i = 0; i < n; ++i) x[i] = T(0);
 }
 
-/// Takes in one row of a tile of scores, which become exponentials e^(score * scale - peak), `peak` being the highest
+/// Takes in one row of a tile of scores, which become exponentials e^((score - peak) * scale), `peak` being the highest
 /// so far. If this tile raised the peak, the sum of exponentials and the output so far are first made smaller to match.
 /// What the row does not see becomes 0.
 template <class Backend, class T>
@@ -167,13 +167,13 @@ constexpr void absorb_row(Backend backend, const visible_keys& keys, std::size_t
   const std::size_t seen = keys.seen;
   T* const scores = row + keys.hidden;
   if (seen > 0) {
-    const T highest = math::max(peak, maximum(backend, seen, static_cast<const T*>(scores)) * scale);
-    const T shrink = math::exp(peak - highest);
+    const T highest = math::max(peak, maximum(backend, seen, static_cast<const T*>(scores)));
+    const T shrink = math::exp((peak - highest) * scale);
     total = total * shrink + sum(
                                  backend, seen,
                                  [=](auto& s) {
                                    using math::exp;
-                                   s = exp(s * scale - highest);
+                                   s = exp((s - highest) * scale);  // 1 where s is the highest, however large it is
                                    return s;
                                  },
                                  scores);
@@ -246,7 +246,7 @@ CTLM_NOINLINE constexpr bool attend_once(Backend backend, std::size_t head_dim, 
   bool all_finite = true;
   for (std::size_t r = 0; r < queries.rows; ++r) {
     const bool finite = finish_row(backend, queries, head_dim, ws.total[r], out + r * out_stride);
-    if (log_sum != nullptr) log_sum[r] = ws.peak[r] + math::log(ws.total[r]);
+    if (log_sum != nullptr) log_sum[r] = ws.peak[r] * scale + math::log(ws.total[r]);
     if (finite) continue;
     ws.total[r] = T(0);  // marks the row: a sum of exponentials is never zero
     all_finite = false;

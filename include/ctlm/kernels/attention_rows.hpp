@@ -111,8 +111,8 @@ struct sequence_part_result {
 
 /// Puts the parts of a sequence together, in their order: what lies at `memory`, a result for each part.
 template <class Backend, class T>
-constexpr void join_parts(Backend backend, std::size_t parts, std::size_t group, std::size_t head_dim, T* memory,
-                          T* out) {
+constexpr void join_parts(Backend backend, std::size_t parts, std::size_t group, std::size_t head_dim, T scale,
+                          T* memory, T* out) {
   using result = sequence_part_result<T>;
   const std::size_t stride = result::size(group, head_dim);
   for (std::size_t h = 0; h < group; ++h) {
@@ -123,7 +123,7 @@ constexpr void join_parts(Backend backend, std::size_t parts, std::size_t group,
     clear(head_dim, row);
     for (std::size_t i = 0; i < parts; ++i) {
       const result part(memory + i * stride, group, head_dim);
-      const T factor = math::exp(part.peak[h] - peak);
+      const T factor = math::exp((part.peak[h] - peak) * scale);
       total += part.total[h] * factor;
       elementwise(
           backend, head_dim, [=](auto& sum, const auto& x) { sum += x * factor; }, row,
@@ -195,7 +195,7 @@ constexpr void attend_in_parts(Backend backend, E& exec, const ruled_heads<Rules
   if constexpr (Keys::most_parts > 1)
     for (std::size_t i = 0; i < rows.runs() * heads; ++i)
       if (const one_run a = run_of(i / heads, i % heads); a.parts > 1)
-        join_parts(backend, a.parts, group, s.head_dim, memory_of(i / heads, i % heads),
+        join_parts(backend, a.parts, group, s.head_dim, s.template scale<T>(), memory_of(i / heads, i % heads),
                    place_of(i / heads, i % heads));
 }
 
