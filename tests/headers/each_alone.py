@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compiles every header alone: hosted, freestanding, and with xsimd where a folder with xsimd is given. A header whose first
-line is the inclusion of another has compiled that one alone, too.
+"""Compiles every header alone: hosted, freestanding, and with xsimd where it knows of it and a folder with xsimd is given. A
+header whose first line is the inclusion of another has compiled that one alone, too. Those for a hosted system are compiled
+all together without exceptions.
 
   each_alone.py COMPILER [XSIMD_INCLUDE]
 """
@@ -28,16 +29,18 @@ FREESTANDING = ["-ffreestanding", "-fno-exceptions", "-fno-rtti", "-DCTLM_FREEST
 WITH_XSIMD = ["-DCTLM_XSIMD=1", "-march=native", "-idirafter", xsimd] if xsimd else None
 
 
+def is_freestanding(name):
+    return name.startswith(FREESTANDING_TEXT) or not name.startswith(HOSTED_ROOMS) and name not in HOSTED_FILES
+
+
 def variants(name):
     """(label, flags) of each way in which a header has to compile."""
     needs_xsimd = "xsimd" in name
     if not needs_xsimd:
         yield "hosted", []
-        if name.startswith(FREESTANDING_TEXT) or not name.startswith(HOSTED_ROOMS) and name not in HOSTED_FILES:
+        if is_freestanding(name):
             yield "freestanding", FREESTANDING
-        else:
-            yield "no exceptions", ["-fno-exceptions", "-fno-rtti"]
-    if WITH_XSIMD and (needs_xsimd or name.split("/")[0] in ("backend", "kernels", "model") or name in ("ctlm.hpp", "fwd.hpp")):
+    if WITH_XSIMD and (needs_xsimd or name == "fwd.hpp" or "CTLM_XSIMD" in (INCLUDE / "ctlm" / name).read_text()):
         yield "xsimd", WITH_XSIMD
 
 
@@ -54,27 +57,33 @@ def first_included(name):
     return None
 
 
-def compile_alone(job):
-    name, label, flags = job
+def failure_of(job):
+    """What the compiler says of a program that includes some headers, or None."""
+    label, flags, included = job
     with tempfile.NamedTemporaryFile("w", suffix=".cpp") as source:
-        source.write(f"#include <ctlm/{name}>\n#include <ctlm/{name}>\n")
-        if name == "fwd.hpp":  # its declarations must agree with the definitions
-            source.write("#include <ctlm/ctlm.hpp>\n")
+        source.write("".join(f"#include <ctlm/{name}>\n" for name in included))
         source.flush()
         command = [compiler, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}", *flags,
                    source.name]
         done = subprocess.run(command, capture_output=True, text=True)
-    return None if done.returncode == 0 else f"{name} ({label}):\n{done.stderr[:1500]}"
+    return None if done.returncode == 0 else f"{included[0]} ({label}):\n{done.stderr[:1500]}"
+
+
+def job_of(name, label, flags):
+    # The declarations of fwd.hpp must agree with the definitions.
+    return label, flags, [name, name, "ctlm.hpp"] if name == "fwd.hpp" else [name, name]
 
 
 names = sorted(p.relative_to(INCLUDE / "ctlm").as_posix() for p in (INCLUDE / "ctlm").rglob("*.hpp"))
 isa = ("avx2/",)  # compiled only where the processor has it, through kernels/primitives.hpp
-jobs = [(n, label, flags) for n in names if not any(i in n for i in isa) for label, flags in variants(n)]
-covered = {(first_included(n), label) for n, label, _ in jobs}
+alone = [(n, label, flags) for n in names if not any(i in n for i in isa) for label, flags in variants(n)]
+covered = {(first_included(n), label) for n, label, _ in alone}
 repeatable = {n for n in names if "#pragma once" in (INCLUDE / "ctlm" / n).read_text().splitlines()}
-left_out = [job for job in jobs if job[:2] in covered and job[0] in repeatable]
-jobs = [job for job in jobs if job not in left_out]
+left_out = [a for a in alone if a[:2] in covered and a[0] in repeatable]
+jobs = [job_of(*a) for a in alone if a not in left_out]
+jobs.append(("no exceptions", ["-fno-exceptions", "-fno-rtti"],
+             [n for n in names if not is_freestanding(n) and n in repeatable]))
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    failures = [f for f in pool.map(compile_alone, jobs) if f]
+    failures = [f for f in pool.map(failure_of, jobs) if f]
 print("\n".join(failures[:5]) if failures else f"{len(jobs)} compilations of {len(names)} headers, {len(left_out)} of them within another's")
 sys.exit(1 if failures or not jobs else 0)

@@ -104,7 +104,7 @@ TEMPLATE_TEST_CASE("products in bf16 equal sums of rounded numbers in double, in
                    (stored_as<float, float>), (stored_as<float, bfloat>), (stored_as<bfloat, float>),
                    (stored_as<half, float>), (stored_as<float, half>)) {
 #if CTLM_EMULATED  // minutes
-  constexpr std::size_t trials = 40, of_a_size = 1;
+  constexpr std::size_t trials = 20, of_a_size = 1;
 #else
   constexpr std::size_t trials = 160, of_a_size = 2;
 #endif
