@@ -6,9 +6,8 @@
 // published), gpt_10m_galore (GaLore with rank 96, a quarter of the width), gpt2_124m, gpt2_124m_adam8, llama_135m,
 // llama_135m_adam8. Random tokens, GPT-2 with biases, tied head and tanh GELU, or a Llama; AdamW, clipping at 1;
 // --bf16: compute<bf16>; --f16: compute<f16>, of gpt_10m and gpt2_124m; --activations: activations<bf16> or
-// activations<f16>. --text trains on windows of a text instead of random
-// tokens. Reported are the median step after two of warming up, train_bytes, the mean loss of the last tenth of the
-// steps, and the peak of resident memory.
+// activations<f16>. --text trains on windows of a text instead of random tokens. Reported are the median step after two
+// of warming up, train_bytes, the mean loss of the last tenth of the steps, and the peak of resident memory.
 #include "measure.hpp"
 #include "shapes.hpp"
 

@@ -208,6 +208,24 @@ TEST_CASE("a scale grows after so many steps in a row, and counts again after on
   CHECK(t.skipped_steps() == 1);
 }
 
+TEST_CASE("activations beyond half precision skip a step, and nothing is scaled for them", "[train]") {
+  auto skips = []<class T>(std::type_identity<T>) {
+    static_assert(!T::scales_loss);
+    heap_arena memory(T::train_bytes);
+    T t(memory, {});
+    t.start_from([&](const auto& w) { w.vector_of(tensor_id::up_bias, 1)[0] = 1e5f; });
+    const auto before = learned_by(t);
+    const step_result r = one_step(t, 1);
+    CHECK(std::isfinite(r.loss));
+    CHECK((learned_by(t) == before) == r.skipped);
+    CHECK(t.skipped_steps() == r.skipped);
+    return r.skipped;
+  };
+  CHECK(skips(std::type_identity<exact<small, activations<f16>>>{}));
+  CHECK_FALSE(skips(std::type_identity<exact<small, activations<bf16>>>{}));
+  CHECK_FALSE(skips(std::type_identity<exact<small>>{}));
+}
+
 TEST_CASE("a scale stays between 2^-32 and 2^32", "[train]") {
   loss_scale s{};
   const loss_scaling o{.start = 0x1p31f, .growth = 8, .backoff = 0x1p-20f, .interval = 1};
@@ -377,6 +395,21 @@ TEST_CASE("adapters, heads, integers and factors learn in half precision", "[tra
     CHECK(away(single, halves) < 0.002);
     CHECK(away(single, halves) > 1e-5);
   }
+}
+
+// What a scale is goes on where a model of whole matrices becomes one of factors.
+TEST_CASE("a progressive run keeps its scale and its count when it is factored", "[train]") {
+  using T = progressive_trainer<causal_lm<tiny_gpt2, factored<8>>, recipe, compute<f16>>;
+  heap_arena memory(T::train_bytes);
+  T t(memory, {.scaling = {.start = 0x1p26f}}, {});
+  const auto scale = [&] { return t.visit([](auto& x) { return std::pair(x.loss_scale(), x.skipped_steps()); }); };
+  while (t.step(random_tokens(T::step_tokens, 61, 1), random_tokens(T::step_tokens, 61, 2)).skipped) {
+  }
+  const auto before = scale();
+  CHECK(before.second > 2);
+  t.factorise();
+  CHECK(scale() == before);
+  CHECK_FALSE(t.step(random_tokens(T::step_tokens, 61, 1), random_tokens(T::step_tokens, 61, 2)).skipped);
 }
 
 #if CTLM_EXCEPTIONS
