@@ -2,7 +2,7 @@
 // 0; biases as in GPT-2, unless --no-bias; AdamW. The peer is bench/nanogpt_cpu.py; bench/versus_torch.py runs the two
 // in turn. bench/optimizers.py runs the recipe with every optimizer.
 //
-//   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--no-bias] [--bf16
+//   nanogpt_cpu tinyshakespeare.txt [--threads 2] [--iterations 2000] [--seed 1337] [--no-bias] [--bf16|--f16
 //   [--activations]] [--json]
 //       [--optimizer adamw|adam8|muon|lion|adafactor|rmsprop|sgd|galore|galore8|stabilised] [--rate x]
 //       [--scale x] [--period n] [--preset conservative|balanced|aggressive]
@@ -10,7 +10,8 @@
 // Every optimizer has a rate of its own, unless --rate says another one; the schedule is the recipe's for all: it warms
 // up for 100 iterations and falls to a tenth of the rate. GaLore's rank is 32, a quarter of the width, around AdamW or
 // its 8-bit form (galore8); --scale and --period are its options. The stabiliser is around AdamW, with a published
-// preset. --bf16 is compute<bf16>, of AdamW; --activations is activations<bf16> beside it.
+// preset. --bf16 is compute<bf16> and --f16 compute<f16>, of AdamW; --activations is activations<bf16> or
+// activations<f16> beside it.
 //
 // The time is that of training alone; the validation loss is the mean over the whole last tenth of the text, cut into
 // windows of 64.
@@ -57,13 +58,13 @@ struct options {
   std::string preset;
   std::size_t threads = 2, iterations = 2000, total = 2000;
   std::uint64_t seed = 1337;
-  bool bias = true, bf16 = false, activations = false, json = false;
+  bool bias = true, bf16 = false, f16 = false, activations = false, json = false;
 };
 
 [[noreturn]] void usage(const char* wrong) {
   std::fprintf(stderr,
                "nanogpt_cpu: %s\nusage: nanogpt_cpu TEXT [--threads N] [--iterations N] [--total N] [--seed N] "
-               "[--optimizer NAME] [--rate x] [--no-bias] [--bf16 [--activations]] [--json]\n",
+               "[--optimizer NAME] [--rate x] [--no-bias] [--bf16|--f16 [--activations]] [--json]\n",
                wrong);
   std::exit(2);
 }
@@ -105,6 +106,8 @@ options parse(int count, char** arguments) {
       o.bias = false;
     else if (name == "--bf16")
       o.bf16 = true;
+    else if (name == "--f16")
+      o.f16 = true;
     else if (name == "--activations")
       o.activations = true;
     else if (name == "--json")
@@ -263,8 +266,11 @@ figures run(span<const token> text, const options& o) {
 
 figures run_chosen(span<const token> text, const options& o) {
   if (!o.bias && o.optimizer != "adamw") usage("--no-bias is for AdamW");
-  if (o.bf16 && (!o.bias || o.optimizer != "adamw")) usage("--bf16 is for AdamW, with biases");
-  if (o.activations && !o.bf16) usage("--activations is for --bf16");
+  if ((o.bf16 || o.f16) && (!o.bias || o.optimizer != "adamw")) usage("--bf16 and --f16 are for AdamW, with biases");
+  if (o.bf16 && o.f16) usage("--bf16 or --f16, not both");
+  if (o.activations && !o.bf16 && !o.f16) usage("--activations is for --bf16 and --f16");
+  if (o.f16 && o.activations) return run<adamw, true, compute<f16>, activations<f16>>(text, o);
+  if (o.f16) return run<adamw, true, compute<f16>>(text, o);
   if (o.activations) return run<adamw, true, compute<bf16>, activations<bf16>>(text, o);
   if (o.bf16) return run<adamw, true, compute<bf16>>(text, o);
   if (!o.bias) return run<adamw, false>(text, o);

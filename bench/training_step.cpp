@@ -1,13 +1,13 @@
 // A training step of a named shape: the peer of bench/training_step.py.
 //
-//   training_step SHAPE [--threads 2] [--steps 8] [--bf16 [--activations]] [--text FILE [--seed 1]] [--json]
+//   training_step SHAPE [--threads 2] [--steps 8] [--bf16|--f16 [--activations]] [--text FILE [--seed 1]] [--json]
 //
 // SHAPE: gpt_10m, gpt_10m_recompute, gpt_10m_adam8, gpt_10m_stabilised (the gradient stabiliser around AdamW, as
 // published), gpt_10m_galore (GaLore with rank 96, a quarter of the width), gpt2_124m, gpt2_124m_adam8, llama_135m,
 // llama_135m_adam8. Random tokens, GPT-2 with biases, tied head and tanh GELU, or a Llama; AdamW, clipping at 1;
-// --bf16: compute<bf16>; --activations: activations<bf16>. --text trains on windows of a text instead of random
-// tokens. Reported are the median step after two of warming up, train_bytes, the mean loss of the last tenth of the
-// steps, and the peak of resident memory.
+// --bf16: compute<bf16>; --f16: compute<f16>, of gpt_10m and gpt2_124m; --activations: activations<bf16> or
+// activations<f16>. --text trains on windows of a text instead of random tokens. Reported are the median step after two
+// of warming up, train_bytes, the mean loss of the last tenth of the steps, and the peak of resident memory.
 #include "measure.hpp"
 #include "shapes.hpp"
 
@@ -30,7 +30,7 @@ struct options {
   std::size_t threads = 2;
   int steps = 8;
   std::uint64_t seed = 1;  // of weights, and of the windows of a text
-  bool bf16 = false, activations = false, json = false;
+  bool bf16 = false, f16 = false, activations = false, json = false;
 };
 
 template <class Tag>
@@ -105,9 +105,10 @@ void measure(const options& o) {
                      : "library            ctlm%s\nshape              %s\nthreads            %zu\n"
                        "tokens_per_second  %.6g\nstep_seconds       %.6g\ntrain_mib          %.6g\nloss               "
                        "%.6g\npeak_memory_mib    %.6g\n",
-              o.activations ? " bf16 activations"
-              : o.bf16      ? " bf16"
-                            : "",
+              o.f16           ? o.activations ? " f16 activations" : " f16"
+              : o.activations ? " bf16 activations"
+              : o.bf16        ? " bf16"
+                              : "",
               o.shape.c_str(), o.threads, static_cast<double>(trainer::step_tokens) / seconds, seconds,
               static_cast<double>(trainer::train_bytes) / (1 << 20), loss, static_cast<double>(usage.ru_maxrss) / 1024);
 }
@@ -115,6 +116,10 @@ void measure(const options& o) {
 /// The same in single precision, with products in 16 bits, or with activations in 16 bits too.
 template <class Tag, class... Slots>
 int measure_either(const options& o) {
+  if constexpr (sizeof...(Slots) == 0) {
+    if (o.f16 && o.activations) return measure<Tag, ctlm::compute<ctlm::f16>, ctlm::activations<ctlm::f16>>(o), 0;
+    if (o.f16) return measure<Tag, ctlm::compute<ctlm::f16>>(o), 0;
+  }
   if (o.activations)
     measure<Tag, ctlm::compute<ctlm::bf16>, ctlm::activations<ctlm::bf16>, Slots...>(o);
   else if (o.bf16)
@@ -133,6 +138,8 @@ int main(int argc, char** argv) {
       o.json = true;
     else if (!std::strcmp(argv[i], "--bf16"))
       o.bf16 = true;
+    else if (!std::strcmp(argv[i], "--f16"))
+      o.f16 = true;
     else if (!std::strcmp(argv[i], "--activations"))
       o.activations = true;
     else if (!std::strcmp(argv[i], "--threads") && i + 1 < argc)
@@ -146,15 +153,16 @@ int main(int argc, char** argv) {
     else
       o.shape = argv[i];
   }
-  if (o.threads > 0 && o.steps > 0 && (o.bf16 || !o.activations)) {
+  if (o.threads > 0 && o.steps > 0 && (o.bf16 || o.f16 || !o.activations) && !(o.bf16 && o.f16)) {
     if (o.shape == "gpt_10m") return measure_either<shapes::gpt_10m>(o);
+    if (o.shape == "gpt2_124m") return measure_either<shapes::gpt2_124m>(o);
+    if (o.f16) return std::fprintf(stderr, "training_step: --f16 is for gpt_10m and gpt2_124m\n"), 2;
     if (o.shape == "gpt_10m_recompute") return measure_either<shapes::gpt_10m, ctlm::recompute<5>>(o);
     if (o.shape == "gpt_10m_adam8") return measure_either<shapes::gpt_10m, ctlm::optimizer<ctlm::adam8>>(o);
     if (o.shape == "gpt_10m_stabilised")
       return measure_either<shapes::gpt_10m, ctlm::optimizer<ctlm::stabilised<ctlm::adamw>>>(o);
     if (o.shape == "gpt_10m_galore")
       return measure_either<shapes::gpt_10m, ctlm::optimizer<ctlm::galore<ctlm::adamw, 96>>>(o);
-    if (o.shape == "gpt2_124m") return measure_either<shapes::gpt2_124m>(o);
     if (o.shape == "gpt2_124m_adam8") return measure_either<shapes::gpt2_124m, ctlm::optimizer<ctlm::adam8>>(o);
     // All weights of the shape of SmolLM2 135M, every layer computed again.
     if (o.shape == "llama_135m") return measure_either<shapes::llama_135m, ctlm::recompute<30>>(o);
@@ -164,6 +172,6 @@ int main(int argc, char** argv) {
   return std::fprintf(stderr,
                       "usage: training_step gpt_10m|gpt_10m_recompute|gpt_10m_adam8|gpt_10m_stabilised|gpt_10m_galore|"
                       "gpt2_124m|gpt2_124m_adam8|llama_135m|llama_135m_adam8 [--threads 2] [--steps 8] "
-                      "[--bf16 [--activations]] [--text FILE [--seed 1]] [--json]\n"),
+                      "[--bf16|--f16 [--activations]] [--text FILE [--seed 1]] [--json]\n"),
          2;
 }

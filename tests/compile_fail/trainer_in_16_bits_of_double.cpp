@@ -1,4 +1,4 @@
-// expect-first: ctlm: compute<bf16> rounds numbers of single precision: this model computes in double
+// expect-first: ctlm: compute<bf16> and compute<f16> round numbers of single precision: this model computes in double
 #include <ctlm/ctlm.hpp>
 
 struct tag {
@@ -12,6 +12,6 @@ using model = ctlm::causal_lm<tag, ctlm::weights<ctlm::f64>>;
 #else
 using model = ctlm::causal_lm<tag>;
 #endif
-using trainer = ctlm::trainer<model, recipe, ctlm::compute<ctlm::bf16>>;
+using trainer = ctlm::trainer<model, recipe, ctlm::compute<ctlm::f16>>;
 
 void use(ctlm::span_arena& arena) { trainer t(arena, {}); }

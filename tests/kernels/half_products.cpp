@@ -1,10 +1,11 @@
-// Products of operands rounded to bf16, against sums in double of the rounded numbers: the portable kernel, the one
-// that rounds what it loads, vdpbf16ps and AMX, on ragged sizes, in every layout.
+// Products of operands rounded to bf16 or f16, against sums in double of the rounded numbers: the portable kernel, the
+// one that rounds what it loads, vdpbf16ps and AMX, on ragged sizes, in every layout.
 #include "catch.hpp"
 
 #include "reference.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -16,6 +17,8 @@ namespace {
 
 using in_bf16 = products_in<native, bf16>;
 using portable_in_bf16 = products_in<portable, bf16>;
+using in_f16 = products_in<native, f16>;
+using portable_in_f16 = products_in<portable, f16>;
 
 template <class S>
 std::vector<S> stored(const std::vector<float>& x) {
@@ -29,7 +32,7 @@ std::vector<S> stored(const std::vector<float>& x) {
 }
 
 /// A product that is to be computed.
-template <class Left, class Right>
+template <class Left, class Right, class F = bf16>
 struct problem {
   std::size_t m, n, k;
   bool left_in_columns, right_in_columns, accumulate;
@@ -45,7 +48,7 @@ struct problem {
     std::vector<float> e = c;
     const auto rounded = [](const auto& stored) {
       std::vector<double> y;
-      for (const float x : stored) y.push_back(static_cast<double>(bfloat_to_float(float_to_bfloat(x))));
+      for (const float x : stored) y.push_back(static_cast<double>(F::to(F::from(x))));
       return y;
     };
     const std::vector<double> x = rounded(a), y = rounded(b);
@@ -140,6 +143,98 @@ TEMPLATE_TEST_CASE("products in bf16 equal sums of rounded numbers in double, in
 #endif
   }
 }
+
+TEMPLATE_TEST_CASE("products in f16 equal sums of rounded numbers in double, in every layout and size", "[kernels]",
+                   (stored_as<float, float>), (stored_as<float, half>), (stored_as<half, float>),
+                   (stored_as<bfloat, float>)) {
+#if CTLM_EMULATED  // minutes
+  constexpr std::size_t trials = 40, of_a_size = 1;
+#else
+  constexpr std::size_t trials = 160, of_a_size = 2;
+#endif
+  rng r{11};
+  for (std::size_t trial = 0; trial < trials; ++trial) {
+    const auto [m, n, k] = size_of_trial(trial / of_a_size, r);
+    const problem<typename TestType::left, typename TestType::right, f16> p{
+        m, n, k, r.below(2) == 1, r.below(2) == 1, r.below(2) == 1};
+    INFO(m << "x" << n << "x" << k << " " << p.left_in_columns << p.right_in_columns << p.accumulate);
+    const double limit =
+        static_cast<double>(std::numeric_limits<float>::epsilon()) * (8 + static_cast<double>(p.k) / 8);
+    auto error = [&](auto backend) {
+      return p.error(gemm_workspace<float>(backend, p.m, p.n, p.k), [&](auto a, auto b, float* c, float* lent) {
+        gemm(backend, p.m, p.n, p.k, a, b, c, p.n, p.accumulate, lent);
+      });
+    };
+    const double found = error(in_f16{}), plain = error(portable_in_f16{});
+    CHECK((found >= 0 && found < limit));
+    CHECK((plain >= 0 && plain < limit));
+  }
+}
+
+TEST_CASE("products in f16 round their operands, and what is beyond half precision is infinite", "[kernels]") {
+  problem<float, float, f16> p{40, 50, 64, false, true, false};
+  auto multiply = [&](auto backend) {
+    auto c = p.c;
+    heap_arena memory(4 * gemm_workspace<float>(backend, 40, 50, 64) + 256);
+    gemm(backend, 40, 50, 64, p.left(), p.right(), c.data(), 50, false,
+         memory.allocate<float>(gemm_workspace<float>(backend, 40, 50, 64)));
+    return c;
+  };
+  auto dotted = p.c;
+  dot_products(in_f16{}, 40, 50, 64, p.a.data(), 64, p.b.data(), 64, dotted.data(), 50, false);
+  const double away = difference(multiply(native{}), multiply(in_f16{}));
+  CHECK(away > 1e-5);
+  CHECK(away < 0x1p-11);
+  CHECK(difference(p.expected(), dotted) < 2e-6);
+  p.a[5 * 64 + 3] = 65520;  // rounds to 65536
+  for (const auto& c : {multiply(in_f16{}), multiply(portable_in_f16{})})
+    for (std::size_t i = 0; i < 40; ++i) REQUIRE(std::isinf(c[i * 50]) == (i == 5));
+  p.a[5 * 64 + 3] = 65519;
+  for (const auto& c : {multiply(in_f16{}), multiply(portable_in_f16{})}) REQUIRE(std::isfinite(c[5 * 50]));
+}
+
+#if CTLM_XSIMD
+// Around every number of half precision, and every tie between two.
+TEST_CASE("registers round to half precision as float_to_half does", "[kernels]") {
+  constexpr std::size_t w = lanes<float, native::isa>;
+  auto check = [](const float(&x)[w]) {
+    plain_vector<float, w> v;
+    std::memcpy(&v, x, sizeof v);
+    std::uint16_t own[w], any[w];
+    const auto by_instruction = rounded_half<w>(native{}, v), by_bits = rounded_half<w>(portable{}, v);
+    std::memcpy(own, &by_instruction, sizeof own);
+    std::memcpy(any, &by_bits, sizeof any);
+    half stored[w];
+    store_rounded<native::isa>(std::bit_cast<simd_batch<float, native::isa>>(v), stored);
+    for (std::size_t i = 0; i < w; ++i) {
+      const std::uint16_t expected = float_to_half(x[i]);
+      if (x[i] != x[i]) {
+        REQUIRE(any[i] == expected);
+        REQUIRE(half_to_float(own[i]) != half_to_float(own[i]));
+      } else {
+        REQUIRE(own[i] == expected);
+        REQUIRE(any[i] == expected);
+        REQUIRE(stored[i].bits == expected);
+      }
+    }
+  };
+  float x[w];
+  std::size_t n = 0;
+  for (std::uint32_t h = 0; h < 0x10000; ++h) {
+    const float from = half_to_float(static_cast<std::uint16_t>(h));
+    const float to = half_to_float(static_cast<std::uint16_t>((h & 0x7FFF) < 0x7C00 ? h + 1 : h));
+    const float middle = (h & 0x7FFF) == 0x7BFF ? std::copysign(65520.0f, from) : (from + to) / 2;
+    for (const float y : {from, middle, std::nextafter(middle, from), std::nextafter(middle, to)}) {
+      x[n++] = y;
+      if (n == w) check(x), n = 0;
+    }
+  }
+  for (const float y : {1e-8f, 0x1p-25f, 0x1.000002p-25f, -1e-30f, 0x1p-149f, 1e30f, -3.4e38f, 65536.0f}) {
+    for (float& each : x) each = y;
+    check(x);
+  }
+}
+#endif
 
 TEST_CASE("products in bf16 round their operands", "[kernels]") {
   const problem<float, float> p{40, 50, 64, false, true, false};

@@ -8,8 +8,8 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// B, but the operands of its matrix products are rounded to F (bf16), to nearest, ties to even. Sums stay in single
-/// precision, and so does everything that is no product.
+/// B, but the operands of its matrix products are rounded to F (bf16 or f16), to nearest, ties to even. Sums stay in
+/// single precision, and so does everything that is no product.
 template <std::derived_from<portable> B, class F>
 struct products_in : B {};
 

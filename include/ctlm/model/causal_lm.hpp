@@ -148,6 +148,8 @@ struct causal_lm {
   static_assert(keeps_are_matrices<shape_type>(static_cast<weight_format*>(nullptr)));
   static_assert(!std::same_as<compute_format, bf16>,
                 "ctlm: compute<bf16> is a slot of a trainer: a model's weights<bf16> are stored in 16 bits");
+  static_assert(!std::same_as<compute_format, f16>,
+                "ctlm: compute<f16> is a slot of a trainer: a model's weights<f16> are stored in 16 bits");
   static_assert(!std::same_as<compute_format, dynamic_int8> || quantised_format<weight_format> ||
                     mixed_format<weight_format>,
                 "ctlm: compute<dynamic_int8> needs integer weights: int8, int6, int5, int4, int3, int2 or ternary");

@@ -7,7 +7,7 @@
 //   activation<A>   of the feed-forward layers              default: the spec's
 //   norm<N>         before each part of a block, and last    default: the spec's
 //   compute<C>      decoded or dynamic_int8                 default: dynamic_int8 for integer weights
-//                   of a trainer: decoded or bf16           default: decoded
+//                   of a trainer: decoded, bf16 or f16      default: decoded
 //   backend<B>      portable or native                      default native
 //   threads<E>      serial or pool<N>                       default serial
 //   memory<P>       resident or offloaded<bytes>            default resident
@@ -98,7 +98,8 @@ template <norm_policy N>
 using norm = slot<slot_kind::norm, N>;
 /// Slot of a model: `decoded` multiplies numbers with decoded weights, `dynamic_int8` integer weights with activations
 /// rounded to 8 bits as they come (default: dynamic_int8 for integer weights, decoded for others). Slot of a trainer:
-/// `bf16` rounds both operands of each product to 16 bits; all else is computed as without it (default: decoded).
+/// `bf16` or `f16` rounds both operands of each product to 16 bits; all else is computed as without it, and with f16
+/// the loss is scaled (train/loss_scale.hpp; default: decoded).
 template <compute_policy C>
 using compute = slot<slot_kind::compute, C>;
 /// Slot of a model: which kernels it runs (default native; portable gives the same bytes of session on every machine).
@@ -117,8 +118,8 @@ using prompt_chunk = slot<slot_kind::prompt_chunk, prompt_chunk_rows<N>>;
 /// Slot of a model: its sessions take adapters (LoRA) of rank up to N, which model/adapted_session.hpp is included for.
 template <std::size_t N>
 using adapters = slot<slot_kind::adapters, highest_rank<N>>;
-/// Slot of a trainer: how what the backward pass needs of the forward pass is kept (default f32). bf16 takes half the
-/// bytes: the forward pass computes as without it, and the backward pass from rounded numbers.
+/// Slot of a trainer: how what the backward pass needs of the forward pass is kept (default f32). bf16 or f16 takes
+/// half the bytes: the forward pass computes as without it, and the backward pass from rounded numbers.
 template <format F>
 using activations = slot<slot_kind::activations, F>;
 /// Of a trainer: the first N layers keep only their input for the backward pass, which computes the rest again

@@ -22,10 +22,11 @@ class basic_trainer
   static constexpr bool in_part = slots::in_part;        ///< whether there is a train_only<>
 
  public:
-  using model = M;                                    ///< the causal_lm
-  using real = typename M::real;                      ///< the type of weights, gradients and logits
-  using executor_type = typename M::executor_policy;  ///< what the constructor takes last, where it has state
-  using options = typename learning_type::options;    ///< hyper-parameters: see trainer_options
+  using model = M;                                          ///< the causal_lm
+  using real = typename M::real;                            ///< the type of weights, gradients and logits
+  using executor_type = typename M::executor_policy;        ///< what the constructor takes last, where it has state
+  using options = typename learning_type::options;          ///< hyper-parameters: see trainer_options
+  using result_type = typename learning_type::result_type;  ///< what a step says: a step_result
 
   static constexpr decoder_shape shape = M::shape;                                          ///< the model's sizes
   static constexpr train_config config = batch_type::config;                                ///< the recipe's
@@ -34,6 +35,7 @@ class basic_trainer
   static constexpr std::size_t batch_tokens = batch_type::rows;                             ///< tokens of a micro-batch
   static constexpr std::size_t step_tokens = accumulate * batch_tokens;                     ///< tokens of a step
   static constexpr std::size_t recomputed = slots::recomputed;  ///< layers that keep only their input
+  static constexpr bool scales_loss = slots::scales_loss;       ///< whether there is a loss_scale()
 
   static constexpr std::size_t train_bytes = learning_type::bytes_needed();  ///< exact bytes of the arena
   static constexpr std::size_t bytes_needed() { return train_bytes; }        ///< the same, as other types have it
@@ -125,8 +127,15 @@ class basic_trainer
   /// Steps done, those that were skipped among them.
   constexpr std::size_t steps() const { return static_cast<std::size_t>(learning_.step); }
   /// Of the steps of this object, those that were skipped because their numbers were not finite (a checkpoint does not
-  /// keep how many there were).
-  constexpr std::size_t skipped_steps() const { return static_cast<std::size_t>(learning_.skipped); }
+  /// keep how many there were). With compute<f16>: of the steps of the run, and a checkpoint keeps them.
+  constexpr std::size_t skipped_steps() const {
+    if constexpr (slots::scales_loss)
+      return static_cast<std::size_t>(learning_.scaling.skipped);
+    else
+      return static_cast<std::size_t>(learning_.skipped);
+  }
+  /// What the next step multiplies the loss by (train/loss_scale.hpp).
+  constexpr float loss_scale() const requires(slots::scales_loss) { return learning_.scaling.value; }
 
   /// False while its state is half of one run and half of another, because a checkpoint could not be read to its end
   /// (load_checkpoint, which sets this). Such a trainer raises a failure instead of computing.

@@ -37,7 +37,8 @@ class distiller {
     using clip = clip_by_norm;
     using target_format = kept_codes<typename Small::weight_format>;
     static constexpr std::size_t recomputed = 0;
-    static constexpr bool stores_activations = false, in_part = false;
+    using activation_format = f32;
+    static constexpr bool stores_activations = false, scales_loss = false, in_part = false;
     template <class B>
     using backend_of = B;
   };

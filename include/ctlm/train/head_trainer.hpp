@@ -50,7 +50,7 @@ requires(trainer_slots<M, Slots...>::own_head) class trainer<M, Recipe, Slots...
  public:
   using head_type = typename trainer_slots<M, Slots...>::head;  ///< the head
   using weights_of_head = head_weights<M, head_type>;           ///< its weights
-  using typename base::real;
+  using typename base::real, typename base::result_type;
   using target = typename head_type::template target<real>;  ///< what is wanted of a sequence, or a part of it
   using base::accumulate, base::batch, base::batch_tokens, base::sequence, base::shape, base::step_tokens;
   using base::base;
@@ -59,12 +59,12 @@ requires(trainer_slots<M, Slots...>::own_head) class trainer<M, Recipe, Slots...
   static constexpr std::size_t batch_outputs = batch * head_type::outputs;  ///< outputs of a micro-batch
 
   /// One optimizer step over accumulate * batch sequences. Everything is checked before anything changes.
-  constexpr step_result step(span<const token> inputs, span<const std::size_t> lengths, span<const target> targets) {
+  constexpr result_type step(span<const token> inputs, span<const std::size_t> lengths, span<const target> targets) {
     require_lengths(lengths, accumulate * batch);
     return learn(inputs, lengths.data(), targets);
   }
   /// The same of sequences without padding.
-  constexpr step_result step(span<const token> inputs, span<const target> targets) {
+  constexpr result_type step(span<const token> inputs, span<const target> targets) {
     return learn(inputs, nullptr, targets);
   }
 
@@ -154,7 +154,7 @@ requires(trainer_slots<M, Slots...>::own_head) class trainer<M, Recipe, Slots...
     return counted;
   }
 
-  constexpr step_result learn(span<const token> inputs, const std::size_t* lengths, span<const target> targets) {
+  constexpr result_type learn(span<const token> inputs, const std::size_t* lengths, span<const target> targets) {
     const std::size_t counted = require(inputs, lengths, targets, accumulate * batch);
     head_sums sums;
     return learning_.learn(inputs, counted, [&](span<const token>, std::size_t i) {
@@ -165,8 +165,9 @@ requires(trainer_slots<M, Slots...>::own_head) class trainer<M, Recipe, Slots...
     const std::size_t counted = require(inputs, lengths, targets, batch);
     head_sums sums;
     learning_.begin_gradients();
-    return learning_.learn_from(inputs, targets_at(lengths, targets.data(), 0, sums), counted, 0) /
-           static_cast<double>(larger(1, counted));
+    const double total = learning_.learn_from(inputs, targets_at(lengths, targets.data(), 0, sums), counted, 0);
+    learning_.end_gradients();
+    return total / static_cast<double>(larger(1, counted));
   }
   constexpr head_evaluation evaluation_of(span<const token> inputs, const std::size_t* lengths,
                                           span<const target> targets) {

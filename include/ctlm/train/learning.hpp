@@ -6,6 +6,7 @@
 #include "backward_pass.hpp"
 #include "change_gradients.hpp"
 #include "chunked_head.hpp"
+#include "loss_scale.hpp"
 #include "options.hpp"
 #include "quantisation_aware.hpp"
 #include "slots.hpp"
@@ -34,8 +35,12 @@ struct learning {
 
   using loss_type = typename Slots::loss;  ///< slot loss<>
 
+  using scale_type = std::conditional_t<Slots::scales_loss, loss_scale, no_loss_scale>;  ///< S
+  using result_type = typename scale_type::result;                                       ///< what a step says
+
   /// The run's hyper-parameters.
-  using options = trainer_options<optimizer, schedule, typename Slots::groups, typename Slots::clip, loss_type>;
+  using options = trainer_options<optimizer, schedule, typename Slots::groups, typename Slots::clip, loss_type,
+                                  typename scale_type::options>;
 
   [[no_unique_address]] executor_slot<executor_type> exec{};  ///< who runs the kernels
   options settings{};                                         ///< what the run was told
@@ -49,7 +54,8 @@ struct learning {
   weight_update<typename parts::model, optimizer> update{};  ///< the optimizer and its state
   activations_of<M, Batch, Slots> activations{};             ///< what the passes write
   head_pass head{};                                          ///< the losses of the rows
-  values<const real> rows_read{};  ///< final rows of what read() took: logits() are computed from them
+  values<const real> rows_read{};              ///< final rows of what read() took: logits() are computed from them
+  [[no_unique_address]] scale_type scaling{};  ///< what the loss is multiplied by
 
   /// The layout of a trainer's memory. The optimizer's state may lie in an arena of its own.
   template <class A, class S>
@@ -86,14 +92,14 @@ struct learning {
   /// The same over weights of which a part learns.
   template <class A, class... Base>
   constexpr void start_over(A& a, const Base&... base) {
-    require_options(settings);
+    check_options();
     require_room<bytes_needed()>(a, "trainer");
     place(a, a);
     begin(base...);
   }
   template <class A, class S>
   constexpr void start(A& a, S& state_arena) {
-    require_options(settings);
+    check_options();
     require_room<bytes_needed() - state_bytes>(a, "trainer without its optimizer's state");
     require_room<state_bytes>(state_arena, "state of the optimizer");
     update.release_to(release_hook::of(state_arena));
@@ -145,8 +151,8 @@ struct learning {
     return head.logits(context, used(), rows_read, first, n, {activations.head_out}).data;
   }
 
-  /// Adds the gradients of micro-batch number `micro` of a step, of (sum of losses) / counted, and returns the sum of
-  /// losses. The first micro-batch overwrites what the gradients of matrices held.
+  /// Adds the gradients of micro-batch number `micro` of a step, of (sum of losses) / counted, times S where there is
+  /// one, and returns the sum of losses. The first micro-batch overwrites what the gradients of matrices held.
   template <class Targets>
   constexpr double learn_from(span<const token> inputs, const Targets& targets, std::size_t counted,
                               std::size_t micro) {
@@ -154,11 +160,17 @@ struct learning {
     parts::begin_pass(in_use, drop.stream);
     const ctlm::gradients<real> dfinal{activations.dfinal_rows};
     const values<const real> rows = forward(inputs, drop);
-    const real scale = real(1) / static_cast<real>(larger(1, counted));
-    const double loss = through_head(targets, rows, scale, micro);
+    real factor = real(1) / static_cast<real>(larger(1, counted));
+    if constexpr (Slots::scales_loss) factor *= scaling.value;
+    const double loss = through_head(targets, rows, factor, micro);
     backward_pass<M, Batch, used_format, Slots::recomputed>{}(context, used(), gradients, activations, dfinal,
                                                               inputs.data(), drop, micro > 0);
     return loss;
+  }
+
+  /// What comes after the last micro-batch: where the loss was multiplied by S, gradients are divided by it.
+  constexpr void end_gradients() {
+    if constexpr (Slots::scales_loss) scaling.template divide<typename parts::model>(context, gradients);
   }
 
   /// Targets that are tokens, with the loss's options.
@@ -171,16 +183,23 @@ struct learning {
 
   /// One step: the micro-batches' gradients, then the update. targets_of(tokens, i) are those of micro-batch i.
   template <class TargetsOf>
-  constexpr step_result learn(span<const token> inputs, std::size_t counted, TargetsOf&& targets_of) {
+  constexpr result_type learn(span<const token> inputs, std::size_t counted, TargetsOf&& targets_of) {
     begin_gradients();
     double total = 0;
     for (std::size_t i = 0; i < Batch::accumulate; ++i) {
       const auto tokens = inputs.subspan(i * Batch::rows, Batch::rows);
       total += learn_from(tokens, targets_of(tokens, i), counted, i);
     }
+    end_gradients();
     const step_result r = update_weights(total / static_cast<double>(larger(1, counted)));
     ++step;
-    return r;
+    if constexpr (Slots::scales_loss) {
+      const result_type scaled{r, scaling.value};
+      scaling.follow(settings.scaling, !r.skipped);
+      return scaled;
+    } else {
+      return r;
+    }
   }
 
   /// f(name, data, bytes) for everything that a bit-exact resume needs.
@@ -190,9 +209,15 @@ struct learning {
     update.for_each_state(f);
     in_use.for_each_state(f);
     f("step", static_cast<void*>(&step), sizeof(step));
+    if constexpr (Slots::scales_loss) f("loss scale", static_cast<void*>(&scaling), sizeof scaling);
   }
 
  private:
+  /// Refuses options that nothing can be computed with.
+  constexpr void check_options() const {
+    require_options(settings);
+    if constexpr (Slots::scales_loss) require_policy_options<scale_type>(settings.scaling);
+  }
   /// The sum of losses, and the gradients of the final rows and of the head's weights.
   template <class Targets>
   CTLM_INLINE constexpr double through_head(const Targets& targets, values<const real> rows, real scale,
@@ -233,6 +258,7 @@ struct learning {
     context.exec = exec.get();
     parts::begin(context, weights, in_use, settings.seed, base...);
     activations.angles.template fill<M>(0, Batch::sequence);
+    if constexpr (Slots::scales_loss) scaling.begin(settings.scaling);
   }
   /// Dropout of a micro-batch: another one in each step.
   constexpr dropout_masks masks(std::size_t micro) const {
@@ -255,7 +281,8 @@ struct learning {
     }
     const double left = changed(norm);
     const double limit = static_cast<double>(settings.clip_norm);
-    const ctlm::update u{lr, number + 1, limit > 0 && left > limit ? limit / (left + 1e-6) : 1.0, false};
+    const ctlm::update u{lr, updates_before(number) + 1, limit > 0 && left > limit ? limit / (left + 1e-6) : 1.0,
+                         false};
     in_use.learn(weights, gradients, settings.optimizer, u, *context.exec);
     constexpr bool matrices = in_use_type::matrices_learn;
     if constexpr (Slots::groups::count == 0)
@@ -264,6 +291,15 @@ struct learning {
       update.template apply<matrices, typename Slots::groups>(context, weights, gradients, settings.optimizer, u,
                                                               settings.groups);
     return r;
+  }
+
+  /// How many updates an optimizer counts before step `number`. Where the loss is scaled, some of the first steps are
+  /// skipped as a rule, to find S, and they are none of its.
+  constexpr std::size_t updates_before(std::size_t number) const {
+    if constexpr (Slots::scales_loss)
+      return number - scaling.skipped;
+    else
+      return number;
   }
 
   /// Does to the gradients, of this norm, what clip<> says, and returns the norm of what is left.

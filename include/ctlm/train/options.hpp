@@ -33,10 +33,13 @@ struct evaluation {
   constexpr double perplexity() const { return math::exp(loss); }
 };
 
+/// Of trainers that do not scale the loss.
+struct no_scaling_options {};
+
 /// Hyper-parameters, all with defaults: `trainer::options`. A misspelt one is named by the compiler if the options have
 /// a name: `trainer::options o{.optimizer = {.lr = 1e-3f}};` and not a list in braces among a constructor's arguments.
 template <class Optimizer, class Schedule, class Groups = weight_groups<>, class Clip = clip_by_norm,
-          class Loss = cross_entropy_loss>
+          class Loss = cross_entropy_loss, class Scaling = no_scaling_options>
 struct trainer_options {
   std::uint64_t seed = 1337;                ///< of the first weights and of dropout
   typename Optimizer::options optimizer{};  ///< learning rate and what else the optimizer takes
@@ -48,6 +51,8 @@ struct trainer_options {
   [[no_unique_address]] typename Clip::options clip{};      ///< what clip<> takes
 
   [[no_unique_address]] typename options_of_loss<Loss>::type loss{};  ///< what loss<> takes
+
+  [[no_unique_address]] Scaling scaling{};  ///< with compute<f16>: how the loss is scaled (train/loss_scale.hpp)
 };
 
 /// Refuses options of policy P that it could not compute with, in words.
@@ -59,8 +64,8 @@ constexpr void require_policy_options([[maybe_unused]] const Options& o) {
 }
 
 /// Refuses numbers that a step could not compute with, in words.
-template <class Optimizer, class Schedule, class Groups, class Clip, class Loss>
-constexpr void require_options(const trainer_options<Optimizer, Schedule, Groups, Clip, Loss>& o) {
+template <class Optimizer, class Schedule, class Groups, class Clip, class Loss, class Scaling>
+constexpr void require_options(const trainer_options<Optimizer, Schedule, Groups, Clip, Loss, Scaling>& o) {
   option_rules()
       .below_one(o.dropout, "dropout")
       .rule(o.clip_norm >= 0, "ctlm: {name} must be a number of at least 0", "clip_norm")

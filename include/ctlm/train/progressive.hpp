@@ -248,15 +248,18 @@ class progressive_trainer {
       has_mean = true;
     }
     step_ = front_.whole.steps();
+    if constexpr (whole_trainer::scales_loss) copy(section(front_.whole, "loss scale"), scale_bytes());
   }
+  static void copy(span<const std::byte> from, span<std::byte> to) {
+    __builtin_memcpy(to.data(), from.data(), to.size());
+  }
+  span<std::byte> scale_bytes() { return {reinterpret_cast<std::byte*>(&scale_), sizeof scale_}; }
   void copy_state(factored_trainer& t) {
-    const auto copy = [](span<const std::byte> from, span<std::byte> to) {
-      __builtin_memcpy(to.data(), from.data(), to.size());
-    };
     copy(staging(0), section(t, "weights"));
     for (std::size_t i = 0; i < moments; ++i) copy(staging(1 + i), section(t, moment_name(i)));
     const std::uint64_t step = step_;
     __builtin_memcpy(section(t, "step").data(), &step, sizeof step);
+    if constexpr (whole_trainer::scales_loss) copy(scale_bytes(), section(t, "loss scale"));
   }
 
   [[no_unique_address]] executor_slot<executor_type> exec_{};
@@ -265,6 +268,7 @@ class progressive_trainer {
   judgement judged_{};
   span<std::byte> memory_{};
   std::uint64_t step_ = 0;
+  loss_scale scale_{};
   bool factored_ = false;
   front front_;
 };

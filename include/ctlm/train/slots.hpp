@@ -52,24 +52,26 @@ struct trainer_slots {
   using compute_format = slot_or<slot_kind::compute, decoded, Slots...>;
   static_assert(!std::same_as<compute_format, dynamic_int8>,
                 "ctlm: a trainer has no compute<dynamic_int8>: activations rounded to 8 bits have no gradients; "
-                "compute<bf16> multiplies in 16 bits");
-  static_assert(!std::same_as<compute_format, bf16> || std::same_as<typename M::real, float>,
-                "ctlm: compute<bf16> rounds numbers of single precision: this model computes in double (weights<f64>)");
+                "compute<bf16> and compute<f16> multiply in 16 bits");
+  static constexpr bool scales_loss = std::same_as<compute_format, f16>;  ///< whether gradients need it
+  static constexpr bool rounds_products = std::same_as<compute_format, bf16> || scales_loss;  ///< to 16 bits
+  static_assert(!rounds_products || std::same_as<typename M::real, float>,
+                "ctlm: compute<bf16> and compute<f16> round numbers of single precision: this model computes in double "
+                "(weights<f64>)");
   /// The kernels of a step, where B are the model's.
   template <class B>
   using backend_of = std::conditional_t<std::same_as<compute_format, decoded>, B, products_in<B, compute_format>>;
 
   /// Slot activations<>: how what the backward pass needs of the forward pass is kept.
   using activation_format = slot_or<slot_kind::activations, f32, Slots...>;
-  static constexpr bool stores_activations = std::same_as<activation_format, bf16>;  ///< whether it is rounded
-  static_assert(!std::same_as<activation_format, f16>,
-                "ctlm: a trainer has no activations<f16>: numbers of half precision end at 65504 and would have to be "
-                "scaled; activations<bf16> takes as many bytes");
-  static_assert(stores_activations || std::same_as<activation_format, f32> || std::same_as<activation_format, f16>,
-                "ctlm: a trainer keeps activations in f32, or in half the bytes: activations<bf16>");
+  static constexpr bool stores_activations =
+      std::same_as<activation_format, bf16> || std::same_as<activation_format, f16>;  ///< whether it is rounded
+  static_assert(stores_activations || std::same_as<activation_format, f32>,
+                "ctlm: a trainer keeps activations in f32, or in half the bytes: activations<bf16> or "
+                "activations<f16>");
   static_assert(!stores_activations || std::same_as<typename M::real, float>,
-                "ctlm: activations<bf16> rounds numbers of single precision: this model computes in double "
-                "(weights<f64>)");
+                "ctlm: activations<bf16> and activations<f16> round numbers of single precision: this model computes "
+                "in double (weights<f64>)");
 
   /// Slot recompute<>: layers that keep only their input.
   static constexpr std::size_t recomputed = slot_or<slot_kind::recompute, recomputed_layers<0>, Slots...>::value;

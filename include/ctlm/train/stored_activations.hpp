@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ctlm: the memory plan of a training step whose backward pass reads what the forward pass computed as bf16
+// ctlm: the memory plan of a training step whose backward pass reads what the forward pass computed in 16 bits
 // (Micikevicius et al. 2018, "Mixed Precision Training"). The forward pass computes in the numbers of arithmetic, in
 // memory that all layers share, and leaves rounded copies of a layer's numbers once they are final.
 #pragma once
@@ -11,8 +11,9 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// Kept rounded: a layer's input, queries, keys and values, what attention made, the rows between the two parts, what
 /// the activation sees, and, with post_norms, what the parts add. Kept as they are: the statistics of norms, the
 /// logarithms of attention's sums, what routers chose, the last block's output, and the inputs of the `recomputed`
-/// layers, so that computing them again yields the same bits. In_part: of a trainer with train_only<>.
-template <class M, class Batch, std::size_t recomputed, bool in_part>
+/// layers, so that computing them again yields the same bits. In_part: of a trainer with train_only<>. Stored: bfloat
+/// or half.
+template <class M, class Batch, std::size_t recomputed, bool in_part, class Stored>
 struct stored_activations : activation_memory<M, Batch, recomputed> {
   using plain = activation_memory<M, Batch, recomputed>;  ///< the same in the numbers of arithmetic
   using plain::shape, plain::rows, plain::d, plain::layers, plain::last, plain::dx, plain::normed, plain::dnormed,
@@ -23,7 +24,7 @@ struct stored_activations : activation_memory<M, Batch, recomputed> {
   /// Whether the gradient of what the activation saw and that of what it made share memory (activates_in_place).
   static constexpr bool in_place = direct && !M::activation_policy::gated && shape.experts == 0;
 
-  block_state<bfloat, statistics, real> kept[shape.layers]{};  ///< the rounded copies
+  block_state<Stored, statistics, real> kept[shape.layers]{};  ///< the rounded copies
   real* up = nullptr;        ///< [rows][up_dim] what the activation sees, and then its gradient
   real* attended = nullptr;  ///< [rows][q_dim] what attention made, widened for products that are not `direct`
   real* branch = nullptr;    ///< [rows][d_model] of models with post_norms: what a part adds before its norm
@@ -55,17 +56,17 @@ struct stored_activations : activation_memory<M, Batch, recomputed> {
   }
 
   /// As activation_memory::of_layer(): the shared buffers, with the places of the layer's copies.
-  constexpr saving_block_state<real, statistics, bfloat> of_layer(std::size_t layer) const {
+  constexpr saving_block_state<real, statistics, Stored> of_layer(std::size_t layer) const {
     return {plain::of_layer(layer), kept[layer]};
   }
   /// The same in the middle of a backward pass, which has read `last` and uses its memory; that of `normed` is dx.
-  constexpr saving_block_state<real, statistics, bfloat> repeated(std::size_t layer) const {
+  constexpr saving_block_state<real, statistics, Stored> repeated(std::size_t layer) const {
     auto s = of_layer(layer);
     s.normed = last;
     return s;
   }
   /// What the backward pass finds of a layer.
-  constexpr const block_state<bfloat, statistics, real>& saved(std::size_t layer) const { return kept[layer]; }
+  constexpr const block_state<Stored, statistics, real>& saved(std::size_t layer) const { return kept[layer]; }
   /// The shared buffers that a backward pass through a layer writes to.
   constexpr widening_block_scratch<real> scratch() const {
     widening_block_scratch<real> b{plain::scratch()};
@@ -89,18 +90,18 @@ struct stored_activations : activation_memory<M, Batch, recomputed> {
       k = kept[0];
       s.routed = layers[0].routed;
     } else {
-      k.x = a.template allocate<bfloat>(rows * d);
-      k.qkv = a.template allocate<bfloat>(rows * shape.qkv_dim());
-      k.attended = a.template allocate<bfloat>(rows * shape.q_dim());
-      k.mid = a.template allocate<bfloat>(rows * d);
-      if constexpr (shape.post_norms) k.branch1 = a.template allocate<bfloat>(rows * d);
-      k.up = a.template allocate<bfloat>(rows * shape.feed_forwards_per_token() * shape.up_dim());
+      k.x = a.template allocate<Stored>(rows * d);
+      k.qkv = a.template allocate<Stored>(rows * shape.qkv_dim());
+      k.attended = a.template allocate<Stored>(rows * shape.q_dim());
+      k.mid = a.template allocate<Stored>(rows * d);
+      if constexpr (shape.post_norms) k.branch1 = a.template allocate<Stored>(rows * d);
+      k.up = a.template allocate<Stored>(rows * shape.feed_forwards_per_token() * shape.up_dim());
       s.routed = routing<real>::place(a, shape, rows);
     }
     if constexpr (shape.post_norms) {
       s.after1 = a.template allocate<statistics>(rows);
       s.after2 = a.template allocate<statistics>(rows);
-      k.branch2 = a.template allocate<bfloat>(rows * d);
+      k.branch2 = a.template allocate<Stored>(rows * d);
     }
     k.norm1 = s.norm1;
     k.norm2 = s.norm2;
@@ -133,8 +134,9 @@ struct stored_activations : activation_memory<M, Batch, recomputed> {
 
 /// The activations of a trainer. Slots is a trainer_slots.
 template <class M, class Batch, class Slots>
-using activations_of =
-    std::conditional_t<Slots::stores_activations, stored_activations<M, Batch, Slots::recomputed, Slots::in_part>,
-                       activation_memory<M, Batch, Slots::recomputed>>;
+using activations_of = std::conditional_t<
+    Slots::stores_activations,
+    stored_activations<M, Batch, Slots::recomputed, Slots::in_part, typename Slots::activation_format::element>,
+    activation_memory<M, Batch, Slots::recomputed>>;
 
 }}  // namespace ctlm

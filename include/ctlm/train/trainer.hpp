@@ -25,11 +25,11 @@ class trainer : public basic_trainer<M, Recipe, Slots...> {
  public:
   using base::accumulate, base::batch, base::batch_tokens, base::sequence, base::shape, base::step_tokens;
   using base::base;
-  using typename base::real;
+  using typename base::real, typename base::result_type;
 
   /// One optimizer step over step_tokens tokens: [accumulate][batch][sequence]. Targets of ignore_token take no part;
   /// if all are, the loss and the gradients are 0. All tokens and targets are checked before anything changes.
-  constexpr step_result step(span<const token> inputs, span<const token> targets) {
+  constexpr result_type step(span<const token> inputs, span<const token> targets) {
     const std::size_t counted =
         require_batch("ctlm: step needs accumulate * batch * sequence tokens, {needed}, and as many targets, not {had}",
                       inputs, targets, step_tokens, shape.vocab);
@@ -41,7 +41,7 @@ class trainer : public basic_trainer<M, Recipe, Slots...> {
   /// One optimizer step towards what a teacher (train/teacher.hpp, or another trainer) of the same batch shape and
   /// vocabulary predicts: its whole distribution is the target, so that a few thousand tokens teach much.
   template <class Teacher>
-  constexpr step_result distil(span<const token> inputs, Teacher& teacher) {
+  constexpr result_type distil(span<const token> inputs, Teacher& teacher) {
     static_assert(
         Teacher::batch_tokens == batch_tokens && Teacher::sequence == sequence && Teacher::shape.vocab == shape.vocab,
         "ctlm: a teacher needs the student's batch, sequence and vocabulary");
@@ -55,7 +55,7 @@ class trainer : public basic_trainer<M, Recipe, Slots...> {
   /// The same by the divergence between the two distributions, at a temperature, in either direction. Refuses a
   /// temperature that is not above 0.
   template <class Teacher>
-  constexpr step_result distil(span<const token> inputs, Teacher& teacher, const distillation_options& o) {
+  constexpr result_type distil(span<const token> inputs, Teacher& teacher, const distillation_options& o) {
     static_assert(
         Teacher::batch_tokens == batch_tokens && Teacher::sequence == sequence && Teacher::shape.vocab == shape.vocab,
         "ctlm: a teacher needs the student's batch, sequence and vocabulary");
@@ -73,14 +73,14 @@ class trainer : public basic_trainer<M, Recipe, Slots...> {
   /// those of prompts and padding, take no part. `reference` is a teacher, or a trainer that stays as it is, with the
   /// weights that this one began with.
   template <class Reference>
-  constexpr step_result prefer(span<const token> inputs, span<const token> targets, Reference& reference,
+  constexpr result_type prefer(span<const token> inputs, span<const token> targets, Reference& reference,
                                const preference& o = {}, preference_result* found = nullptr) {
     require_preference(o);
     require_batch("ctlm: prefer needs accumulate * batch * sequence tokens, {needed}, and as many targets, not {had}",
                   inputs, targets, step_tokens, shape.vocab);
     preference_result sums{};
     real weights[batch]{};
-    const step_result r =
+    const result_type r =
         learning_.learn(inputs, accumulate * (batch / 2), [&](span<const token> tokens, std::size_t i) {
           reference.read(tokens);
           return preference_targets<batch_type, Reference, real>{targets.data() + i * batch_tokens, &reference, o, sums,
@@ -109,7 +109,7 @@ class trainer : public basic_trainer<M, Recipe, Slots...> {
   /// One optimizer step of contrastive learning. Of the sequences of every micro-batch, [batch][sequence], 2i and 2i +
   /// 1 belong together, and all other second ones are what 2i is told from. A sequence's vector is the mean of its
   /// final rows whose target is not ignore_token. Refuses sequences without any.
-  constexpr step_result contrast(span<const token> inputs, span<const token> targets, const contrast_options& o = {},
+  constexpr result_type contrast(span<const token> inputs, span<const token> targets, const contrast_options& o = {},
                                  contrast_result* found = nullptr) {
     refuse(positive(static_cast<double>(o.temperature), "temperature"));
     require_batch("ctlm: contrast needs accumulate * batch * sequence tokens, {needed}, and as many targets, not {had}",
@@ -118,7 +118,7 @@ class trainer : public basic_trainer<M, Recipe, Slots...> {
       for (std::size_t s = 0; s < batch; ++s) vectors_of(targets.data() + i * batch_tokens).length(s);
     contrast_result sums{};
     constexpr std::size_t pairs = accumulate * (batch / 2);
-    const step_result r = learning_.learn(inputs, pairs, [&](span<const token>, std::size_t i) {
+    const result_type r = learning_.learn(inputs, pairs, [&](span<const token>, std::size_t i) {
       return contrast_targets<M, batch_type>{{targets.data() + i * batch_tokens}, o, sums};
     });
     if (found != nullptr) *found = {sums.loss / pairs, sums.accuracy / pairs};
@@ -162,8 +162,9 @@ class trainer : public basic_trainer<M, Recipe, Slots...> {
         require_batch("ctlm: forward_backward needs batch * sequence tokens, {needed}, and as many targets, not {had}",
                       inputs, targets, batch_tokens, shape.vocab);
     learning_.begin_gradients();
-    return learning_.learn_from(inputs, learning_.targets_at(targets.data()), counted, 0) /
-           static_cast<double>(larger(1, counted));
+    const double total = learning_.learn_from(inputs, learning_.targets_at(targets.data()), counted, 0);
+    learning_.end_gradients();
+    return total / static_cast<double>(larger(1, counted));
   }
 
   /// Mean loss over one micro-batch, without dropout; 0 if all targets are ignore_token.

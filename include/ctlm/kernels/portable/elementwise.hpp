@@ -12,7 +12,8 @@ namespace ctlm { inline namespace CTLM_ABI {
 
 /// Whether loops over arrays of S see numbers of single precision, and round what they write: numbers of 16 bits.
 template <class S>
-inline constexpr bool stored_in_16_bits = std::same_as<std::remove_const_t<S>, bfloat>;
+inline constexpr bool stored_in_16_bits =
+    std::same_as<std::remove_const_t<S>, bfloat> || std::same_as<std::remove_const_t<S>, half>;
 
 /// An element of an array while f works on it.
 template <class T>
@@ -28,7 +29,7 @@ struct array_element<T> {
   float value;
   constexpr explicit array_element(T& x) : place(x), value(x) {}
   constexpr void store() const {
-    if constexpr (!std::is_const_v<T>) place = bfloat::from(value);
+    if constexpr (!std::is_const_v<T>) place = T::from(value);
   }
 };
 template <class F, class... Element>

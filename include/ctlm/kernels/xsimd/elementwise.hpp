@@ -51,9 +51,15 @@ struct lane_tail {
 template <class A>
 CTLM_INLINE void store_rounded(const simd_batch<float, A>& v, bfloat* to) {
   constexpr std::size_t w = lanes<float, A>;
-  const auto rounded = rounded_vector<bf16, w>(std::bit_cast<plain_vector<float, w>>(v));
+  const auto rounded = rounded_vector<bf16, w>(simd<A>{}, std::bit_cast<plain_vector<float, w>>(v));
   const auto bits = __builtin_convertvector(std::bit_cast<plain_vector<std::uint32_t, w>>(rounded) >> 16,
                                             plain_vector<std::uint16_t, w>);
+  __builtin_memcpy(to, &bits, sizeof bits);
+}
+template <class A>
+CTLM_INLINE void store_rounded(const simd_batch<float, A>& v, half* to) {
+  constexpr std::size_t w = lanes<float, A>;
+  const auto bits = rounded_half<w>(simd<A>{}, std::bit_cast<plain_vector<float, w>>(v));
   __builtin_memcpy(to, &bits, sizeof bits);
 }
 /// The same of an array of 16-bit numbers.
@@ -63,7 +69,7 @@ struct lane_vector<T, A> {
   T* p;
   simd_batch<float, A> v;
 
-  CTLM_INLINE explicit lane_vector(T* q) : p(q), v(load_as<float, A>(static_cast<const bfloat*>(q))) {}
+  CTLM_INLINE explicit lane_vector(T* q) : p(q), v(load_as<float, A>(static_cast<const T*>(q))) {}
   CTLM_INLINE void store() const {
     if constexpr (!std::is_const_v<T>) store_rounded<A>(v, p);
   }
@@ -82,7 +88,7 @@ struct lane_tail<T, A> {
   }
   CTLM_INLINE void store() const {
     if constexpr (!std::is_const_v<T>) {
-      bfloat buffer[lanes<float, A>];
+      std::remove_const_t<T> buffer[lanes<float, A>];
       store_rounded<A>(v, buffer);
       for (std::size_t i = 0; i < n; ++i) p[i] = buffer[i];
     }

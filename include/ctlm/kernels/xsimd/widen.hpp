@@ -54,9 +54,26 @@ CTLM_INLINE auto upper_half(const Bits& v) {
   return __builtin_convertvector(v, plain_vector<std::uint16_t, Lanes>) << 8;
 }
 
+/// The bits of numbers in single precision, rounded to half precision, as float_to_half.
+template <std::size_t Lanes>
+CTLM_INLINE plain_vector<std::uint16_t, Lanes> rounded_half(portable, const plain_vector<float, Lanes>& v) {
+  using numbers = plain_vector<float, Lanes>;
+  using bits = plain_vector<std::uint32_t, Lanes>;
+  const bits x = std::bit_cast<bits>(v), magnitude = x & 0x7FFFFFFF;
+  const auto below = [&](std::uint32_t limit) CTLM_LAMBDA_INLINE { return std::bit_cast<bits>(magnitude < limit); };
+  const bits normal = (magnitude + 0xFFF + (magnitude >> 13 & 1) - 0x38000000) >> 13;
+  const bits small = std::bit_cast<bits>(std::bit_cast<numbers>(magnitude) + 0.5f) - 0x3F000000;
+  const bits infinite = below(0x7F800001), finite = below(0x47800000), subnormal = below(0x38800000);
+  const bits rounded = (small & subnormal) | (normal & ~subnormal);
+  const bits beyond = (0x7C00 & infinite) | (0x7E00 & ~infinite);
+  return __builtin_convertvector((rounded & finite) | (beyond & ~finite) | (x >> 16 & 0x8000),
+                                 plain_vector<std::uint16_t, Lanes>);
+}
+
 /// Numbers in single precision, rounded to those that a 16-bit format has.
-template <class F, std::size_t Lanes>
-CTLM_INLINE plain_vector<float, Lanes> rounded_vector(const plain_vector<float, Lanes>& v) {
+template <class F, std::size_t Lanes, class Backend>
+CTLM_INLINE plain_vector<float, Lanes> rounded_vector([[maybe_unused]] Backend backend,
+                                                      const plain_vector<float, Lanes>& v) {
   using numbers = plain_vector<float, Lanes>;
   using bits = plain_vector<std::uint32_t, Lanes>;
   if constexpr (std::same_as<F, bf16>) {  // as float_to_bfloat
@@ -65,9 +82,8 @@ CTLM_INLINE plain_vector<float, Lanes> rounded_vector(const plain_vector<float, 
     const bits nearest = x + 0x7FFF + (x >> 16 & 1);
     return std::bit_cast<numbers>(((nearest & ~none) | ((x | 0x400000) & none)) & 0xFFFF0000);
   } else {
-    numbers to;
-    for (std::size_t i = 0; i < Lanes; ++i) to[i] = rounded_to<F>(static_cast<float>(v[i]));
-    return to;
+    static_assert(std::same_as<F, f16>);
+    return widened_half<Lanes>(backend, rounded_half<Lanes>(backend, v));
   }
 }
 
@@ -81,7 +97,7 @@ inline constexpr bool widens_in_registers<rounded_number<F, S>, T> = widens_in_r
 template <class T, class A, class S>
 CTLM_INLINE plain_vector<T, lanes<T, A>> widened(const stored_vector<S, lanes<T, A>>& v) {
   if constexpr (is_rounded<S>)
-    return rounded_vector<typename S::format, lanes<T, A>>(widened<T, A, typename S::stored_type>(v));
+    return rounded_vector<typename S::format, lanes<T, A>>(simd<A>{}, widened<T, A, typename S::stored_type>(v));
   else if constexpr (std::same_as<S, bfloat>)
     return widened_bfloat<lanes<T, A>>(simd<A>{}, v);
   else if constexpr (std::same_as<S, half>)
