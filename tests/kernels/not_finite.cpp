@@ -22,22 +22,25 @@ bool all_nan(const std::vector<T>& x) {
   return std::all_of(x.begin(), x.end(), [](T v) { return std::isnan(v); });
 }
 
-/// A linear layer of one format: y = x W^T, [m][n].
-template <class F, class Compute, class Backend>
-struct layer {
+/// A linear layer, y = x W^T, [m][n], whose format what looks at it need not know.
+struct some_layer {
   static constexpr std::size_t n = 37, k = 100;
+  virtual ~some_layer() = default;
+  virtual void encode(std::size_t r, const std::vector<float>& row) = 0;
+  virtual std::vector<double> of(std::size_t m, const std::vector<float>& x) = 0;
+};
+
+template <class F, class Compute, class Backend>
+struct layer final : some_layer {
   heap_arena memory{1 << 20}, scratch{1 << 20};
   matrix<F> w = F::place(memory, n, k);
   serial exec{};
 
-  layer() {
-    for (std::size_t r = 0; r < n; ++r) encode(r, random<float>(k, r));
-  }
-  void encode(std::size_t r, const std::vector<float>& row) {
+  void encode(std::size_t r, const std::vector<float>& row) override {
     const std::vector<typename F::compute> numbers(row.begin(), row.end());
     F::encode(w, r, numbers.data());
   }
-  std::vector<double> of(std::size_t m, const std::vector<float>& x) {
+  std::vector<double> of(std::size_t m, const std::vector<float>& x) override {
     using real = typename F::compute;
     heap_arena own(1 << 20);
     auto ws = linear_workspace<Backend, F, Compute>::place(own, m, n, k, 1);
@@ -48,16 +51,9 @@ struct layer {
   }
 };
 
-template <class F, class Compute, class Backend>
-void check_layer() {
-  layer<F, Compute, Backend> l;
-  constexpr std::size_t n = l.n, k = l.k;
-  INFO(F::name << " group " << [] {
-    if constexpr (quantised_format<F>)
-      return F::group;
-    else
-      return std::size_t{0};
-  }() << " " << Backend::name);
+void check_layer(some_layer& l) {
+  constexpr std::size_t n = some_layer::n, k = some_layer::k;
+  for (std::size_t r = 0; r < n; ++r) l.encode(r, random<float>(k, r));
   for (std::size_t m : {1, 3, 9, 20}) {
     const auto x = random<float>(m * k, m);
     const auto clean = l.of(m, x);
@@ -94,6 +90,17 @@ void check_layer() {
         CHECK(touched == 0);
       }
   }
+}
+template <class F, class Compute, class Backend>
+void check_layer() {
+  INFO(F::name << " group " << [] {
+    if constexpr (quantised_format<F>)
+      return F::group;
+    else
+      return std::size_t{0};
+  }() << " " << Backend::name);
+  layer<F, Compute, Backend> l;
+  check_layer(l);
 }
 
 struct backends {

@@ -2,6 +2,7 @@
 // sums within rounding.
 #include "catch.hpp"
 
+#include "integer_weights.hpp"
 #include "reference.hpp"
 
 #include <algorithm>
@@ -10,37 +11,79 @@
 using reference::difference;
 using reference::random;
 
-/// Numbers of a product: those of the results, and how either operand is stored.
-template <class T, class Left, class Right>
-struct numbers {
-  using result = T;
-  using left = Left;
-  using right = Right;
+namespace {
+
+template <class S>
+S stored_as(double x) {
+  if constexpr (sizeof(S) > 2)
+    return static_cast<S>(x);
+  else
+    return S::from(static_cast<float>(x));
+}
+template <class S, class Number>
+std::vector<S> all_stored_as(const std::vector<Number>& x) {
+  std::vector<S> y;
+  for (const Number v : x) y.push_back(stored_as<S>(static_cast<double>(v)));
+  return y;
+}
+template <class S>
+std::vector<S> random_stored(std::size_t n, std::uint64_t seed) {
+  return all_stored_as<S>(random<std::conditional_t<sizeof(S) == 8, double, float>>(n, seed));
+}
+
+/// A product of m x k by k x n numbers, either of which may lie transposed, in double; whether it is added to c.
+struct product {
+  std::size_t m, n, k;
+  bool a_transposed, b_transposed, accumulate;
+  std::vector<double> a, b, c;
+};
+
+/// How the numbers of products are stored, which what checks them need not know.
+struct stored_numbers {
+  double epsilon;
+  std::vector<double> (*left)(std::size_t n, std::uint64_t seed);
+  std::vector<double> (*right)(std::size_t n, std::uint64_t seed);
+  std::vector<double> (*result)(std::size_t n, std::uint64_t seed);
+  std::vector<double> (*portable)(const product&);
+  std::vector<double> (*native)(const product&);
 };
 
 template <class S>
-std::vector<S> random_stored(std::size_t n, std::uint64_t seed) {
-  if constexpr (sizeof(S) > 2) {
-    return random<S>(n, seed);
-  } else {
-    const auto x = random<float>(n, seed);
-    std::vector<S> y(n);
-    std::transform(x.begin(), x.end(), y.begin(), S::from);
-    return y;
-  }
+std::vector<double> random_in_double(std::size_t n, std::uint64_t seed) {
+  std::vector<double> y;
+  for (const S x : random_stored<S>(n, seed)) y.push_back(static_cast<double>(x));
+  return y;
 }
 
-TEMPLATE_TEST_CASE("matrix products agree, in every layout, size and way of storing numbers", "[kernels]",
-                   (numbers<float, float, float>), (numbers<double, double, double>),
-                   (numbers<float, ctlm::half, float>), (numbers<float, float, ctlm::half>),
-                   (numbers<float, ctlm::bfloat, float>), (numbers<float, float, ctlm::bfloat>),
-                   (numbers<float, ctlm::half, ctlm::half>), (numbers<float, ctlm::bfloat, ctlm::bfloat>)) {
-  using T = typename TestType::result;
-  using left_number = typename TestType::left;
-  using right_number = typename TestType::right;
+/// What a backend makes of it; nothing if it writes behind its workspace.
+template <class Backend, class T, class Left, class Right>
+std::vector<double> multiply(const product& p) {
+  const auto a = all_stored_as<Left>(p.a);
+  const auto b = all_stored_as<Right>(p.b);
+  auto c = all_stored_as<T>(p.c);
+  const auto left = p.a_transposed ? ctlm::row_major(a.data(), p.m).transposed() : ctlm::row_major(a.data(), p.k);
+  const auto right = p.b_transposed ? ctlm::row_major(b.data(), p.k).transposed() : ctlm::row_major(b.data(), p.n);
+  const std::size_t room = ctlm::gemm_workspace<T>(Backend{}, p.m, p.n, p.k);
+  ctlm::heap_arena memory((room + 1) * sizeof(T) + 256);
+  T* const workspace = memory.allocate<T>(room + 1);
+  std::fill(workspace, workspace + room + 1, T(5));  // what was there before does not count
+  ctlm::gemm(Backend{}, p.m, p.n, p.k, left, right, c.data(), p.n, p.accumulate, workspace);
+  if (workspace[room] != T(5)) return {};
+  return {c.begin(), c.end()};
+}
+
+template <class T, class Left, class Right>
+constexpr stored_numbers numbers() {
+  return {static_cast<double>(std::numeric_limits<T>::epsilon()),
+          random_in_double<Left>,
+          random_in_double<Right>,
+          random_in_double<T>,
+          multiply<ctlm::portable, T, Left, Right>,
+          multiply<ctlm::native, T, Left, Right>};
+}
+
+void check_products(const stored_numbers& numbers) {
   ctlm::rng r{11};
-  ctlm::heap_arena memory(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1100, 1600) * sizeof(T) + 256);
-  T* workspace = memory.allocate<T>(ctlm::gemm_workspace<T>(ctlm::native{}, 1000, 1100, 1600) + 1);
   // More than one group of rows, strip of columns and depth.
   const std::size_t large[][3] = {{1000, 40, 700}, {30, 1100, 800}, {5, 1030, 1600}, {290, 800, 270}};
 #if CTLM_EMULATED  // minutes
@@ -50,38 +93,41 @@ TEMPLATE_TEST_CASE("matrix products agree, in every layout, size and way of stor
 #endif
   for (std::size_t trial = 0; trial < 150 + of_each * std::size(large); ++trial) {
     const std::size_t* given = trial < 150 ? nullptr : large[trial % std::size(large)];
-    const std::size_t m = given ? given[0] : 1 + r.below(40), n = given ? given[1] : 1 + r.below(100),
-                      k = given ? given[2] : 1 + r.below(trial % 10 == 0 ? 600 : 60);
-    const bool a_transposed = r.below(2), b_transposed = r.below(2), accumulate = r.below(2);
-    INFO(m << "x" << n << "x" << k << " " << a_transposed << b_transposed << accumulate);
-    const auto a = random_stored<left_number>(m * k, 1);
-    const auto b = random_stored<right_number>(k * n, 2);
-    auto c = random<T>(m * n, 3), expected = c;
-    const auto left = a_transposed ? ctlm::row_major(a.data(), m).transposed() : ctlm::row_major(a.data(), k);
-    const auto right = b_transposed ? ctlm::row_major(b.data(), k).transposed() : ctlm::row_major(b.data(), n);
-    const auto in_double = [](const auto& stored) {
-      std::vector<double> y;
-      for (const auto x : stored) y.push_back(static_cast<double>(x));
-      return y;
-    };
-    const std::vector<double> x = in_double(a), y = in_double(b);
-    for (std::size_t i = 0; i < m; ++i)
-      for (std::size_t j = 0; j < n; ++j) {
-        double sum = accumulate ? static_cast<double>(expected[i * n + j]) : 0;
-        for (std::size_t p = 0; p < k; ++p)
-          sum += x[a_transposed ? p * m + i : i * k + p] * y[b_transposed ? j * k + p : p * n + j];
-        expected[i * n + j] = static_cast<T>(sum);
+    product p;
+    p.m = given ? given[0] : 1 + r.below(40);
+    p.n = given ? given[1] : 1 + r.below(100);
+    p.k = given ? given[2] : 1 + r.below(trial % 10 == 0 ? 600 : 60);
+    p.a_transposed = r.below(2), p.b_transposed = r.below(2), p.accumulate = r.below(2);
+    p.a = numbers.left(p.m * p.k, 1);
+    p.b = numbers.right(p.k * p.n, 2);
+    p.c = numbers.result(p.m * p.n, 3);
+    INFO(p.m << "x" << p.n << "x" << p.k << " " << p.a_transposed << p.b_transposed << p.accumulate);
+    auto expected = p.c;
+    for (std::size_t i = 0; i < p.m; ++i)
+      for (std::size_t j = 0; j < p.n; ++j) {
+        double sum = p.accumulate ? expected[i * p.n + j] : 0;
+        for (std::size_t q = 0; q < p.k; ++q)
+          sum += p.a[p.a_transposed ? q * p.m + i : i * p.k + q] * p.b[p.b_transposed ? j * p.k + q : q * p.n + j];
+        expected[i * p.n + j] = sum;
       }
-    auto portable = c;
-    T& beyond = workspace[ctlm::gemm_workspace<T>(ctlm::native{}, m, n, k)];
-    beyond = T(5);
-    ctlm::gemm(ctlm::native{}, m, n, k, left, right, c.data(), n, accumulate, workspace);
-    CHECK(beyond == T(5));
-    ctlm::gemm(ctlm::portable{}, m, n, k, left, right, portable.data(), n, accumulate, static_cast<T*>(nullptr));
-    const double limit = static_cast<double>(std::numeric_limits<T>::epsilon()) * (8 + static_cast<double>(k) / 8);
-    CHECK(difference(expected, c) < limit);
+    const auto native = numbers.native(p), portable = numbers.portable(p);
+    REQUIRE(native.size() == expected.size());
+    REQUIRE(portable.size() == expected.size());
+    const double limit = numbers.epsilon * (8 + static_cast<double>(p.k) / 8);
+    CHECK(difference(expected, native) < limit);
     CHECK(difference(expected, portable) < limit);
   }
+}
+
+}  // namespace
+
+TEST_CASE("matrix products agree, in every layout, size and way of storing numbers", "[kernels]") {
+  using ctlm::bfloat, ctlm::half;
+  for (const stored_numbers& n :
+       {numbers<float, float, float>(), numbers<double, double, double>(), numbers<float, half, float>(),
+        numbers<float, float, half>(), numbers<float, bfloat, float>(), numbers<float, float, bfloat>(),
+        numbers<float, half, half>(), numbers<float, bfloat, bfloat>()})
+    check_products(n);
 }
 
 TEST_CASE("elementwise results do not depend on the place in the array", "[kernels]") {
@@ -150,97 +196,113 @@ TEMPLATE_TEST_CASE("16-bit rows decode to the same numbers", "[kernels]", ctlm::
   }
 }
 
-TEMPLATE_TEST_CASE("rows of integers decode to the same bits", "[kernels]", ctlm::int8<>, ctlm::int8<32>,
-                   (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
-                   (ctlm::int4<32, ctlm::asymmetric>), (ctlm::int4<64, ctlm::asymmetric>), ctlm::int4<12>,
-                   ctlm::int4<ctlm::per_channel>, (ctlm::int4<48, ctlm::asymmetric>), ctlm::int2<32>) {
-  using F = TestType;
-  constexpr std::size_t rows = 3;
-  for (std::size_t n : {1, 6, 16, 31, 32, 33, 63, 64, 80, 96, 128, 200}) {
-    INFO(F::name << " group " << F::group << " n " << n);
-    ctlm::heap_arena memory(ctlm::matrix_bytes<F>(rows, n));
-    auto m = F::place(memory, rows, n);
-    for (std::size_t r = 0; r < rows; ++r) F::encode(m, r, random<float>(n, n + r).data());
-    m.scales[F::groups(n)] = 0x7E00;      // a group that held a NaN
-    m.scales[2 * F::groups(n)] = 0x0003;  // one of tiny numbers
-    for (std::size_t r = 0; r < rows; ++r) {
-      std::vector<float> native(n + 1, 7.0f), portable(n + 1, 7.0f);
-      ctlm::decode_row(ctlm::native{}, F{}, m, r, native.data());
-      ctlm::decode_row(ctlm::portable{}, F{}, m, r, portable.data());
-      for (std::size_t i = 0; i <= n; ++i)
-        REQUIRE((std::isnan(portable[i])
-                     ? std::isnan(native[i])
-                     : std::bit_cast<std::uint32_t>(native[i]) == std::bit_cast<std::uint32_t>(portable[i])));
-      REQUIRE((r == 1) == std::isnan(native[0]));
-      REQUIRE(native[n] == 7.0f);
-    }
-  }
+namespace {
+
+/// Rows of numbers, decoded by either backend, with one more behind them that is not theirs.
+struct decoded_rows {
+  const char* name;
+  std::size_t group;
+  std::vector<float> native, portable;
+};
+
+bool same_numbers(const decoded_rows& rows) {
+  for (std::size_t i = 0; i < rows.portable.size(); ++i)
+    if (!(std::isnan(rows.portable[i])
+              ? std::isnan(rows.native[i])
+              : std::bit_cast<std::uint32_t>(rows.native[i]) == std::bit_cast<std::uint32_t>(rows.portable[i])))
+      return false;
+  return rows.native.size() == rows.portable.size();
 }
 
-TEMPLATE_TEST_CASE("stripes of integers decode to the same bits", "[kernels]", ctlm::int8<32>,
-                   (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<ctlm::per_channel>, ctlm::int8<20>, ctlm::int6<32>,
-                   (ctlm::int5<32, ctlm::asymmetric>), ctlm::int4<32>, (ctlm::int4<64, ctlm::compact>), ctlm::int4<12>,
-                   ctlm::int4<ctlm::per_channel>, (ctlm::int3<32, ctlm::asymmetric>), ctlm::int2<32>, ctlm::ternary<>) {
-  using F = ctlm::interleaved<TestType>;
-  constexpr std::size_t period = 20, rows = 2 * period;  // two matrices, whose second stripes are not full
-  for (std::size_t n : {1, 16, 31, 32, 33, 64, 96, 200}) {
-    INFO(F::name << " group " << F::group << " n " << n);
-    ctlm::heap_arena memory(64 * rows * (n + 64));
-    const auto m = F::place(memory, rows, n, period);
-    for (std::size_t r = 0; r < rows; ++r) F::encode(m, r, random<float>(n, n + r).data());
-    m.scales[F::scale_index(m, 3, 0)] = std::numeric_limits<typename F::scale_element>::max();
-    for (std::size_t first : {0, 4, 16, 20}) {
-      const std::size_t count = rows - first;
-      std::vector<float> native(count * n + 1, 7.0f), portable(count * n);
-      ctlm::decode_rows(ctlm::native{}, F{}, m, first, count, native.data());
-      ctlm::decode_rows(ctlm::portable{}, F{}, m, first, count, portable.data());
-      for (std::size_t i = 0; i < portable.size(); ++i)
-        REQUIRE((std::isnan(portable[i])
-                     ? std::isnan(native[i])
-                     : std::bit_cast<std::uint32_t>(native[i]) == std::bit_cast<std::uint32_t>(portable[i])));
-      REQUIRE(native.back() == 7.0f);
-    }
-  }
+/// Row r of three, of which 1 holds a NaN and 2 tiny numbers in their first groups.
+template <class F>
+decoded_rows decode_one(std::size_t n, std::size_t r) {
+  ctlm::heap_arena memory(ctlm::matrix_bytes<F>(3, n));
+  auto m = F::place(memory, 3, n);
+  integer_weights::fill(m, n);
+  m.scales[F::groups(n)] = 0x7E00;
+  m.scales[2 * F::groups(n)] = 0x0003;
+  decoded_rows to{F::name, F::group, std::vector<float>(n + 1, 7.0f), std::vector<float>(n + 1, 7.0f)};
+  ctlm::decode_row(ctlm::native{}, F{}, m, r, to.native.data());
+  ctlm::decode_row(ctlm::portable{}, F{}, m, r, to.portable.data());
+  return to;
+}
+template <class... F>
+void check_rows() {
+  for (const auto decode : {decode_one<F>...})
+    for (std::size_t n : {1, 6, 16, 31, 32, 33, 63, 64, 80, 96, 128, 200})
+      for (std::size_t r = 0; r < 3; ++r) {
+        const decoded_rows rows = decode(n, r);
+        INFO(rows.name << " group " << rows.group << " n " << n << " row " << r);
+        REQUIRE(same_numbers(rows));
+        REQUIRE((r == 1) == std::isnan(rows.native[0]));
+        REQUIRE(rows.native[n] == 7.0f);
+      }
 }
 
-TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weights", "[kernels]", ctlm::int8<>,
-                   ctlm::int8<32>, (ctlm::int8<64, ctlm::asymmetric>), ctlm::int8<20>, ctlm::int4<32>,
-                   (ctlm::int4<32, ctlm::asymmetric>), ctlm::int4<64>, ctlm::int8<128>,
-                   (ctlm::int4<192, ctlm::asymmetric>), (ctlm::int4<32, ctlm::compact>),
-                   (ctlm::int2<64, ctlm::compact>), (ctlm::int3<32, ctlm::compact>), (ctlm::int6<320, ctlm::compact>),
-                   (ctlm::int5<ctlm::per_channel, ctlm::compact>), (ctlm::int4<12, ctlm::compact>),
-                   ctlm::int4<ctlm::per_channel>, ctlm::int4<12>, ctlm::int2<32>, (ctlm::int2<32, ctlm::asymmetric>),
-                   ctlm::int2<ctlm::per_channel>, ctlm::int2<9>, ctlm::int3<32>, (ctlm::int3<64, ctlm::asymmetric>),
-                   ctlm::int3<7>, ctlm::int3<ctlm::per_channel>, ctlm::int5<32>, (ctlm::int5<32, ctlm::asymmetric>),
-                   ctlm::int5<12>, ctlm::int5<ctlm::per_channel>, ctlm::int6<32>, (ctlm::int6<128, ctlm::asymmetric>),
-                   ctlm::int6<20>, ctlm::int6<ctlm::per_channel>, ctlm::ternary<>, ctlm::ternary<32>, ctlm::ternary<9>,
-                   (ctlm::int2<16, ctlm::compact>), ctlm::int4<16>, (ctlm::int4<16, ctlm::asymmetric>),
-                   (ctlm::int3<16, ctlm::compact>), ctlm::int8<16>, ctlm::int6<8>, (ctlm::int5<4, ctlm::asymmetric>),
-                   ctlm::int2<16>) {
-  using F = ctlm::interleaved<TestType>;
+/// Rows from `first` on of two matrices, whose second stripes are not full; one scale is no number.
+template <class F>
+decoded_rows decode_many(std::size_t n, std::size_t first) {
+  constexpr std::size_t period = 20, rows = 2 * period;
+  ctlm::heap_arena memory(64 * rows * (n + 64));
+  const auto m = F::place(memory, rows, n, period);
+  integer_weights::fill(m, n);
+  m.scales[F::scale_index(m, 3, 0)] = std::numeric_limits<typename F::scale_element>::max();
+  const std::size_t count = rows - first;
+  decoded_rows to{F::name, F::group, std::vector<float>(count * n + 1, 7.0f), std::vector<float>(count * n + 1, 7.0f)};
+  ctlm::decode_rows(ctlm::native{}, F{}, m, first, count, to.native.data());
+  ctlm::decode_rows(ctlm::portable{}, F{}, m, first, count, to.portable.data());
+  return to;
+}
+template <class... F>
+void check_stripes() {
+  for (const auto decode : {decode_many<ctlm::interleaved<F>>...})
+    for (std::size_t n : {1, 16, 31, 32, 33, 64, 96, 200})
+      for (std::size_t first : {0, 4, 16, 20}) {
+        const decoded_rows rows = decode(n, first);
+        INFO(rows.name << " group " << rows.group << " n " << n << " from row " << first);
+        REQUIRE(same_numbers(rows));
+        REQUIRE(rows.native.back() == 7.0f);
+      }
+}
+
+}  // namespace
+
+TEST_CASE("rows of integers decode to the same bits", "[kernels]") {
+  using namespace ctlm;
+  check_rows<int8<>, int8<32>, int8<64, asymmetric>, int8<20>, int4<32>, int4<32, asymmetric>, int4<64, asymmetric>,
+             int4<12>, int4<per_channel>, int4<48, asymmetric>, int2<32>>();
+}
+
+TEST_CASE("stripes of integers decode to the same bits", "[kernels]") {
+  using namespace ctlm;
+  check_stripes<int8<32>, int8<64, asymmetric>, int8<per_channel>, int8<20>, int6<32>, int5<32, asymmetric>, int4<32>,
+                int4<64, compact>, int4<12>, int4<per_channel>, int3<32, asymmetric>, int2<32>, ternary<>>();
+}
+
+namespace {
+
+void check_products(integer_weights::make_products make) {
   constexpr std::size_t rows = 21, m = 15;  // ragged; every width of a kernel's tile
   for (std::size_t n : {1, 5, 31, 32, 33, 64, 65, 96, 172, 300}) {
-    INFO(F::name << " group " << F::group << " n " << n);
-    ctlm::heap_arena memory(ctlm::matrix_bytes<F>(rows, n));
-    auto w = F::place(memory, rows, n);
-    for (std::size_t r = 0; r < rows; ++r) F::encode(w, r, random<float>(n, n + r).data());
-    const std::size_t stride = ctlm::round_up(n, ctlm::code_chunk), groups = ctlm::input_groups<F>(n);
+    const auto w = make(rows, n);
+    INFO(w->name << " group " << w->group << " n " << n);
+    const std::size_t stride = ctlm::round_up(n, ctlm::code_chunk), groups = w->groups;
     std::vector<std::int8_t> codes(m * stride, 99);
     std::vector<float> scales(m * groups), decoded(n), portable(m * ctlm::stripe_rows), native(m * ctlm::stripe_rows);
     std::vector<std::int32_t> sums(m * groups);
     const ctlm::quantised_rows q{codes.data(), scales.data(), sums.data(), stride, groups};
-    for (std::size_t i = 0; i < m; ++i)
-      ctlm::quantise_row(ctlm::portable{}, F{}, n, random<float>(n, i).data(), q.row(i));
+    for (std::size_t i = 0; i < m; ++i) w->quantise(0, random<float>(n, i).data(), q.row(i));
     for (std::size_t stripe = 0; stripe < 2; ++stripe) {
-      ctlm::quantised_stripe(ctlm::portable{}, F{}, w, stripe, m, q, portable.data());
-      ctlm::quantised_stripe(ctlm::native{}, F{}, w, stripe, m, q, native.data());
+      w->stripe(0, stripe, m, q, portable.data());
+      w->stripe(1, stripe, m, q, native.data());
       for (std::size_t r = 0; r < ctlm::smaller(ctlm::stripe_rows, rows - stripe * ctlm::stripe_rows); ++r) {
-        F::decode(w, stripe * ctlm::stripe_rows + r, 0, n, decoded.data());
+        w->decode(stripe * ctlm::stripe_rows + r, decoded.data());
         for (std::size_t i = 0; i < m; ++i) {
           double exact = 0, size = 0;
           for (std::size_t j = 0; j < n; ++j) {
             const double x = static_cast<double>(codes[i * stride + j]) *
-                             static_cast<double>(scales[i * groups + j / ctlm::input_group<F>]);
+                             static_cast<double>(scales[i * groups + j / w->input_group]);
             exact += x * static_cast<double>(decoded[j]);
             size += std::fabs(x * static_cast<double>(decoded[j]));
           }
@@ -250,6 +312,24 @@ TEMPLATE_TEST_CASE("integer products agree with each other and with decoded weig
       }
     }
   }
+}
+template <class... F>
+void check_products_of() {
+  for (const auto make : {integer_weights::make<F, ctlm::portable, ctlm::native>...}) check_products(make);
+}
+
+}  // namespace
+
+TEST_CASE("integer products agree with each other and with decoded weights", "[kernels]") {
+  using namespace ctlm;
+  check_products_of<int8<>, int8<32>, int8<64, asymmetric>, int8<20>, int4<32>, int4<32, asymmetric>, int4<64>,
+                    int8<128>, int4<192, asymmetric>, int4<32, compact>, int2<64, compact>, int3<32, compact>,
+                    int6<320, compact>, int5<per_channel, compact>, int4<12, compact>, int4<per_channel>, int4<12>,
+                    int2<32>, int2<32, asymmetric>, int2<per_channel>, int2<9>, int3<32>, int3<64, asymmetric>, int3<7>,
+                    int3<per_channel>, int5<32>, int5<32, asymmetric>, int5<12>, int5<per_channel>, int6<32>,
+                    int6<128, asymmetric>, int6<20>, int6<per_channel>, ternary<>, ternary<32>, ternary<9>,
+                    int2<16, compact>, int4<16>, int4<16, asymmetric>, int3<16, compact>, int8<16>, int6<8>,
+                    int5<4, asymmetric>, int2<16>>();
 }
 
 TEST_CASE("activations are quantised within half a step, and padded with zeros", "[kernels]") {
@@ -275,7 +355,10 @@ TEMPLATE_TEST_CASE("linear layers agree in every format and number of rows", "[k
   constexpr std::size_t n = 37, k = 50;
   ctlm::heap_arena memory(1 << 20);
   auto w = F::place(memory, n, k);
-  for (std::size_t r = 0; r < n; ++r) F::encode(w, r, random<float>(k, r).data());
+  if constexpr (ctlm::quantised_format<F>)
+    integer_weights::fill(w, n);
+  else
+    for (std::size_t r = 0; r < n; ++r) F::encode(w, r, random<float>(k, r).data());
   const auto bias = random<float>(n, 99);
   for (std::size_t m : {1, 2, 3, 4, 5, 13}) {
     const auto x = random<float>(m * k, m);

@@ -11,37 +11,51 @@ namespace {
 
 constexpr double fine = 1e-4;  // norms of heads of six numbers are strongly curved
 
-struct long_recipe {
+struct recipe {  // two sequences that are longer than any window, and than what angles are scaled from
   static constexpr train_config config{.batch = 2, .sequence = 24};
 };
-struct whole_context {
-  static constexpr train_config config{.batch = 1};
-};
 template <class Tag, class... Slots>
-using long_trainer = trainer<causal_lm<Tag, weights<f64>>, long_recipe, Slots...>;
+using trainer_of = trainer<causal_lm<Tag, weights<f64>>, recipe, Slots...>;
 
-/// Logits after each of 64 tokens, which enter in chunks.
+/// Logits after each of 64 tokens, which enter `feed` at a time a session that takes at most Chunk at once.
 template <class Tag, std::size_t Chunk>
-std::vector<double> logits_by_chunks() {
+std::vector<double> logits_by_chunks(std::size_t feed = Chunk) {
   using M = causal_lm<Tag, weights<f64>, prompt_chunk<Chunk>>;
   running<M> r;
   randomise<M>(r.weights, 0.3);
   std::vector<double> all;
-  r.session.score(random_tokens(64, M::shape.vocab, 4),
-                  [&](std::size_t, span<double> logits) { all.insert(all.end(), logits.begin(), logits.end()); });
+  const auto tokens = random_tokens(64, M::shape.vocab, 4);
+  for (std::size_t i = 0; i < 64; i += feed)
+    r.session.score(span<const token>(tokens).subspan(i, smaller(feed, 64 - i)),
+                    [&](std::size_t, span<double> logits) { all.insert(all.end(), logits.begin(), logits.end()); });
   return all;
 }
 
-/// The same from the forward pass of training.
+/// The logits of two sequences from the forward pass of training, and from sessions.
 template <class Tag>
 std::vector<double> logits_of_training() {
-  using T = trainer<causal_lm<Tag, weights<f64>>, whole_context>;
+  using T = trainer_of<Tag>;
   heap_arena memory(T::train_bytes);
   T t(memory, {});
   t.start_from([](const auto& weights) { randomise<typename T::model>(weights, 0.3); });
-  t.read(random_tokens(64, T::shape.vocab, 4));
-  const double* logits = t.logits(0, 64);
-  return {logits, logits + 64 * T::shape.vocab};
+  t.read(random_tokens(T::batch_tokens, T::shape.vocab, 4));
+  const double* logits = t.logits(0, T::batch_tokens);
+  return {logits, logits + T::batch_tokens * T::shape.vocab};
+}
+template <class Tag>
+std::vector<double> logits_of_two() {
+  using M = causal_lm<Tag, weights<f64>, prompt_chunk<64>>;
+  running<M> r;
+  randomise<M>(r.weights, 0.3);
+  std::vector<double> all;
+  constexpr std::size_t length = recipe::config.sequence;
+  const auto tokens = random_tokens(2 * length, M::shape.vocab, 4);
+  for (std::size_t sequence = 0; sequence < 2; ++sequence) {
+    r.session.reset();
+    r.session.score(span<const token>(tokens).subspan(sequence * length, length),
+                    [&](std::size_t, span<double> logits) { all.insert(all.end(), logits.begin(), logits.end()); });
+  }
+  return all;
 }
 
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
@@ -70,22 +84,29 @@ double worst_logit(const std::vector<double>& exact) {
       tiny_mixtral, tiny_qwen3_moe
 
 TEMPLATE_TEST_CASE("each architecture's gradients equal central differences", "[model][gradient]", CTLM_ARCHITECTURES) {
-  const gradient_report report = compare_all_tensors<long_trainer<TestType>>(0.0f, fine);
+  const gradient_report report = compare_all_tensors<trainer_of<TestType>>(0.0f, fine);
   CHECK(report.evaluated == Approx(report.loss).epsilon(1e-13));
   CHECK(report.wrong() == "");
 }
 
 TEMPLATE_TEST_CASE("gradients through dropout and recomputation, of what not every model has", "[model][gradient]",
                    tiny_gemma2, tiny_gemma3, tiny_mixtral) {
-  CHECK(compare_all_tensors<long_trainer<TestType>>(0.25f, fine).wrong() == "");
-  CHECK(compare_all_tensors<long_trainer<TestType, recompute<2>>>(0.0f, fine).wrong() == "");
+  CHECK(compare_all_tensors<trainer_of<TestType>>(0.25f, fine).wrong() == "");
+  CHECK(compare_all_tensors<trainer_of<TestType, recompute<2>>>(0.0f, fine).wrong() == "");
 }
 
 TEMPLATE_TEST_CASE("each architecture's logits do not depend on how rows are cut", "[model]", CTLM_ARCHITECTURES) {
   const auto exact = logits_by_chunks<TestType, 64>();
-  CHECK(largest_difference(exact, logits_by_chunks<TestType, 1>()) < 1e-12);
-  CHECK(largest_difference(exact, logits_by_chunks<TestType, 7>()) < 1e-12);
-  CHECK(largest_difference(exact, logits_of_training<TestType>()) < 1e-12);
+  CHECK(largest_difference(exact, logits_by_chunks<TestType, 64>(1)) < 1e-12);
+  CHECK(largest_difference(exact, logits_by_chunks<TestType, 64>(7)) < 1e-12);
+  if constexpr (causal_lm<TestType>::shape.window > 0)  // rings as long as a window and a chunk
+    CHECK(largest_difference(exact, logits_by_chunks<TestType, 7>()) < 1e-12);
+  CHECK(largest_difference(logits_of_two<TestType>(), logits_of_training<TestType>()) < 1e-12);
+}
+
+TEMPLATE_TEST_CASE("logits of sessions that take one token at a time are those of others", "[model]", tiny_llama3,
+                   tiny_gemma3, tiny_mixtral) {
+  CHECK(largest_difference(logits_by_chunks<TestType, 64>(), logits_by_chunks<TestType, 1>()) < 1e-12);
 }
 
 TEMPLATE_TEST_CASE("each architecture runs in single precision, and in few bits", "[model]", CTLM_ARCHITECTURES) {

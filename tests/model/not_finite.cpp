@@ -6,6 +6,7 @@
 #include "worse.hpp"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 using namespace models;
@@ -16,16 +17,38 @@ namespace {
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-/// A model with one number of one tensor replaced.
-template <class M>
-struct poisoned {
-  running<M> r;
-  poisoned() { randomise<M>(r.weights); }
+/// A model with one number of one tensor replaced, which what looks at its logits need not know.
+struct some_model {
+  const std::size_t vocab;
+  const bool tied;
+  /// Rows beside a lost one are computed on their own, and sum in another order. A cache that rounds may then round a
+  /// key or a value the other way: by one step of its format.
+  const double last_bits;
 
-  void vector(tensor_id id, std::size_t i, float x) {
+  virtual ~some_model() = default;
+  virtual void restore() = 0;
+  virtual void vector(tensor_id id, std::size_t i, float x) = 0;
+  virtual void matrix(tensor_id id, std::size_t row, std::size_t column, float x) = 0;
+  /// The logits after each token: taken at once, or one by one.
+  virtual std::vector<double> logits(const std::vector<token>& tokens, bool at_once) = 0;
+
+ protected:
+  some_model(std::size_t entries, bool is_tied, double bits) : vocab(entries), tied(is_tied), last_bits(bits) {}
+};
+
+template <class M>
+struct poisoned final : some_model {
+  running<M> r, clean;
+  poisoned()
+      : some_model(M::shape.vocab, M::shape.tie_embeddings, native_format<typename M::cache_format> ? 1e-4 : 1e-2) {
+    randomise<M>(clean.weights);
+    restore();
+  }
+  void restore() override { std::memcpy(r.weights.bytes().data(), clean.weights.bytes().data(), M::weight_bytes); }
+  void vector(tensor_id id, std::size_t i, float x) override {
     r.weights.raw_vector(static_cast<std::size_t>(id))[i] = static_cast<typename M::real>(x);
   }
-  void matrix(tensor_id id, std::size_t row, std::size_t column, float x) {
+  void matrix(tensor_id id, std::size_t row, std::size_t column, float x) override {
     using F = typename M::weights::format;
     const auto& m = r.weights.raw_matrix(static_cast<std::size_t>(id));
     std::vector<typename M::real> numbers(m.cols);
@@ -33,8 +56,7 @@ struct poisoned {
     numbers[column] = static_cast<typename M::real>(x);
     F::encode(m, row, numbers.data());
   }
-  /// The logits after each token: taken at once, or one by one.
-  std::vector<double> logits(const std::vector<token>& tokens, bool at_once) {
+  std::vector<double> logits(const std::vector<token>& tokens, bool at_once) override {
     std::vector<double> all;
     auto keep = [&](std::size_t, auto logits) { all.insert(all.end(), logits.begin(), logits.end()); };
     r.session.reset();
@@ -46,67 +68,64 @@ struct poisoned {
   }
 };
 
-template <class M>
-constexpr std::size_t vocab = M::shape.vocab;
-
-/// Rows beside a lost one are computed on their own, and sum in another order. A cache that rounds may then round a key
-/// or a value the other way: by one step of its format.
-template <class M>
-inline constexpr double last_bits = native_format<typename M::cache_format> ? 1e-4 : 1e-2;
-
 /// Of the logits [tokens][vocab] that depend(position, entry) all are lost, and all others as they were.
-template <class M, class Depend>
-void check_logits(const std::vector<double>& clean, const std::vector<double>& got, Depend depend) {
+template <class Depend>
+void check_logits(const some_model& m, const std::vector<double>& clean, const std::vector<double>& got,
+                  Depend depend) {
   std::size_t kept = 0;
   double off = 0;
   for (std::size_t i = 0; i < got.size(); ++i)
-    if (depend(i / vocab<M>, i % vocab<M>))
+    if (depend(i / m.vocab, i % m.vocab))
       kept += std::isfinite(got[i]);
     else
       off = worse(off, std::fabs(got[i] - clean[i]));
   CHECK(kept == 0);
-  CHECK(off < last_bits<M>);
+  CHECK(off < m.last_bits);
 }
 
-template <class M>
-void check_model() {
+void check_model(some_model& p) {
   const std::vector<token> tokens{7, 3, 60, 5, 11, 2, 9, 1, 20, 4, 8, 6};
   constexpr std::size_t where = 3;
   constexpr token culprit = 5;  // the token at position 3, and nowhere else
   const auto everything = [](std::size_t, std::size_t) { return true; };
   for (bool at_once : {true, false}) {
-    INFO(M::weight_format::name << (std::same_as<typename M::compute_format, decoded> ? " decoded" : " int8")
-                                << ", cache " << M::cache_format::name << ", " << M::backend_policy::name
-                                << (at_once ? ", at once" : ", one by one"));
-    const auto clean = poisoned<M>().logits(tokens, at_once);
+    INFO((at_once ? "at once" : "one by one"));
+    p.restore();
+    const auto clean = p.logits(tokens, at_once);
     for (double x : clean) REQUIRE(std::isfinite(x));
     for (float bad : {not_a_number, infinity, -infinity}) {
       INFO("number " << bad);
       for (tensor_id id : {tensor_id::norm1_weight, tensor_id::norm2_weight, tensor_id::norm_weight}) {
-        poisoned<M> p;
+        p.restore();
         p.vector(id, 5, bad);
-        check_logits<M>(clean, p.logits(tokens, at_once), everything);
+        check_logits(p, clean, p.logits(tokens, at_once), everything);
       }
       for (tensor_id id :
            {tensor_id::qkv_weight, tensor_id::out_weight, tensor_id::up_weight, tensor_id::down_weight}) {
-        poisoned<M> p;
+        p.restore();
         p.matrix(id, 2, 19, bad);
-        check_logits<M>(clean, p.logits(tokens, at_once), everything);
+        check_logits(p, clean, p.logits(tokens, at_once), everything);
       }
-      {  // a token: what follows reads its keys and values from the cache
-        poisoned<M> p;
-        p.matrix(tensor_id::token_embedding, culprit, 7, bad);
-        check_logits<M>(clean, p.logits(tokens, at_once), [](std::size_t position, std::size_t entry) {
-          return position >= where || (M::shape.tie_embeddings && entry == culprit);
-        });
-      }
-      if constexpr (!M::shape.tie_embeddings) {
-        poisoned<M> p;
+      // a token: what follows reads its keys and values from the cache
+      p.restore();
+      p.matrix(tensor_id::token_embedding, culprit, 7, bad);
+      check_logits(p, clean, p.logits(tokens, at_once), [&](std::size_t position, std::size_t entry) {
+        return position >= where || (p.tied && entry == culprit);
+      });
+      if (!p.tied) {
+        p.restore();
         p.matrix(tensor_id::head_weight, 17, 23, bad);
-        check_logits<M>(clean, p.logits(tokens, at_once), [](std::size_t, std::size_t entry) { return entry == 17; });
+        check_logits(p, clean, p.logits(tokens, at_once), [](std::size_t, std::size_t entry) { return entry == 17; });
       }
     }
   }
+}
+template <class M>
+void check_model() {
+  INFO(M::weight_format::name << (std::same_as<typename M::compute_format, decoded> ? " decoded" : " int8")
+                              << ", cache " << M::cache_format::name << ", " << M::backend_policy::name);
+  poisoned<M> p;
+  check_model(p);
 }
 
 template <class Backend>
