@@ -83,10 +83,10 @@ CTLM_NOINLINE float largest_number(simd<A>, std::size_t n, const float* x, bool&
   if (n < 4 * w) return largest_number(portable{}, n, x, numbers);
   V most[4];
   for (std::size_t r = 0; r < 4; ++r) most[r] = V(-std::numeric_limits<float>::infinity());
-  auto wrong = V::load_unaligned(x) != V::load_unaligned(x);
+  auto same = V::load_unaligned(x) == V::load_unaligned(x);  // none is NaN: != of xsimd 8.1 does not tell
   const auto look = [&](std::size_t i, std::size_t r) {
     const V v = V::load_unaligned(x + i);
-    wrong = wrong | (v != v);
+    same = same & (v == v);
     most[r] = xsimd::max(most[r], v);
   };
   std::size_t i = 0;
@@ -94,7 +94,7 @@ CTLM_NOINLINE float largest_number(simd<A>, std::size_t n, const float* x, bool&
     for (std::size_t r = 0; r < 4; ++r) look(i + r * w, r);
   for (; i + w <= n; i += w) look(i, 0);
   if (i < n) look(n - w, 1);
-  numbers = numbers && !xsimd::any(wrong);
+  numbers = numbers && xsimd::all(same);
   return reduce_maximum<float, A>(xsimd::max(xsimd::max(most[0], most[1]), xsimd::max(most[2], most[3])));
 }
 
