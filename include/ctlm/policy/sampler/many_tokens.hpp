@@ -15,13 +15,10 @@ struct number_interval {
 /// The least number up to `most` of which f is false, where f is true of all smaller ones; `most` if there is none.
 template <class F>
 constexpr float least_without(F&& f, float most) {
-  auto low = order_of(-std::numeric_limits<float>::infinity()), high = order_of(most);
-  while (low < high) {
+  std::uint32_t low = order_of(-std::numeric_limits<float>::infinity()) - 1, high = order_of(most);
+  while (high - low > 1) {
     const std::uint32_t middle = low + (high - low) / 2;
-    if (f(number_at<float>(middle)))
-      low = middle + 1;
-    else
-      high = middle;
+    (f(number_at<float>(middle)) ? low : high) = middle;
   }
   return number_at<float>(high);
 }

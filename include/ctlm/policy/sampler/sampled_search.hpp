@@ -139,7 +139,8 @@ class sampled_search {
     }
     return in;
   }
-  /// The last intervals of level_of(), the newest first, up to one of which all is held.
+  /// The last intervals of level_of(), the newest first, up to one of which all is held, or behind which rounding
+  /// decides. False if nothing is known.
   constexpr bool follow(level_interval<key>* path) {
     const auto sure = held_at(enough_.part * (1 + apart)), wrong = held_at(enough_.part * (1 - apart));
     if (!are_clear(sure, wrong)) return false;
@@ -149,7 +150,7 @@ class sampled_search {
       for (std::size_t j = 0; j < most_levels; ++j) {
         const auto at = order_of(level_[j]);
         if (at <= in.low || at >= in.high) continue;
-        if (at > sure.low && at < wrong.high) return false;
+        if (at > sure.low && at < wrong.high) return true;
         (at <= sure.low ? in.low : in.high) = at;
       }
       for (std::size_t i = most_levels / 2 - 1; i > 0; --i) path[i] = path[i - 1];
