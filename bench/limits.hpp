@@ -57,16 +57,17 @@ class read_memory {
   std::byte* data_ = arena_.allocate<std::byte>(size);
 };
 
-/// Reads all of it with all workers, each the next megabytes that nobody has begun.
+/// Reads about `bytes` of it with all workers, each the next piece that nobody has begun.
 template <class Way, class Pool>
-candidate reading(Pool& workers, const read_memory& memory, std::atomic<std::uint64_t>& total) {
-  constexpr std::size_t piece = std::size_t{16} << 20;
-  auto read = [&] {
-    workers.run(read_memory::size / piece, [&](std::size_t task, std::size_t) {
+candidate reading(Pool& workers, const read_memory& memory, std::size_t bytes, std::atomic<std::uint64_t>& total) {
+  constexpr std::size_t unit = 256, most = std::size_t{16} << 20;
+  const std::size_t piece = std::clamp(bytes / 16 / unit * unit, unit, most), pieces = bytes / piece;
+  auto read = [&workers, &memory, &total, piece, pieces] {
+    workers.run(pieces, [&](std::size_t task, std::size_t) {
       total.fetch_add(Way::sum(memory.data() + task * piece, piece), std::memory_order_relaxed);  // the sum is used
     });
   };
-  return {"", read, static_cast<double>(read_memory::size)};
+  return {"", read, static_cast<double>(piece * pieces)};
 }
 
 /// Bytes per second of reading memory that no cache holds: of the fastest way among several, since a limit must not be
@@ -76,12 +77,12 @@ double read_rate(Pool& workers, const read_memory& memory) {
   std::atomic<std::uint64_t> total{0};
   std::vector<candidate> ways;
   auto add = [&]<std::size_t Width>(std::integral_constant<std::size_t, Width>) {
-    ways.push_back(reading<way_of_reading<Width, 1, 0>>(workers, memory, total));
-    ways.push_back(reading<way_of_reading<Width, 2, 0>>(workers, memory, total));
-    ways.push_back(reading<way_of_reading<Width, 4, 0>>(workers, memory, total));
-    ways.push_back(reading<way_of_reading<Width, 1, 1024>>(workers, memory, total));
-    ways.push_back(reading<way_of_reading<Width, 1, 4096>>(workers, memory, total));
-    ways.push_back(reading<way_of_reading<Width, 2, 4096>>(workers, memory, total));
+    ways.push_back(reading<way_of_reading<Width, 1, 0>>(workers, memory, memory.size, total));
+    ways.push_back(reading<way_of_reading<Width, 2, 0>>(workers, memory, memory.size, total));
+    ways.push_back(reading<way_of_reading<Width, 4, 0>>(workers, memory, memory.size, total));
+    ways.push_back(reading<way_of_reading<Width, 1, 1024>>(workers, memory, memory.size, total));
+    ways.push_back(reading<way_of_reading<Width, 1, 4096>>(workers, memory, memory.size, total));
+    ways.push_back(reading<way_of_reading<Width, 2, 4096>>(workers, memory, memory.size, total));
   };
   add(std::integral_constant<std::size_t, 8>{});
   add(std::integral_constant<std::size_t, 32>{});
@@ -89,6 +90,37 @@ double read_rate(Pool& workers, const read_memory& memory) {
   const std::vector<double> rate = rates(ways, 0.05, 3);
   return *std::max_element(rate.begin(), rate.end());
 }
+
+/// The same of the first `bytes` of it, which a cache may hold, in the ways that are fast there.
+template <class Pool>
+double read_rate(Pool& workers, const read_memory& memory, std::size_t bytes) {
+  std::atomic<std::uint64_t> total{0};
+  double most = 0;
+  for (const candidate& way : {reading<way_of_reading<64, 1, 0>>(workers, memory, bytes, total),
+                               reading<way_of_reading<64, 2, 0>>(workers, memory, bytes, total),
+                               reading<way_of_reading<64, 1, 4096>>(workers, memory, bytes, total)})
+    most = std::max(most, rates({way}, 0.02, 3)[0]);
+  return most;
+}
+
+/// How fast bytes can be read at most, with one thread and with two: as fast as memory, or as a cache that holds them.
+class read_limits {
+ public:
+  template <class Pool>
+  void measure(std::size_t t, Pool& workers, const read_memory& memory) {
+    of_memory_[t] = read_rate(workers, memory);
+    of_[t] = [&](std::size_t bytes) { return read_rate(workers, memory, bytes); };
+  }
+  double of_memory(std::size_t t) const { return of_memory_[t]; }
+  /// Of so many bytes that are read again and again.
+  double operator()(std::size_t t, std::size_t bytes) const {
+    return bytes < read_memory::size ? std::max(of_memory_[t], of_[t](bytes)) : of_memory_[t];
+  }
+
+ private:
+  double of_memory_[2]{};
+  std::function<double(std::size_t)> of_[2];
+};
 
 /// Single precision multiply-adds per second (two operations each), from registers.
 template <class Pool>

@@ -34,18 +34,19 @@ struct llama_135m {
   static constexpr ctlm::train_config recipe{.batch = 4, .sequence = 256};
 };
 /// The same with room for a long text.
+template <std::size_t Context>
 struct llama_135m_long {
-  static constexpr const char* name = "Llama 135M, 4,096 tokens before";
+  static constexpr const char* name = llama_135m::name;
   static constexpr ctlm::llama_config config = [] {
     ctlm::llama_config c = llama_135m::config;
-    c.context = 4096 + 64;
+    c.context = Context;
     return c;
   }();
 };
 /// The same with another vocabulary.
 template <std::size_t Vocab>
 struct llama_135m_of {
-  static constexpr const char* name = Vocab < 200000 ? "Llama 135M, 152064 tokens" : "Llama 135M, 262144 tokens";
+  static constexpr const char* name = Vocab < 200000 ? "Llama 135M, 151936 tokens" : "Llama 135M, 262144 tokens";
   static constexpr ctlm::llama_config config = [] {
     ctlm::llama_config c = llama_135m::config;
     c.vocab = Vocab;

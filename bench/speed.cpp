@@ -1,44 +1,20 @@
 // How fast ctlm is, beside what this machine can do and what other libraries do: matrix products, decoding, prompts,
 // training. Everything is measured in one run; shares and ratios are what to quote.
 //
-//   speed [--json] [--only products|decode|sampling|caches|prefill|score|encode|training] [--model NAME]
+//   speed [--json] [--only products|decode|sampling|sampler|caches|prefill|prompts|score|encode|training] [--model
+//   NAME]
 //
-// --model: only models whose name contains NAME, such as 135M.
-#include "limits.hpp"
+// --model: only what has NAME in its name, such as 135M, or 'cache int8' of the rows of caches and prompts.
+#include "caches.hpp"
+#include "models.hpp"
 #include "peers.hpp"
-#include "random_weights.hpp"
-#include "shapes.hpp"
+#include "prompts.hpp"
+#include "sampler.hpp"
 
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
 namespace {
-
-using workers = ctlm::pool<2>;
-
-struct machine {
-  double read[2], fma[2];  // with 1 and 2 threads: bytes per second, operations per second
-};
-
-std::string threads_text(std::size_t n) { return n == 1 ? ", 1 thread" : ", " + std::to_string(n) + " threads"; }
-
-// ---- models with random weights ------------------------------------------------------------------------------------
-
-template <class M>
-struct random_model {
-  ctlm::heap_arena memory{M::weight_bytes + M::session_bytes};
-  typename M::weights weights{memory};
-  std::unique_ptr<typename M::session> session;
-
-  explicit random_model(workers& exec) {
-    bench::fill_weights(weights);
-    session = std::make_unique<typename M::session>(weights, memory, exec);
-  }
-};
-
-template <class Tag, class F>
-using decoder = ctlm::causal_lm<Tag, ctlm::weights<F>, ctlm::threads<workers>, ctlm::prompt_chunk<128>>;
 
 /// Tokens a second with weights of format F, called `name` in the table.
 template <class Tag, class F>
@@ -54,28 +30,7 @@ void decode(bench::report& r, const machine& limits, workers& one, workers& two,
   const auto rate = bench::rates({{"", tokens(*a.session), 16}, {"", tokens(*b.session), 16}});
   for (std::size_t t = 0; t < 2; ++t)
     r.line(std::string(Tag::name) + " " + name + threads_text(t + 1), rate[t], "tokens/s",
-           rate[t] * static_cast<double>(M::weight_bytes) / limits.read[t], "read rate");
-}
-
-/// Decoding behind 4,096 tokens, with keys and values as Cache stores them: sixteen tokens at a time. The share is that
-/// of the rate at which weights and cache could be read.
-template <class Cache>
-void decode_far(bench::report& r, const machine& limits, workers& exec, std::size_t threads, const char* name) {
-  using Tag = shapes::llama_135m_long;
-  using M = ctlm::causal_lm<Tag, ctlm::weights<ctlm::int4<32>>, ctlm::threads<workers>, ctlm::prompt_chunk<128>,
-                            ctlm::kv_cache<Cache>>;
-  random_model<M> a(exec);
-  constexpr std::size_t before = 4096;
-  std::vector<ctlm::token> text(before);
-  for (std::size_t i = 0; i < before; ++i) text[i] = static_cast<ctlm::token>(ctlm::mix(i) % M::shape.vocab);
-  a.session->take(text);
-  auto tokens = [&] {
-    a.session->rewind(before);
-    for (ctlm::token t = 0; t < 16; ++t) a.session->decode(t + 1);
-  };
-  const double rate = bench::rates({{"", tokens, 16}})[0];
-  r.line(std::string(Tag::name) + ", cache " + name + threads_text(threads), rate, "tokens/s",
-         rate * static_cast<double>(M::weight_bytes + M::cache_bytes) / limits.read[threads - 1], "read rate");
+           rate[t] * static_cast<double>(M::weight_bytes) / limits.read(t, M::weight_bytes), "read rate");
 }
 
 /// Decoding with int4 weights when tokens are chosen, greedily or by rules, each with a session of its own kind of
@@ -120,7 +75,7 @@ void prefill(bench::report& r, const machine& limits, workers& one, workers& two
     };
   };
   const auto rate = bench::rates({{"", read(*a.session), 512}, {"", read(*b.session), 512}}, 0.1, 3);
-  const double operations = 2.0 * static_cast<double>(M::parameters - M::shape.vocab * M::shape.d_model);
+  const double operations = operations_per_token<M>(prompt.size());
   for (std::size_t t = 0; t < 2; ++t)
     r.line(std::string(Tag::name) + " " + F::name + threads_text(t + 1), rate[t], "tokens/s",
            rate[t] * operations / limits.fma[t], "f32 multiply-add rate");
@@ -274,26 +229,26 @@ int main(int argc, char** argv) {
     else if (!std::strcmp(argv[i], "--model") && i + 1 < argc)
       model = argv[++i];
     else
-      return std::fprintf(
-                 stderr,
-                 "usage: speed [--json] [--only products|decode|sampling|caches|prefill|score|encode|training] "
-                 "[--model NAME]\n"),
+      return std::fprintf(stderr,
+                          "usage: speed [--json] [--only "
+                          "products|decode|sampling|sampler|caches|prefill|prompts|score|encode|training] "
+                          "[--model NAME]\n"),
              2;
   }
-  const auto named = [&](const char* name) { return std::string(name).find(model) != std::string::npos; };
+  const auto named = [&](const std::string& name) { return name.find(model) != std::string::npos; };
   const auto wanted = [&](const char* section) { return only.empty() || only == section; };
 
   workers one(1), two(2);
   bench::report r(json);
   machine limits{};
+  const bench::read_memory memory;
   {
-    const bench::read_memory memory;
     r.title("this machine");
     for (std::size_t t = 0; t < 2; ++t) {
       workers& exec = t == 0 ? one : two;
-      limits.read[t] = bench::read_rate(exec, memory);
+      limits.read.measure(t, exec, memory);
       limits.fma[t] = bench::fma_rate(exec);
-      r.line("reading memory" + threads_text(t + 1), limits.read[t] * 1e-9, "GB/s");
+      r.line("reading memory" + threads_text(t + 1), limits.read.of_memory(t) * 1e-9, "GB/s");
       r.line("f32 multiply-add" + threads_text(t + 1), limits.fma[t] * 1e-9, "GFLOP/s");
     }
   }
@@ -328,25 +283,11 @@ int main(int argc, char** argv) {
       sampled<Tag>(r, two, 2);
     };
     both(shapes::llama_135m{});
-    both(shapes::llama_135m_of<152064>{});
+    both(shapes::llama_135m_of<151936>{});
     both(shapes::llama_135m_of<262144>{});
   }
-  if (wanted("caches") && named(shapes::llama_135m_long::name)) {
-    r.title("decoding, by how keys and values are stored");
-    using namespace ctlm;
-    using few = int4<32, asymmetric>;
-    const auto both = [&]<class Cache>(std::type_identity<Cache>, const char* name) {
-      decode_far<Cache>(r, limits, one, 1, name);
-      decode_far<Cache>(r, limits, two, 2, name);
-    };
-    both(std::type_identity<int8<>>{}, "int8<>");
-    both(std::type_identity<f32>{}, "f32");
-    both(std::type_identity<f16>{}, "f16");
-    both(std::type_identity<few>{}, "int4<32, asymmetric>");
-    both(std::type_identity<rotated<few>>{}, "rotated<int4<32, asymmetric>>");
-    both(std::type_identity<rotated<recent<few>>>{}, "rotated<recent<int4<32, asymmetric>>>");
-    both(std::type_identity<key_value<int8<>, few>>{}, "key_value<int8<>, int4<32, asymmetric>>");
-  }
+  if (wanted("sampler")) sampler_rows(r, one, two, named);
+  if (wanted("caches")) cache_rows(r, limits, one, two, named);
   if (wanted("prefill")) {
     r.title("a prompt of 512 tokens");
     auto formats = [&]<class Tag>(Tag) {
@@ -359,6 +300,7 @@ int main(int argc, char** argv) {
     formats(shapes::llama_15m{});
     formats(shapes::llama_135m{});
   }
+  if (wanted("prompts")) prompt_rows(r, limits, one, two, named);
   if (wanted("score") && named(shapes::llama_135m::name)) {
     r.title("logits after each of 512 tokens");
     const auto both = [&]<class F>(F) {

@@ -550,6 +550,14 @@ TEST_CASE("rules of sampling refuse what has no answer, in words", "[policy]") {
   CHECK(refusal(log_probabilities<>{room}) == "ctlm: log_probabilities need room for 3 numbers, not 2");
   rule_sampler how{{}, top_k{2}};
   CHECK_THROWS_WITH(choose<native>(how, {1.0f, nan}), "ctlm: logit 1 is not a number");
+  for (std::size_t place = 0; place < 150; ++place) {
+    std::vector<float> many(150, 1.0f);
+    many[place] = nan;
+    CHECK_THROWS_WITH(choose<native>(how, many), "ctlm: logit " + std::to_string(place) + " is not a number");
+    bool numbers = true;
+    largest_number(native{}, many.size(), many.data(), numbers);
+    REQUIRE(!numbers);
+  }
   CHECK_THROWS_WITH(choose<native>(how, {}), "ctlm: there are no logits to choose a token from");
 }
 #endif

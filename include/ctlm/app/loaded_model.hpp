@@ -28,8 +28,8 @@ struct sampler_with_ends {
   span<const token> ends;
   token stop = how.stop;
 
-  template <class Backend, class T>
-  constexpr token choose(Backend backend, span<T> logits) {
+  template <class Backend, class Logits>
+  constexpr token choose(Backend backend, Logits logits) {
     const token chosen = how.choose(backend, logits);
     for (const token end : ends)
       if (chosen == end) stop = end;

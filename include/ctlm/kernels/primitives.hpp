@@ -6,7 +6,7 @@
 //   dot_products                  the same for few rows (portable/dot.hpp)
 //   decode_row, decode_rows       stored numbers to arithmetic ones (portable/decode.hpp)
 //   stored_products, add_stored_products    few rows x stored ones; portable code decodes (portable/stored_rows.hpp)
-//   add_levels, lane_sum, largest_number, first_reaching    for sampling (portable/levels.hpp)
+//   add_levels, pick_between, lane_sum, largest_number, first_reaching    for sampling (portable/levels.hpp)
 //   quantise_row, quantised_stripe    integer weights x int8 activations (portable/quantised_stripe.hpp)
 //
 // The portable ones are complete and constexpr. An overload for simd<A> replaces one of them; deleting it leaves a
@@ -38,6 +38,7 @@
 #include "xsimd/avx2/quantised_stripe.hpp"
 #include "xsimd/avx2/stored_rows.hpp"
 #include "xsimd/avx2/widen.hpp"
+#include "xsimd/avx512/levels.hpp"
 #include "xsimd/avx512/quantised_stripe.hpp"
 #if CTLM_AVX512BF16
 #include "xsimd/avx512/half_products.hpp"

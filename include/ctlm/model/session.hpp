@@ -2,6 +2,7 @@
 // ctlm: a session: one sequence of tokens in flight, with its KV cache. Lives in an arena of lm::session_bytes.
 #pragma once
 
+#include "../policy/sampler/logits.hpp"
 #include "arguments.hpp"
 #include "block.hpp"
 #include "embedding_scale.hpp"
@@ -21,6 +22,7 @@ class basic_session {
   using real = typename M::real;                      ///< the type of logits
   using executor_type = typename M::executor_policy;  ///< what the constructor takes last, where it has state
   static constexpr decoder_shape shape = M::shape;    ///< the model's sizes
+  using logits_type = logits_of<real, shape.vocab>;   ///< a span of them; where there are many, its type says so
 
   /// The weights and the arena's memory must outlive the session. Throws ctlm::error, or calls ctlm::fatal, when an
   /// arena of run-time size is too small; one of compile-time size does not compile.
@@ -56,12 +58,12 @@ class basic_session {
 
   /// Takes one token; returns the logits of the next, [vocab], valid until the next call (the caller may overwrite
   /// them). The token must be in the vocabulary and position() below context.
-  constexpr span<real> decode(token t) { return prefill(span<const token>(&t, 1)); }
+  constexpr logits_type decode(token t) { return prefill(span<const token>(&t, 1)); }
 
   /// Takes tokens; returns the logits after the last of them. All or nothing: where there is no room for all tokens
   /// (errc::context_full), or one of them is outside the vocabulary (errc::invalid_argument), it raises that error and
   /// the session is as it was. So do take and score.
-  constexpr span<real> prefill(span<const token> tokens) {
+  constexpr logits_type prefill(span<const token> tokens) {
     check(!tokens.empty(), errc::invalid_argument, "ctlm: prefill needs at least one token");
     take(tokens);
     return logits();
@@ -77,7 +79,7 @@ class basic_session {
   /// The logits after the last token taken, [vocab], valid until the next call (the caller may overwrite them). They
   /// are computed at each call, from the last token's final row, by a product with the head's matrix. Raises
   /// errc::invalid_argument if there is no such row: in an empty session, and in one just rewound.
-  constexpr span<real> logits() {
+  constexpr logits_type logits() {
     check(last_row_ != no_row, errc::invalid_argument,
           "ctlm: there are no logits: the session is empty or was rewound, and has taken no token since", position_);
     compute_logits(last_row_, 1, logits_);

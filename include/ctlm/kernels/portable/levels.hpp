@@ -33,6 +33,20 @@ CTLM_NOINLINE constexpr void add_levels(portable, bool weighs, std::size_t n, co
   }
 }
 
+/// Copies those of n keys that lie in [least, beyond), and their weights; returns how many there are. There must be
+/// room for n of them.
+template <class K>
+CTLM_NOINLINE constexpr std::size_t pick_between(portable, std::size_t n, const K* key, const float* weight, K least,
+                                                 K beyond, K* key_to, float* weight_to) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    key_to[count] = key[i];
+    weight_to[count] = weight[i];
+    count += key[i] >= least && key[i] < beyond ? 1 : 0;
+  }
+  return count;
+}
+
 /// The sum of n numbers, lane by lane in single precision, then lane after lane in double precision.
 CTLM_NOINLINE constexpr double lane_sum(portable, std::size_t n, const float* x) {
   float sum[sum_lanes]{};

@@ -17,35 +17,46 @@ struct sixteen {
   static_assert(registers * width == sum_lanes);
 };
 
+/// Several levels are looked at together: their sums do not wait for each other, and what they compare is loaded once.
 template <bool weigh, class A>
 CTLM_NOINLINE void add_levels_of(simd<A>, std::size_t n, const float* key, const float* weight, const float* level,
                                  level_sums& sums) {
   using V = simd_batch<float, A>;
   constexpr std::size_t w = sixteen<A>::width, registers = sixteen<A>::registers;
+  constexpr std::size_t together = registers < 4 ? 4 / registers : 1;
+  static_assert(most_levels % together == 0);
   const std::size_t whole = n / sum_lanes * sum_lanes;
-  for (std::size_t j = 0; j < most_levels; ++j) {
-    const V least(level[j]), one(1.0f), none(0.0f);
-    V found[registers], sum[registers];
-    for (std::size_t r = 0; r < registers; ++r) found[r] = sum[r] = none;
+  const V one(1.0f);
+  for (std::size_t first = 0; first < most_levels; first += together) {
+    V least[together], found[together][registers], sum[together][registers];
+    for (std::size_t j = 0; j < together; ++j) {
+      least[j] = V(level[first + j]);
+      for (std::size_t r = 0; r < registers; ++r) found[j][r] = sum[j][r] = V(0.0f);
+    }
     for (std::size_t i = 0; i < whole; i += sum_lanes)
       for (std::size_t r = 0; r < registers; ++r) {
-        const auto hit = V::load_unaligned(key + i + r * w) >= least;
-        found[r] += xsimd::select(hit, one, none);
-        if constexpr (weigh) sum[r] += xsimd::select(hit, V::load_unaligned(weight + i + r * w), none);
+        const V k = V::load_unaligned(key + i + r * w), mass = weigh ? V::load_unaligned(weight + i + r * w) : one;
+        for (std::size_t j = 0; j < together; ++j) {
+          const auto hit = k >= least[j];
+          found[j][r] = xsimd::select(hit, found[j][r] + one, found[j][r]);
+          if constexpr (weigh) sum[j][r] = xsimd::select(hit, sum[j][r] + mass, sum[j][r]);
+        }
       }
-    alignas(64) float lane_found[sum_lanes], lane_sum[sum_lanes];
-    for (std::size_t r = 0; r < registers; ++r) {
-      found[r].store_aligned(lane_found + r * w);
-      sum[r].store_aligned(lane_sum + r * w);
-    }
-    for (std::size_t i = whole; i < n; ++i) {
-      if (!(key[i] >= level[j])) continue;
-      lane_found[i - whole] += 1.0f;
-      if constexpr (weigh) lane_sum[i - whole] += weight[i];
-    }
-    for (std::size_t l = 0; l < sum_lanes; ++l) {
-      sums.count[j][l] += static_cast<std::int32_t>(lane_found[l]);
-      if constexpr (weigh) sums.weight[j][l] += static_cast<double>(lane_sum[l]);
+    for (std::size_t j = 0; j < together; ++j) {
+      alignas(64) float lane_found[sum_lanes], lane_sum[sum_lanes];
+      for (std::size_t r = 0; r < registers; ++r) {
+        found[j][r].store_aligned(lane_found + r * w);
+        sum[j][r].store_aligned(lane_sum + r * w);
+      }
+      for (std::size_t i = whole; i < n; ++i) {
+        if (!(key[i] >= level[first + j])) continue;
+        lane_found[i - whole] += 1.0f;
+        if constexpr (weigh) lane_sum[i - whole] += weight[i];
+      }
+      for (std::size_t l = 0; l < sum_lanes; ++l) {
+        sums.count[first + j][l] += static_cast<std::int32_t>(lane_found[l]);
+        if constexpr (weigh) sums.weight[first + j][l] += static_cast<double>(lane_sum[l]);
+      }
     }
   }
 }
@@ -57,6 +68,20 @@ void add_levels(simd<A> backend, bool weighs, std::size_t n, const float* key, c
     add_levels_of<true>(backend, n, key, weight, level, sums);
   else
     add_levels_of<false>(backend, n, key, weight, level, sums);
+}
+
+template <class A>
+CTLM_NOINLINE std::size_t pick_between(simd<A>, std::size_t n, const float* key, const float* weight, float least,
+                                       float beyond, float* key_to, float* weight_to) {
+  using V = simd_batch<float, A>;
+  constexpr std::size_t w = lanes<float, A>;
+  std::size_t count = 0, i = 0;
+  for (; i + w <= n; i += w) {
+    const V k = V::load_unaligned(key + i);
+    if (xsimd::any((k >= V(least)) & (k < V(beyond))))
+      count += pick_between(portable{}, w, key + i, weight + i, least, beyond, key_to + count, weight_to + count);
+  }
+  return count + pick_between(portable{}, n - i, key + i, weight + i, least, beyond, key_to + count, weight_to + count);
 }
 
 template <class A>
@@ -83,10 +108,10 @@ CTLM_NOINLINE float largest_number(simd<A>, std::size_t n, const float* x, bool&
   if (n < 4 * w) return largest_number(portable{}, n, x, numbers);
   V most[4];
   for (std::size_t r = 0; r < 4; ++r) most[r] = V(-std::numeric_limits<float>::infinity());
-  auto wrong = V::load_unaligned(x) != V::load_unaligned(x);
+  auto same = V::load_unaligned(x) == V::load_unaligned(x);  // none is NaN: != of xsimd 8.1 does not tell
   const auto look = [&](std::size_t i, std::size_t r) {
     const V v = V::load_unaligned(x + i);
-    wrong = wrong | (v != v);
+    same = same & (v == v);
     most[r] = xsimd::max(most[r], v);
   };
   std::size_t i = 0;
@@ -94,7 +119,7 @@ CTLM_NOINLINE float largest_number(simd<A>, std::size_t n, const float* x, bool&
     for (std::size_t r = 0; r < 4; ++r) look(i + r * w, r);
   for (; i + w <= n; i += w) look(i, 0);
   if (i < n) look(n - w, 1);
-  numbers = numbers && !xsimd::any(wrong);
+  numbers = numbers && xsimd::all(same);
   return reduce_maximum<float, A>(xsimd::max(xsimd::max(most[0], most[1]), xsimd::max(most[2], most[3])));
 }
 

@@ -73,12 +73,15 @@ class rule_sampler {
 
   /// The chosen token. The rules change the logits. Raises what rules raise; errc::invalid_argument for logits that are
   /// none, hold a NaN, or are all -infinity, after the rules have changed them. The same token on every backend.
-  template <class Backend, class T>
-  constexpr token choose(Backend backend, span<T> logits) {
+  template <class Backend, class Logits>
+  constexpr token choose(Backend backend, Logits all) {
+    using T = typename Logits::element_type;
+    const span<T> logits = all;
     rules_.for_each([&](auto& rule) {
       if constexpr (requires { rule.adjust(backend, logits); }) rule.adjust(backend, logits);
     });
-    token_candidates<T, Backend> left(span<const T>(logits.data(), logits.size()));
+    token_candidates<T, Backend, std::same_as<Logits, many_logits<T>>> left(
+        span<const T>(logits.data(), logits.size()));
     rules_.for_each([&](auto& rule) {
       if constexpr (requires { rule.narrow(left); }) rule.narrow(left);
     });

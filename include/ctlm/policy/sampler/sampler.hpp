@@ -38,15 +38,17 @@ struct sampler {
 
   /// The chosen token; the logits stay as they are. Throws ctlm::error, or calls ctlm::fatal, for what is an error
   /// above. The same token on every backend.
-  template <class Backend, class T>
-  constexpr token choose(Backend backend, span<T> logits) {
+  template <class Backend, class Logits>
+  constexpr token choose(Backend backend, Logits logits) {
+    using T = typename Logits::element_type;
     using number = std::remove_const_t<T>;
     check(math::isfinite(temperature),
           failure{errc::invalid_argument, "ctlm: a sampler's {name} must be a finite number", 0, 0, 0, "temperature"});
     check(top_p == top_p,
           failure{errc::invalid_argument, "ctlm: a sampler's {name} must be a number, not NaN", 0, 0, 0, "top_p"});
-    if (temperature <= 0.0f || top_p <= 0.0f || logits.empty()) return greedy(backend, logits);
-    token_candidates<number, Backend> left(span<const number>(logits.data(), logits.size()));
+    if (temperature <= 0.0f || top_p <= 0.0f || logits.empty()) return greedy(backend, span<T>(logits));
+    token_candidates<number, Backend, std::same_as<Logits, many_logits<T>>> left(
+        span<const number>(logits.data(), logits.size()));
     ctlm::temperature{temperature}.narrow(left);
     ctlm::top_k{top_k}.narrow(left);
     ctlm::top_p{top_p}.narrow(left);
