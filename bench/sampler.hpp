@@ -19,7 +19,7 @@ void choices(bench::report& r, workers& one, workers& two) {
   const auto choose = [&](auto how) {
     return [&, how]() mutable {
       copy();
-      how.choose(native{}, logits_of<float, vocab>(room.data(), vocab));
+      how.choose(native{}, logits_span<float, vocab>(room.data(), vocab));
     };
   };
   const penalties<64> repeats{.repetition = 1.1f};

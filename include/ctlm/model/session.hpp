@@ -18,11 +18,11 @@ namespace ctlm { inline namespace CTLM_ABI {
 template <class M>
 class basic_session {
  public:
-  using model = M;                                    ///< the causal_lm
-  using real = typename M::real;                      ///< the type of logits
-  using executor_type = typename M::executor_policy;  ///< what the constructor takes last, where it has state
-  static constexpr decoder_shape shape = M::shape;    ///< the model's sizes
-  using logits_type = logits_of<real, shape.vocab>;   ///< a span of them; where there are many, its type says so
+  using model = M;                                     ///< the causal_lm
+  using real = typename M::real;                       ///< the type of logits
+  using executor_type = typename M::executor_policy;   ///< what the constructor takes last, where it has state
+  static constexpr decoder_shape shape = M::shape;     ///< the model's sizes
+  using logits_type = logits_span<real, shape.vocab>;  ///< a span of them; where there are many, its type says so
 
   /// The weights and the arena's memory must outlive the session. Throws ctlm::error, or calls ctlm::fatal, when an
   /// arena of run-time size is too small; one of compile-time size does not compile.

@@ -18,6 +18,6 @@ struct many_logits : span<T> {
 
 /// The type of a model's logits.
 template <class T, std::size_t Vocab>
-using logits_of = std::conditional_t<(Vocab >= large_vocabulary), many_logits<T>, span<T>>;
+using logits_span = std::conditional_t<(Vocab >= large_vocabulary), many_logits<T>, span<T>>;
 
 }}  // namespace ctlm
