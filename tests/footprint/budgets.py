@@ -38,18 +38,18 @@ def example(name):
 
 # Name, source, budgets of .text (bytes) and of preprocessed lines.
 BUDGETS = [
-    ("the header alone", "#include <ctlm.hpp>\nint main() {}\n", 200, 88_000),
+    ("the header alone", "#include <ctlm.hpp>\nint main() {}\n", 200, 88_600),
     ("the header alone, freestanding", "#define CTLM_FREESTANDING 1\n#include <ctlm.hpp>\nint main() {}\n", 200, 18_000),
-    ("a session, int4, 2 layers", SESSION.replace("LAYERS", "2"), 23_500, 88_000),
-    ("a session, int4, 48 layers", SESSION.replace("LAYERS", "48"), 23_500, 88_000),
-    ("a trainer, f32, 2 layers", TRAINING.replace("LAYERS", "2"), 45_000, 88_000),
-    ("a trainer, f32, 48 layers", TRAINING.replace("LAYERS", "48"), 45_000, 88_000),
-    ("examples/first_model", example("first_model.cpp"), 34_000, 88_000),
-    ("examples/train_bytes", example("train_bytes.cpp"), 62_000, 88_000),
-    ("examples/stories260k", example("stories260k.cpp"), 62_000, 91_000),
-    ("examples/firmware/learn", example("firmware/learn.cpp"), 45_000, 88_000),
-    ("examples/firmware/pack_stories", example("firmware/pack_stories.cpp"), 85_000, 88_000),
-    ("examples/demo", example("demo/main.cpp"), 322_000, 97_500),
+    ("a session, int4, 2 layers", SESSION.replace("LAYERS", "2"), 23_500, 88_600),
+    ("a session, int4, 48 layers", SESSION.replace("LAYERS", "48"), 23_500, 88_600),
+    ("a trainer, f32, 2 layers", TRAINING.replace("LAYERS", "2"), 45_000, 88_600),
+    ("a trainer, f32, 48 layers", TRAINING.replace("LAYERS", "48"), 45_000, 88_600),
+    ("examples/first_model", example("first_model.cpp"), 34_000, 88_600),
+    ("examples/train_bytes", example("train_bytes.cpp"), 62_000, 88_600),
+    ("examples/stories260k", example("stories260k.cpp"), 62_000, 91_700),
+    ("examples/firmware/learn", example("firmware/learn.cpp"), 45_000, 88_600),
+    ("examples/firmware/pack_stories", example("firmware/pack_stories.cpp"), 85_000, 88_600),
+    ("examples/demo", example("demo/main.cpp"), 322_000, 98_000),
 ]
 SAME_CODE = [("a session, int4, 2 layers", "a session, int4, 48 layers"),
              ("a trainer, f32, 2 layers", "a trainer, f32, 48 layers")]
