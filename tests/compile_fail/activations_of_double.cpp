@@ -1,4 +1,5 @@
-// expect-first: ctlm: activations<bf16> and activations<f16> round numbers of single precision: this model computes in double
+// expect-first: ctlm: activations<bf16> and activations<f16> round numbers of single precision
+// expect: this model computes in double
 #include <ctlm/ctlm.hpp>
 
 struct tag {
