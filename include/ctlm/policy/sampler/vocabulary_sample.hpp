@@ -34,7 +34,8 @@ class vocabulary_sample {
   /// The interval in which lies the level of what reaches this part of it, or a little more or less: as chance could
   /// have made of it. `within` is known.
   constexpr level_interval<key> around(double part, const level_interval<key>& within) const {
-    const double chance = 3 * math::sqrt(part * (1 - part) / (most_copies / 2));
+    constexpr std::size_t drawn = most_copies / 2;
+    const double chance = 3 * math::sqrt(part * (1 - part) / static_cast<double>(drawn));
     level_interval<key> in = within;
     in.low = level_at(part + math::min(chance, (1 - part) / 2), within);
     in.high = level_at(part - math::min(chance, part / 2), within);
