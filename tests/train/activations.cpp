@@ -1,32 +1,21 @@
 // Training that keeps what the backward pass needs in 16 bits, activations<bf16>, beside training in single precision.
 #include "catch.hpp"
 
-#include "../model/models.hpp"
 #include "runs.hpp"
+#include "sixteen_bits.hpp"
 
 #include <ctlm/train/adapters.hpp>
 #include <ctlm/train/heads.hpp>
 
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 using namespace ctlm;
 using namespace models;
+using namespace sixteen_bits;
 
 namespace {
 
-struct recipe {
-  static constexpr train_config config{.batch = 3, .sequence = 32, .accumulate = 2};
-};
-/// Wide enough that every product is shared among threads.
-struct wide {
-  static constexpr llama_config config{
-      .vocab = 300, .d_model = 96, .layers = 3, .heads = 6, .kv_heads = 3, .d_ff = 200, .context = 32};
-};
-struct wide_gpt2 {
-  static constexpr gpt2_config config{.vocab = 300, .d_model = 96, .layers = 3, .heads = 6, .context = 32};
-};
 /// Norms after the parts of a block, capped scores and a window.
 struct small_gemma2 {
   static constexpr gemma2_config config{.vocab = 61,
@@ -54,55 +43,9 @@ using trainer_of = trainer<Model, recipe, Slots...>;
 /// of a few layers add up as their squares do.
 constexpr double most = 0.006;
 
-template <class T>
-std::vector<std::byte> bytes_of(const T& t) {
-  const auto bytes = t.weights().bytes();
-  return {bytes.begin(), bytes.end()};
-}
-template <class T>
-float one_step(T& t, std::uint64_t seed) {
-  const auto tokens = random_tokens(T::step_tokens + 1, T::shape.vocab, seed);
-  const span<const token> all = tokens;
-  return t.step(all.first(T::step_tokens), all.subspan(1)).loss;
-}
-
-/// Gradients of one micro-batch as doubles, in the order of the tensors, and the loss.
-struct found {
-  double loss = 0;
-  std::vector<double> gradients;
-};
-template <class T>
-found gradients_of(T& t) {
-  const auto tokens = random_tokens(T::batch_tokens + 1, T::shape.vocab, 3);
-  const span<const token> all = tokens;
-  found f{t.forward_backward(all.first(T::batch_tokens), all.subspan(1)), {}};
-  const auto& g = t.gradients();
-  for (const tensor_info& i : std::remove_cvref_t<decltype(g)>::tensors)
-    for (const auto x : g.numbers(i)) f.gradients.push_back(static_cast<double>(x));
-  return f;
-}
-/// The same of gradients whose tensors have no table.
-std::vector<double> numbers_of_bytes(span<const std::byte> bytes) {
-  std::vector<float> numbers(bytes.size() / sizeof(float));
-  std::memcpy(numbers.data(), bytes.data(), bytes.size());
-  return {numbers.begin(), numbers.end()};
-}
 template <class Model, class... Slots>
-found gradients_with() {
-  using T = trainer_of<Model, Slots...>;
-  heap_arena memory(T::train_bytes);
-  T t(memory, {.seed = 5});
-  return gradients_of(t);
-}
-/// The distance of two sets of gradients, over the length of the first.
-double away(const found& exact, const found& others) {
-  REQUIRE(exact.gradients.size() == others.gradients.size());
-  double apart = 0, length = 0;
-  for (std::size_t i = 0; i < exact.gradients.size(); ++i) {
-    apart += std::pow(exact.gradients[i] - others.gradients[i], 2);
-    length += std::pow(exact.gradients[i], 2);
-  }
-  return std::sqrt(apart / length);
+found gradients_in() {
+  return gradients_with<trainer_of<Model, Slots...>>();
 }
 
 /// As a model whose numbers are doubles finds them: the same weights, but for the rounding of what is drawn.
@@ -110,8 +53,8 @@ template <class Tag, class... ModelSlots>
 found compare_gradients() {
   using model = causal_lm<Tag, ModelSlots...>;
   INFO(model::shape.d_model << " wide, of " << model::shape.d_ff);
-  const found exact = gradients_with<causal_lm<Tag, weights<f64>, ModelSlots...>>();
-  const found plain = gradients_with<model>(), rounding = gradients_with<model, rounded>();
+  const found exact = gradients_in<causal_lm<Tag, weights<f64>, ModelSlots...>>();
+  const found plain = gradients_in<model>(), rounding = gradients_in<model, rounded>();
   CHECK(away(exact, plain) < 1e-5);
   CHECK(plain.loss == rounding.loss);  // the forward pass is the same
   CHECK(away(exact, rounding) < most);
@@ -124,7 +67,7 @@ void compare_products() {
   using model = causal_lm<Tag, ModelSlots...>;
   const found exact = compare_gradients<Tag, ModelSlots...>();
   INFO(model::shape.d_model << " wide, of " << model::shape.d_ff);
-  const found products = gradients_with<model, compute<bf16>>(), both = gradients_with<model, compute<bf16>, rounded>();
+  const found products = gradients_in<model, compute<bf16>>(), both = gradients_in<model, compute<bf16>, rounded>();
   CHECK(products.loss == both.loss);
   CHECK(away(products, both) < most);
   CHECK(away(products, both) > 1e-5);
@@ -135,12 +78,10 @@ void compare_products() {
 
 TEST_CASE("gradients from rounded activations are those of exact ones, but for rounding", "[train]") {
   compare_products<wide>();
-  compare_products<tiny_gpt2>();
   compare_products<small_gemma2>();
   compare_gradients<small_qwen3>();
   compare_products<small_experts<3, 4>>();
-  compare_gradients<tiny_gpt2, backend<portable>>();
-  compare_products<wide, backend<portable>>();
+  compare_products<tiny_gpt2, backend<portable>>();
   compare_gradients<wide, factored<12>>();
 }
 
@@ -159,7 +100,7 @@ TEST_CASE("what learns in part keeps rounded activations too", "[train]") {
     const auto tokens = random_tokens(T::batch_tokens + 1, T::shape.vocab, 3);
     const span<const token> all = tokens;
     const double loss = t.forward_backward(all.first(T::batch_tokens), all.subspan(1));
-    return found{loss, numbers_of_bytes(t.gradients().bytes())};
+    return found{loss, numbers_of(t.gradients())};
   };
   auto compare = [&](auto tag, auto... parts) {
     const found exact = bytes_with(tag, parts...), rounding = bytes_with(tag, parts..., rounded{});
@@ -182,14 +123,14 @@ TEST_CASE("a head of its own and weights for fewer bits learn from rounded activ
     const auto tokens = random_tokens(T::batch_tokens, T::shape.vocab, 3);
     const typename T::target classes[] = {2, 0, 1};
     const double loss = t.forward_backward(tokens, classes);
-    return found{loss, numbers_of_bytes(t.gradients().bytes())};
+    return found{loss, numbers_of(t.gradients())};
   };
   const found exact = gradients(), rounding = gradients(rounded{});
   CHECK(exact.loss == rounding.loss);
   CHECK(away(exact, rounding) < most);
   CHECK(away(exact, rounding) > 1e-4);
-  const found whole = gradients_with<causal_lm<wide>, trained_for<int4<32>>>(),
-              part = gradients_with<causal_lm<wide>, trained_for<int4<32>>, rounded>();
+  const found whole = gradients_in<causal_lm<wide>, trained_for<int4<32>>>(),
+              part = gradients_in<causal_lm<wide>, trained_for<int4<32>>, rounded>();
   CHECK(whole.loss == part.loss);
   CHECK(away(whole, part) < most);
   CHECK(away(whole, part) > 1e-4);
@@ -217,26 +158,6 @@ TEST_CASE("rounded activations take the bytes that the arithmetic says", "[train
   compare(std::type_identity<wide>{}, 200, 600);  // a gated activation needs room for what it saw and what it made
 }
 
-TEST_CASE("1, 2 and 3 threads give the same bits from rounded activations", "[train][threads]") {
-  auto compare = []<class T>(std::type_identity<T>) {
-    std::vector<float> losses;
-    std::vector<std::byte> weights;
-    for (std::size_t n : {1, 2, 3}) {
-      pool<3> workers(n);
-      heap_arena memory(T::train_bytes);
-      T t(memory, {.dropout = 0.1f}, workers);
-      std::vector<float> found;
-      for (std::uint64_t s = 0; s < 3; ++s) found.push_back(one_step(t, s));
-      const std::vector<std::byte> w = bytes_of(t);
-      if (n == 1) losses = found, weights = w;
-      CHECK(found == losses);
-      CHECK((w == weights));
-    }
-  };
-  compare(std::type_identity<trainer_of<causal_lm<wide, threads<pool<3>>>, rounded>>{});
-  compare(std::type_identity<trainer_of<causal_lm<wide_gpt2, threads<pool<3>>>, rounded, compute<bf16>>>{});
-}
-
 TEST_CASE("layers that are computed again leave the same bits from rounded activations", "[train]") {
   auto compare = []<class Tag, std::size_t... Others, class... Slots>(std::type_identity<Tag>,
                                                                       std::index_sequence<Others...>, Slots...) {
@@ -251,7 +172,7 @@ TEST_CASE("layers that are computed again leave the same bits from rounded activ
     const auto kept = weights_with(std::integral_constant<std::size_t, 0>{});
     for (const bool same : {(weights_with(std::integral_constant<std::size_t, Others>{}) == kept)...}) CHECK(same);
   };
-  compare(std::type_identity<wide>{}, std::index_sequence<1, 2, 3>{});
+  compare(std::type_identity<wide>{}, std::index_sequence<1, 3>{});
   compare(std::type_identity<wide_gpt2>{}, std::index_sequence<2>{}, compute<bf16>{});
   compare(std::type_identity<small_gemma2>{}, std::index_sequence<2>{});
   compare(std::type_identity<small_qwen3>{}, std::index_sequence<2>{}, compute<bf16>{});
@@ -264,7 +185,7 @@ TEST_CASE("a model learns as fast from rounded activations", "[train]") {
     heap_arena memory(T::train_bytes);
     T t(memory, {.optimizer = {.lr = 3e-3f}});
     std::vector<float> found;
-    for (int i = 0; i < 150; ++i) found.push_back(one_step(t, 7));
+    for (int i = 0; i < 150; ++i) found.push_back(one_step(t, 7).loss);
     CHECK(t.skipped_steps() == 0);
     return found;
   };
@@ -284,6 +205,6 @@ TEMPLATE_TEST_CASE("training from rounded activations resumes to the bit", "[tra
   T through(a, {.dropout = 0.2f}), resumed(b, {.dropout = 0.2f});
   for (std::uint64_t s = 0; s < 3; ++s) one_step(through, s);
   REQUIRE(runs::put_state(resumed, runs::state_of(through)));
-  for (std::uint64_t s = 3; s < 6; ++s) CHECK(one_step(through, s) == one_step(resumed, s));
+  for (std::uint64_t s = 3; s < 6; ++s) CHECK(one_step(through, s).loss == one_step(resumed, s).loss);
   CHECK((bytes_of(through) == bytes_of(resumed)));
 }
