@@ -156,17 +156,6 @@ TEMPLATE_TEST_CASE("a model in several formats computes what its numbers say", "
   CHECK(squared_difference(logits_of_weights<M>(w.mixed), expected) < 1e-3 * squares(expected));
 }
 
-TEST_CASE("threads change no bit of a model in several formats", "[format][threads]") {
-  using alone = causal_lm<tiny, ends_exact>;
-  using M = causal_lm<tiny, ends_exact, threads<pool<2>>>;
-  const rounded_from<alone> w;
-  pool<2> workers;
-  heap_arena room(M::session_bytes);
-  M::weights again = M::weights::bind(w.mixed.bytes()).value();
-  M::session session(again, room, workers);
-  CHECK(logits_of(session) == logits_of_weights<alone>(w.mixed));
-}
-
 TEST_CASE("matrices that are kept have the numbers of their format, others those of the default", "[format]") {
   using M = causal_lm<tiny, ends_exact>;
   running<causal_lm<tiny>> full;

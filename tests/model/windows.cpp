@@ -208,21 +208,6 @@ TEST_CASE("a tile in which a ring ends is put together in the scratch of its wor
   check_tile(everything.tile({}, 1, 0, key_tile, 0), 5, 1, 0, key_tile);
 }
 
-TEST_CASE("threads change no bit where rings wrap", "[model][threads]") {
-  using M = causal_lm<wide, prompt_chunk<64>, threads<pool<4>>>;
-  using One = causal_lm<wide, prompt_chunk<64>>;
-  running<One> expected;
-  randomise<One>(expected.weights, 0.3);
-  heap_arena memory(M::session_bytes);
-  pool<4> workers(4);
-  M::session session(expected.weights, memory, workers);
-  const auto tokens = random_tokens(context, M::shape.vocab, 4);
-  for (std::size_t i = 0; i < context; i += 64) {
-    const auto chunk = span<const token>(tokens).subspan(i, 64);
-    REQUIRE(same_bits(session.prefill(chunk), expected.session.prefill(chunk)));
-  }
-}
-
 namespace {
 
 /// How far the logits of a text of many windows are from those of training, however many tokens enter at a time.

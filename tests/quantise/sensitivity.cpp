@@ -1,5 +1,5 @@
-// What a matrix costs in few bits: against the divergence that sessions of such models show, token by token; the same
-// for any number of threads, within the bytes that were promised.
+// What a matrix costs in few bits: against the divergence that sessions of such models show, token by token,
+// within the bytes that were promised.
 #include "catch.hpp"
 
 #include "heap.hpp"
@@ -156,29 +156,6 @@ TEMPLATE_TEST_CASE("a matrix costs what a session with it shows", "[quantise][bu
   using first_out = tensors::both<tensors::out, tensors::layers<0>>;  // as a format that the model has
   CHECK(measured(in_probe, {tensor_id::out_weight, 0}) ==
         Approx(of_its_session<full, probe, first_out>(exact, exact.session, text)).epsilon(1e-4));
-}
-
-TEST_CASE("costs are the same with any number of threads, and each time", "[quantise][budget][threads]") {
-  using full = causal_lm<tiny_llama, threads<pool<3>>>;
-  using work = sensitivity<full, some, probe, sequence>;
-  heap_arena weight_memory(full::weight_bytes);
-  full::weights exact(weight_memory);
-  randomise<full>(exact, 0.2);
-  const auto costs = [&](std::size_t workers, std::uint64_t seed) {
-    pool<3> exec(workers);
-    heap_arena memory(work::bytes_needed());
-    work s(memory, exec);
-    std::size_t calls = 0;
-    s.run(exact, {}, seed, [&](std::size_t matrix, std::size_t matrices) {
-      CHECK(matrix == calls++);
-      CHECK(matrices == matrices_of<full::shape_type>::count);
-    });
-    const auto found = s.run(exact, {}, seed);
-    return std::vector<double>(found.begin(), found.end());
-  };
-  const auto expected = costs(1, 5);
-  CHECK(expected != costs(1, 6));
-  for (const std::size_t workers : {1, 2, 3}) CHECK(expected == costs(workers, 5));
 }
 
 TEST_CASE("a matrix that loses nothing costs nothing, and what is impossible is refused", "[quantise][budget]") {

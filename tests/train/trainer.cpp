@@ -1,4 +1,4 @@
-// Training: the same bits for any number of threads, accumulation, dropout, errors, and no allocation.
+// Training: accumulation, recomputation, dropout, errors, and no allocation.
 #include "catch.hpp"
 
 #include "../model/models.hpp"
@@ -51,40 +51,6 @@ run train(Trainer& t, int steps, std::size_t vocab) {
 }
 
 }  // namespace
-
-TEST_CASE("1, 2 and 4 threads give the same bits, and those of the serial policy", "[train][threads]") {
-  using threaded = trainer<causal_lm<wide, threads<pool<4>>>, recipe, optimizer<adamw>>;
-  using alone = trainer<causal_lm<wide>, recipe, optimizer<adamw>>;
-  heap_arena memory(alone::train_bytes);
-  alone reference(memory, {.dropout = 0.1f});
-  const run expected = train(reference, 6, 300);
-  for (std::size_t n : {1, 2, 4}) {
-    pool<4> workers(n);
-    CHECK(workers.workers() == n);
-    heap_arena own(threaded::train_bytes);
-    threaded t(own, {.dropout = 0.1f}, workers);
-    const run r = train(t, 6, 300);
-    CHECK(r.losses == expected.losses);
-    CHECK(r.weights == expected.weights);
-  }
-}
-
-TEST_CASE("sessions give the same bits for any number of threads", "[model][threads]") {
-  using M = causal_lm<wide, weights<int8<32>>, threads<pool<4>>>;
-  heap_arena weight_memory(M::weight_bytes);
-  M::weights w(weight_memory);
-  randomise<M>(w, 0.1);
-  std::vector<float> expected;
-  for (std::size_t n : {1, 2, 4}) {
-    pool<4> workers(n);
-    heap_arena memory(M::session_bytes);
-    M::session s(w, memory, workers);
-    const auto logits = s.prefill(random_tokens(20, 300));
-    std::vector<float> got(logits.begin(), logits.end());
-    if (expected.empty()) expected = got;
-    CHECK(got == expected);
-  }
-}
 
 TEST_CASE("accumulating micro-batches equals one large batch", "[train]") {
   using M = causal_lm<tiny_llama, weights<f64>>;

@@ -1,4 +1,4 @@
-// Training in 16 bits is shared among threads, and no bit depends on how many there are.
+// Training is shared among threads, and no bit depends on how many there are.
 #include "catch.hpp"
 
 #include "sixteen_bits.hpp"
@@ -10,7 +10,9 @@ using namespace sixteen_bits;
 namespace {
 
 template <class Tag, class... Slots>
-using shared = trainer<causal_lm<Tag, threads<pool<3>>>, recipe, Slots...>;
+using alone = trainer<causal_lm<Tag>, recipe, Slots...>;
+template <class Tag, class... Slots>
+using shared = trainer<causal_lm<Tag, threads<pool<4>>>, recipe, Slots...>;
 
 /// Losses and scales of some steps, and the weights after them.
 struct outcome {
@@ -18,11 +20,10 @@ struct outcome {
   std::vector<std::byte> weights;
   bool operator==(const outcome&) const = default;
 };
-template <class T>
-outcome with_threads(std::size_t n, const typename T::options& o, std::uint64_t steps) {
-  pool<3> workers(n);
+template <class T, class... Executor>
+outcome train(const typename T::options& o, std::uint64_t steps, Executor&... workers) {
   heap_arena memory(T::train_bytes);
-  T t(memory, o, workers);
+  T t(memory, o, workers...);
   outcome found;
   for (std::uint64_t s = 0; s < steps; ++s) {
     const auto r = one_step(t, s);
@@ -35,20 +36,33 @@ outcome with_threads(std::size_t n, const typename T::options& o, std::uint64_t 
   return found;
 }
 template <class T>
+void compare(const typename T::options& o, std::uint64_t steps, const outcome& expected) {
+  for (std::size_t n : {1, 2, 4}) {
+    pool<4> workers(n);
+    CHECK(workers.workers() == n);
+    CHECK((train<T>(o, steps, workers) == expected));
+  }
+}
+template <class T>
 void compare(const typename T::options& o, std::uint64_t steps) {
-  const outcome expected = with_threads<T>(1, o, steps);
-  for (std::size_t n : {2, 3}) CHECK((with_threads<T>(n, o, steps) == expected));
+  pool<4> one(1);
+  compare<T>(o, steps, train<T>(o, steps, one));
 }
 
 }  // namespace
 
-TEST_CASE("1, 2 and 3 threads give the same bits in bfloat16", "[train][threads]") {
+TEST_CASE("1, 2 and 4 threads give the same bits, and those of the serial policy", "[train][threads]") {
+  compare<shared<wide, optimizer<adamw>>>({.dropout = 0.1f}, 6,
+                                          train<alone<wide, optimizer<adamw>>>({.dropout = 0.1f}, 6));
+}
+
+TEST_CASE("1, 2 and 4 threads give the same bits in bfloat16", "[train][threads]") {
   compare<shared<wide, compute<bf16>>>({.dropout = 0.1f}, 3);
   compare<shared<wide, activations<bf16>>>({.dropout = 0.1f}, 3);
   compare<shared<wide_gpt2, activations<bf16>, compute<bf16>>>({.dropout = 0.1f}, 3);
 }
 
-TEST_CASE("1, 2 and 3 threads give the same bits in half precision, scales and skipped steps", "[train][threads]") {
+TEST_CASE("1, 2 and 4 threads give the same bits in half precision, scales and skipped steps", "[train][threads]") {
   compare<shared<wide, compute<f16>>>({.dropout = 0.1f, .scaling = {.start = 0x1p22f, .interval = 2}}, 7);
   compare<shared<wide_gpt2, compute<f16>, activations<f16>>>(
       {.dropout = 0.1f, .scaling = {.start = 0x1p22f, .interval = 2}}, 7);
