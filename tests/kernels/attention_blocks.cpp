@@ -31,6 +31,54 @@ struct layer_of {
   static constexpr decoder_shape value = make();
 };
 
+/// The keys, or the values, of all positions of a head, [context][head_dim], for each of the heads.
+using decoded_heads = std::vector<std::vector<float>>;
+
+/// The largest error of what was attended to, over what is allowed: a score may be wrong by the 3 * 2^-16th part of its
+/// products' sizes, and two bits of that for sums in single precision. Weights are then wrong by twice that part, and
+/// their products with values, in two parts as well, by 3 * 2^-16 more. Where the cap, or the window, is 0, there is
+/// none.
+double attention_error(const decoder_shape& shape, const std::vector<float>& qkv, const decoded_heads& keys,
+                       const decoded_heads& values, const std::vector<float>& out, std::size_t rows,
+                       std::size_t position, double cap, std::size_t window) {
+  const std::size_t dim = shape.head_dim, group = shape.heads / shape.kv_heads, q_dim = shape.heads * dim;
+  const std::size_t qkv_dim = q_dim + 2 * shape.kv_heads * dim;
+  double worst = 0;
+  for (std::size_t kv = 0; kv < shape.kv_heads; ++kv) {
+    const std::vector<float>&k = keys[kv], &v = values[kv];
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t h = kv * group; h < (kv + 1) * group; ++h) {
+        const std::size_t sees = position + r + 1;
+        const std::size_t from = window > 0 && sees > window ? sees - window : 0;
+        std::vector<double> s(sees), sum(dim);
+        double highest = -1e300, wrong = 0, largest = 0, total = 0;
+        for (std::size_t p = from; p < sees; ++p) {
+          double dot = 0, size = 0;
+          for (std::size_t i = 0; i < dim; ++i) {
+            const double x = static_cast<double>(qkv[r * qkv_dim + h * dim + i]) * static_cast<double>(k[p * dim + i]);
+            dot += x;
+            size += std::fabs(x);
+            largest = worse(largest, std::fabs(static_cast<double>(v[p * dim + i])));
+          }
+          const double scale = 1 / std::sqrt(static_cast<double>(dim));
+          s[p] = dot * scale;
+          if (cap > 0) s[p] = cap * std::tanh(s[p] / cap);
+          wrong = worse(wrong, size * scale * 3.5 * 0x1p-16);
+          highest = worse(highest, s[p]);
+        }
+        for (std::size_t p = from; p < sees; ++p) {
+          const double weight = std::exp(s[p] - highest);
+          total += weight;
+          for (std::size_t i = 0; i < dim; ++i) sum[i] += weight * static_cast<double>(v[p * dim + i]);
+        }
+        for (std::size_t i = 0; i < dim; ++i)
+          worst = worse(worst, std::fabs(static_cast<double>(out[r * q_dim + h * dim + i]) - sum[i] / total) /
+                                   (largest * (2 * wrong + 3.5 * 0x1p-16)));
+      }
+  }
+  return worst;
+}
+
 /// A cache of random keys and values, and the queries of a chunk of at most Chunk tokens.
 template <class Shape, class S, std::size_t Chunk>
 struct layer_in_use {
@@ -85,56 +133,27 @@ struct layer_in_use {
     return out;
   }
 
-  /// The largest error, over what is allowed: a score may be wrong by the 3 * 2^-16th part of its products' sizes, and
-  /// two bits of that for sums in single precision. Weights are then wrong by twice that part, and their products with
-  /// values, in two parts as well, by 3 * 2^-16 more.
+  /// attention_error of these results.
   template <class Rules>
   double error(const std::vector<float>& out, const Rules& rules, std::size_t rows, std::size_t position) {
-    std::vector<float> k(context * dim), v(context * dim);
-    double worst = 0;
+    decoded_heads keys, values;
+    const std::size_t end = position + rows,
+                      begin = end > cache_type::layout::ring ? end - cache_type::layout::ring : 0;
+    std::vector<float> tile(cache_type::tile_scratch);
     for (std::size_t kv = 0; kv < shape.kv_heads; ++kv) {
-      const std::size_t end = position + rows,
-                        begin = end > cache_type::layout::ring ? end - cache_type::layout::ring : 0;
-      std::vector<float> tile(cache_type::tile_scratch);
+      keys.emplace_back(context * dim);
+      values.emplace_back(context * dim);
       for (std::size_t p = begin; p < end; ++p) {
         const auto one = cache.tile(portable{}, 0, kv, p, 1, tile.data());
-        std::memcpy(&k[p * dim], one.keys.data, dim * sizeof(float));
-        std::memcpy(&v[p * dim], one.values.data, dim * sizeof(float));
+        std::memcpy(&keys[kv][p * dim], one.keys.data, dim * sizeof(float));
+        std::memcpy(&values[kv][p * dim], one.values.data, dim * sizeof(float));
       }
-      for (std::size_t r = 0; r < rows; ++r)
-        for (std::size_t h = kv * group; h < (kv + 1) * group; ++h) {
-          const std::size_t sees = position + r + 1;
-          std::size_t from = 0;
-          if constexpr (Rules::windowed) from = sees > rules.window ? sees - rules.window : 0;
-          std::vector<double> s(sees), sum(dim);
-          double highest = -1e300, wrong = 0, largest = 0, total = 0;
-          for (std::size_t p = from; p < sees; ++p) {
-            double dot = 0, size = 0;
-            for (std::size_t i = 0; i < dim; ++i) {
-              const double x =
-                  static_cast<double>(qkv[r * heads.qkv_dim() + h * dim + i]) * static_cast<double>(k[p * dim + i]);
-              dot += x;
-              size += std::fabs(x);
-              largest = worse(largest, std::fabs(static_cast<double>(v[p * dim + i])));
-            }
-            const double scale = 1 / std::sqrt(static_cast<double>(dim));
-            s[p] = dot * scale;
-            if constexpr (Rules::capped)
-              s[p] = static_cast<double>(rules.cap) * std::tanh(s[p] / static_cast<double>(rules.cap));
-            wrong = worse(wrong, size * scale * 3.5 * 0x1p-16);
-            highest = worse(highest, s[p]);
-          }
-          for (std::size_t p = from; p < sees; ++p) {
-            const double weight = std::exp(s[p] - highest);
-            total += weight;
-            for (std::size_t i = 0; i < dim; ++i) sum[i] += weight * static_cast<double>(v[p * dim + i]);
-          }
-          for (std::size_t i = 0; i < dim; ++i)
-            worst = worse(worst, std::fabs(static_cast<double>(out[r * heads.q_dim() + h * dim + i]) - sum[i] / total) /
-                                     (largest * (2 * wrong + 3.5 * 0x1p-16)));
-        }
     }
-    return worst;
+    double cap = 0;
+    std::size_t window = 0;
+    if constexpr (Rules::capped) cap = static_cast<double>(rules.cap);
+    if constexpr (Rules::windowed) window = rules.window;
+    return attention_error(shape, qkv, keys, values, out, rows, position, cap, window);
   }
 };
 
@@ -166,10 +185,16 @@ void try_chunks(const Rules& rules, std::size_t most_rows, std::size_t trials) {
 TEMPLATE_TEST_CASE("a chunk attends to stored keys as their numbers in double say", "[kernels]", bf16, f16, int8<>,
                    int8<16>, (int4<16, asymmetric>), (key_value<bf16, int8<>>), (key_value<int8<16>, bf16>),
                    (recent<int4<16>, 32>)) {
-  try_chunks<layer_in_use<layer_of<16, 4, 4>, TestType, 64>>(plain_scores{}, 64, 12);
   try_chunks<layer_in_use<layer_of<64, 6, 2>, TestType, 128>>(plain_scores{}, 128, 12);
   try_chunks<layer_in_use<layer_of<80, 3, 1>, TestType, 96>>(plain_scores{}, 96, 6);
-  try_chunks<layer_in_use<layer_of<128, 8, 1>, TestType, 48>>(plain_scores{}, 48, 6);
+}
+
+TEST_CASE("a chunk attends with narrow heads, and with wide ones of which many share keys", "[kernels]") {
+  try_chunks<layer_in_use<layer_of<16, 4, 4>, bf16, 64>>(plain_scores{}, 64, 12);
+  try_chunks<layer_in_use<layer_of<16, 4, 4>, int8<16>, 64>>(plain_scores{}, 64, 12);
+  try_chunks<layer_in_use<layer_of<16, 4, 4>, recent<int4<16>, 32>, 64>>(plain_scores{}, 64, 12);
+  try_chunks<layer_in_use<layer_of<128, 8, 1>, bf16, 48>>(plain_scores{}, 48, 6);
+  try_chunks<layer_in_use<layer_of<128, 8, 1>, int8<>, 48>>(plain_scores{}, 48, 6);
 }
 
 TEST_CASE("a chunk attends with capped scores and within windows", "[kernels]") {
