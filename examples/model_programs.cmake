@@ -71,8 +71,16 @@ set(programs logits chat quantise quality budget caches finetune)
 if(CTLM_SINGLE_HEADER)  # which has no other headers beside it: these include some
   list(REMOVE_ITEM programs chat finetune)
 endif()
+# Where sanitizers watch, these only compile: what they do is the library's, whose tests run there, and costs minutes.
+set(compiled_only "")
+if(CTLM_SANITIZE)
+  set(compiled_only quality budget caches finetune)
+endif()
 foreach(program ${programs})
   add_example(${program} ${program}/${program}.cpp)
+  if(program IN_LIST compiled_only)
+    target_compile_options(${program} PRIVATE -O0 -fno-sanitize=all)
+  endif()
   target_link_libraries(${program} PRIVATE example_model)
   if(program STREQUAL quantise AND NOT CTLM_MODEL)  # something to round, for the tests
     target_compile_definitions(${program} PRIVATE "CTLM_EXAMPLE_WEIGHTS=ctlm::int4<32>")
@@ -88,9 +96,12 @@ foreach(program ${programs})
 endforeach()
 
 if(CTLM_TESTS AND Python3_FOUND AND NOT CTLM_MODEL)
-  add_example(quality_of_image quality/quality.cpp)  # for an image of quantise
-  target_link_libraries(quality_of_image PRIVATE example_model)
-  target_compile_definitions(quality_of_image PRIVATE "CTLM_EXAMPLE_WEIGHTS=ctlm::int4<32>")
+  list(REMOVE_ITEM programs ${compiled_only})
+  if(quality IN_LIST programs)
+    add_example(quality_of_image quality/quality.cpp)  # for an image of quantise
+    target_link_libraries(quality_of_image PRIVATE example_model)
+    target_compile_definitions(quality_of_image PRIVATE "CTLM_EXAMPLE_WEIGHTS=ctlm::int4<32>")
+  endif()
   foreach(program ${programs})
     set(others "")
     if(program STREQUAL quality)
