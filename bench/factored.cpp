@@ -9,7 +9,11 @@
 // Shape nano is nanoGPT's CPU recipe (4 layers, width 128, context 64, batch 12), mini has 6 layers of width 384,
 // context 256, 10.8 million numbers, in batches of 4. Learning rate and schedule are the recipe's: 1e-3, warm-up 100,
 // cosine to a tenth at --total.
+#include "shapes.hpp"
+
 #include <ctlm/ctlm.hpp>
+#include <ctlm/policy/optimizer/galore.hpp>
+#include <ctlm/policy/optimizer/stabilised.hpp>
 #include <ctlm/train/narrow.hpp>
 #include <ctlm/train/progressive.hpp>
 
@@ -32,9 +36,9 @@ using clock_type = std::chrono::steady_clock;
 struct options {
   std::string what, text, how = "factored", shape = "nano";
   std::size_t rank = 0, threads = 2, iterations = 2000, total = 0, rows = 768, switch_at = 0, evaluate_every = 0;
-  float rate = 1e-3f, later_rate = 1;
+  float rate = 1e-3f, later_rate = 1, scale = 4;
   std::uint64_t seed = 1337;
-  bool judged = true;
+  bool judged = true, bf16 = false;
 };
 
 [[noreturn]] void usage(const std::string& wrong) {
@@ -48,6 +52,10 @@ options parse(int count, char** arguments) {
   o.what = arguments[1];
   for (int i = 2; i < count; ++i) {
     const std::string name = arguments[i];
+    if (name == "--bf16") {
+      o.bf16 = true;
+      continue;
+    }
     if (name == "--time-alone") {
       o.judged = false;
       continue;
@@ -79,6 +87,8 @@ options parse(int count, char** arguments) {
       o.evaluate_every = number;
     else if (name == "--rate")
       o.rate = std::strtof(value, nullptr);
+    else if (name == "--scale")
+      o.scale = std::strtof(value, nullptr);
     else if (name == "--later-rate")
       o.later_rate = std::strtof(value, nullptr);
     else if (name == "--seed")
@@ -172,10 +182,6 @@ struct nano {
   static constexpr gpt2_config config{.vocab = 65, .d_model = 128, .layers = 4, .heads = 4, .context = 64};
   static constexpr train_config recipe{.batch = 12};
 };
-struct mini {
-  static constexpr gpt2_config config{.vocab = 65, .d_model = 384, .layers = 6, .heads = 6, .context = 256};
-  static constexpr train_config recipe{.batch = 4};
-};
 template <class Shape>
 struct recipe_of {
   static constexpr train_config config = Shape::recipe;
@@ -213,18 +219,28 @@ double evaluate(Trainer& t, span<const token> text) {
   return total / static_cast<double>(windows);
 }
 
-/// Trains, and says what came of it; time is that of the steps alone.
+double median(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return v.empty() ? 0 : v[v.size() / 2];
+}
+
+/// Sizes of a trainer, in bytes, and of the model that comes of it.
+struct sizes {
+  std::size_t numbers, state, train;
+};
+
+/// Trains, and says what came of it; time is that of the steps alone. Of a progressive run, there are medians of the
+/// steps before the switch and of those after it, without the step that switches.
 template <class Trainer, class Before>
-void train(Trainer& t, const std::vector<token>& ids, const options& o, std::size_t bytes, std::size_t parameters,
-           Before&& before_step) {
+void train(Trainer& t, const std::vector<token>& ids, const options& o, const sizes& its, Before&& before_step) {
   const span<const token> all(ids.data(), ids.size());
   const std::size_t cut = ids.size() * 9 / 10;
   const span<const token> text = all.first(cut), held_out = all.subspan(cut);
   rng random{mix(o.seed, 1)};
   std::vector<token> inputs(Trainer::step_tokens), targets(Trainer::step_tokens);
   const std::size_t n = Trainer::sequence;
-  double seconds = 0;
-  std::vector<double> times;
+  double seconds = 0, switching = 0;
+  std::vector<double> times[2];
   float loss = 0;
   for (std::size_t step = 0; step < o.iterations; ++step) {
     const auto before = clock_type::now();
@@ -235,67 +251,101 @@ void train(Trainer& t, const std::vector<token>& ids, const options& o, std::siz
     }
     before_step(step);
     loss = t.step(inputs, targets).loss;
-    times.push_back(std::chrono::duration<double>(clock_type::now() - before).count());
-    seconds += times.back();
+    const double time = std::chrono::duration<double>(clock_type::now() - before).count();
+    seconds += time;
+    if (o.how == "progressive" && step == o.switch_at)
+      switching = time;
+    else
+      times[o.how == "progressive" && step > o.switch_at].push_back(1e3 * time);
     if (o.evaluate_every > 0 && (step + 1) % o.evaluate_every == 0 && step + 1 < o.iterations)
       std::fprintf(stderr, "step %zu, %.1f s: validation loss %.4f\n", step + 1, seconds, evaluate(t, held_out));
   }
-  std::sort(times.begin(), times.end());
-  std::printf(
-      "%s %s rank %zu: %zu steps, %.1f s, median %.3f ms, train loss %.4f, validation loss %.4f, %.2f million numbers, "
-      "%.2f MiB\n",
-      o.shape.c_str(), o.how.c_str(), o.rank, o.iterations, seconds, times.empty() ? 0 : 1e3 * times[times.size() / 2],
-      static_cast<double>(loss), o.judged ? evaluate(t, held_out) : 0, static_cast<double>(parameters) / 1e6,
-      static_cast<double>(bytes) / (1 << 20));
+  std::printf("%s %s%s", o.shape.c_str(), o.how.c_str(), o.bf16 ? " bf16" : "");
+  if (o.rank > 0) std::printf(" rank %zu", o.rank);
+  if (o.how == "progressive") std::printf(" switch %zu", o.switch_at);
+  std::printf(" seed %zu: %zu steps, %.1f s, median %.3f ms", static_cast<std::size_t>(o.seed), o.iterations, seconds,
+              median(times[0]));
+  if (!times[1].empty()) std::printf(", then %.3f ms, the switch %.3f ms", median(times[1]), 1e3 * switching);
+  if (o.judged) std::printf(", train loss %.4f, validation loss %.4f", static_cast<double>(loss), evaluate(t, held_out));
+  std::printf(", %.2f million numbers, state %zu bytes, train_bytes %.2f MiB\n", static_cast<double>(its.numbers) / 1e6,
+              its.state, static_cast<double>(its.train) / (1 << 20));
 }
 
-template <class Trainer>
+constexpr adamw::options adamw_of(float rate) {
+  return {.lr = rate, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.1f};
+}
+template <class Optimizer>
+typename Optimizer::options optimizer_of(const options& o) {
+  if constexpr (std::same_as<Optimizer, adamw>) {
+    return adamw_of(o.rate);
+  } else {
+    typename Optimizer::options its{.lr = o.rate, .inner = adamw_of(o.rate)};
+    if constexpr (requires { its.period; }) its.scale = o.scale;
+    return its;
+  }
+}
+template <class Trainer, class Optimizer>
 typename Trainer::options settings_of(const options& o) {
   return {.seed = o.seed,
-          .optimizer = {.lr = o.rate, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-8f, .weight_decay = 0.1f},
-          .schedule = {.warmup = smaller(100, o.total), .total = o.total, .min_lr = o.rate / 10},
+          .optimizer = optimizer_of<Optimizer>(o),
+          .schedule = {.warmup = smaller(100, larger(1, o.total / 10)), .total = o.total, .min_lr = o.rate / 10},
           .clip_norm = 1.0f};
 }
 
 template <class Shape, class... Slots>
+using model_of = causal_lm<Shape, activation<gelu>, threads<executor_type>, Slots...>;
+
+/// A model that learns as it is: `Precision` is a pack of one or no slot of the trainer.
+template <class Shape, class Optimizer, class Model, class... Precision>
 void run(const options& o, const std::vector<token>& ids) {
-  using model = causal_lm<Shape, activation<gelu>, threads<executor_type>, Slots...>;
-  using trainer_type = trainer<model, recipe_of<Shape>, schedule<warmup_cosine>>;
+  using trainer_type =
+      trainer<Model, recipe_of<Shape>, schedule<warmup_cosine>, ctlm::optimizer<Optimizer>, Precision...>;
   executor_type exec(o.threads);
   heap_arena memory(trainer_type::train_bytes);
-  trainer_type t(memory, settings_of<trainer_type>(o), exec);
+  trainer_type t(memory, settings_of<trainer_type, Optimizer>(o), exec);
   const rank_schedule ranks{.first = o.rank, .last = o.rank / 4, .to = o.total / 2};
-  train(t, ids, o, trainer_type::train_bytes, model::parameters, [&](std::size_t step) {
-    if constexpr (model::shape.is_factored())
+  const sizes its{Model::parameters, trainer_type::state_bytes, trainer_type::train_bytes};
+  train(t, ids, o, its, [&](std::size_t step) {
+    if constexpr (Model::shape.is_factored())
       if (o.how == "dynamic") narrow(t, ranks.at(step));
   });
 }
 
-template <class Shape, class... Slots>
+template <class Shape, class Model, class... Precision>
 void run_progressive(const options& o, const std::vector<token>& ids) {
-  using model = causal_lm<Shape, activation<gelu>, threads<executor_type>, Slots...>;
-  using trainer_type = progressive_trainer<model, recipe_of<Shape>, schedule<warmup_cosine>>;
+  using trainer_type = progressive_trainer<Model, recipe_of<Shape>, schedule<warmup_cosine>, Precision...>;
   executor_type exec(o.threads);
   heap_arena memory(trainer_type::train_bytes);
-  trainer_type t(memory, settings_of<trainer_type>(o), {.switch_at = o.switch_at, .rate = o.later_rate}, exec);
-  train(t, ids, o, trainer_type::train_bytes, model::parameters, [](std::size_t) {});
+  trainer_type t(memory, settings_of<trainer_type, adamw>(o), {.switch_at = o.switch_at, .rate = o.later_rate}, exec);
+  const sizes its{Model::parameters, trainer_type::factored_trainer::state_bytes, trainer_type::train_bytes};
+  train(t, ids, o, its, [](std::size_t) {});
 }
 
-template <class Shape, std::size_t Rank>
+template <class Shape, std::size_t Rank, class... Precision>
 void run_rank(const options& o, const std::vector<token>& ids) {
-  if (o.how == "factored" || o.how == "dynamic") return run<Shape, factored<Rank>>(o, ids);
-  if (o.how == "progressive") return run_progressive<Shape, factored<Rank>>(o, ids);
-  if (o.how == "large") return run<Shape, factored<Rank, above<65'536>>>(o, ids);
+  using every = model_of<Shape, factored<Rank>>;
+  using large = model_of<Shape, factored<Rank, above<Shape::config.d_model * Shape::config.d_model * 4>>>;
+  if (o.how == "factored" || o.how == "dynamic") return run<Shape, adamw, every, Precision...>(o, ids);
+  if (o.how == "progressive") return run_progressive<Shape, every, Precision...>(o, ids);
+  if (o.how == "large") return run<Shape, adamw, large, Precision...>(o, ids);
   usage("there is no " + o.how);
+}
+
+template <class Shape, class... Precision>
+void run_how(const options& o, const std::vector<token>& ids) {
+  constexpr std::size_t width = Shape::config.d_model, least = round_up(width / 12, 16);
+  if (o.how == "whole") return run<Shape, adamw, model_of<Shape>, Precision...>(o, ids);
+  if (o.how == "galore") return run<Shape, galore<adamw, width / 4>, model_of<Shape>, Precision...>(o, ids);
+  if (o.how == "stabilised") return run<Shape, stabilised<adamw>, model_of<Shape>, Precision...>(o, ids);
+  if (o.rank == least) return run_rank<Shape, least, Precision...>(o, ids);
+  if (o.rank == 2 * least) return run_rank<Shape, 2 * least, Precision...>(o, ids);
+  if (o.rank == 4 * least) return run_rank<Shape, 4 * least, Precision...>(o, ids);
+  usage("ranks are 16, 32 and 64 of nano; 32, 64 and 128 of gpt_10m");
 }
 
 template <class Shape>
 void run_shape(const options& o, const std::vector<token>& ids) {
-  if (o.how == "whole") return run<Shape>(o, ids);
-  if (o.rank == 16) return run_rank<Shape, 16>(o, ids);
-  if (o.rank == 32) return run_rank<Shape, 32>(o, ids);
-  if (o.rank == 64) return run_rank<Shape, 64>(o, ids);
-  usage("ranks are 16, 32 and 64");
+  o.bf16 ? run_how<Shape, compute<bf16>>(o, ids) : run_how<Shape>(o, ids);
 }
 
 }  // namespace
@@ -306,7 +356,8 @@ int main(int count, char** arguments) {
     layer(o);
   } else if (o.what == "train") {
     const std::vector<token> ids = read_characters(o.text);
-    o.shape == "mini" ? run_shape<mini>(o, ids) : run_shape<nano>(o, ids);
+    if (o.shape != "nano" && o.shape != "gpt_10m") usage("shapes are nano and gpt_10m");
+    o.shape == "nano" ? run_shape<nano>(o, ids) : run_shape<shapes::gpt_10m>(o, ids);
   } else {
     usage("layer or train?");
   }

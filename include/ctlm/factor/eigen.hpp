@@ -37,13 +37,23 @@ constexpr void add(Backend backend, std::size_t n, double factor, const double* 
       backend, n, [=](auto& to, const auto& v) { to = to + v * factor; }, y, x);
 }
 
-/// a [n][n] becomes tridiagonal: values [n] and s.below[1..]; row k of `a` keeps reflection k behind its diagonal.
+/// The first number of a row's part from `begin` on, or some before it, so that registers are full to the row's end.
+constexpr std::size_t full_registers(std::size_t n, std::size_t begin) {
+  const std::size_t length = round_up(n - begin, 8);
+  return length < n ? n - length : 0;
+}
+
+/// a [n][n] becomes tridiagonal: values [n] and s.below[1..]; row k of `a` keeps reflection k behind its diagonal, and
+/// zeros up to there.
 template <class Backend>
 constexpr void tridiagonalise(Backend backend, std::size_t n, double* a, double* values, const eigen_scratch& s) {
   for (std::size_t k = 0; k + 2 < n; ++k) {
-    double* const v = a + k * n + k + 1;
-    const std::size_t m = n - k - 1;
-    const double head = v[0], tail = dot(backend, m - 1, v + 1, v + 1);
+    double* const v = a + k * n;
+    const std::size_t first = full_registers(n, k + 1), m = n - first;
+    const double head = v[k + 1];
+    values[k] = v[k];
+    for (std::size_t j = 0; j <= k + 1; ++j) v[j] = 0;
+    const double tail = dot(backend, m, v + first, v + first);
     if (!(tail > 0)) {
       s.taus[k] = 0;
       s.below[k + 1] = head;
@@ -51,22 +61,22 @@ constexpr void tridiagonalise(Backend backend, std::size_t n, double* a, double*
     }
     const double norm = math::sqrt(head * head + tail), beta = head > 0 ? -norm : norm, tau = (beta - head) / beta;
     const double factor = 1 / (head - beta);
-    for (std::size_t j = 1; j < m; ++j) v[j] *= factor;
-    v[0] = 1;
+    for (std::size_t j = k + 2; j < n; ++j) v[j] *= factor;
+    v[k + 1] = 1;
     s.taus[k] = tau;
     s.below[k + 1] = beta;
-    double* const rest = a + (k + 1) * n + k + 1;
-    for (std::size_t j = 0; j < m; ++j) s.work[j] = tau * dot(backend, m, rest + j * n, v);
-    add(backend, m, -tau / 2 * dot(backend, m, s.work, v), v, s.work);
-    for (std::size_t j = 0; j < m; ++j) {
+    for (std::size_t j = first; j <= k; ++j) s.work[j] = 0;
+    for (std::size_t j = k + 1; j < n; ++j) s.work[j] = tau * dot(backend, m, a + j * n + first, v + first);
+    add(backend, m, -tau / 2 * dot(backend, m, s.work + first, v + first), v + first, s.work + first);
+    for (std::size_t j = k + 1; j < n; ++j) {
       const double x = v[j], y = s.work[j];
       elementwise(
-          backend, m, [=](auto& to, const auto& w, const auto& u) { to = to - (w * x + u * y); }, rest + j * n,
-          static_cast<const double*>(s.work), static_cast<const double*>(v));
+          backend, m, [=](auto& to, const auto& w, const auto& u) { to = to - (w * x + u * y); }, a + j * n + first,
+          static_cast<const double*>(s.work) + first, static_cast<const double*>(v) + first);
     }
   }
   if (n > 1) s.below[n - 1] = a[(n - 2) * n + n - 1];
-  for (std::size_t k = 0; k < n; ++k) values[k] = a[k * n + k];
+  for (std::size_t k = n < 2 ? 0 : n - 2; k < n; ++k) values[k] = a[k * n + k];
 }
 
 /// Row i of `vectors` becomes row i of the matrix that leads from the tridiagonal form back, transposed.
@@ -79,30 +89,46 @@ constexpr void unfold(Backend backend, E& exec, std::size_t n, const double* a, 
       for (std::size_t j = 0; j < n; ++j) x[j] = 0;
       x[i] = 1;
       for (std::size_t k = smaller(i, n < 2 ? 0 : n - 2); k-- > 0;) {
-        const double* const v = a + k * n + k + 1;
-        add(backend, n - k - 1, -s.taus[k] * dot(backend, n - k - 1, v, x + k + 1), v, x + k + 1);
+        const std::size_t begin = full_registers(n, k + 1);
+        const double* const v = a + k * n + begin;
+        add(backend, n - begin, -s.taus[k] * dot(backend, n - begin, v, x + begin), v, x + begin);
       }
     }
   });
 }
+
+/// The rotation of one pair of rows.
+struct rotation {
+  double c, w;
+  template <class V>
+  constexpr void operator()(V& x, V& y) const {
+    const auto z = y;
+    y = x * w + z * c;
+    x = x * c - z * w;
+  }
+};
 
 /// Rotates rows low .. high + 1 of the vectors, the last pair first, as one sweep of QL has it.
 template <class Backend, class E>
 constexpr void rotate(Backend backend, E& exec, std::size_t n, std::size_t low, std::size_t high,
                       const double* rotations, double* vectors) {
   constexpr std::size_t stripe = 64;
+  const auto of = [&](std::size_t i) { return rotation{rotations[2 * i], rotations[2 * i + 1]}; };
   const auto columns = [&](std::size_t first, std::size_t count, std::size_t) {
-    for (std::size_t i = high + 1; i-- > low;) {
-      const double c = rotations[2 * i], w = rotations[2 * i + 1];
+    const auto row = [&](std::size_t i) { return vectors + i * n + first; };
+    std::size_t i = high + 1;
+    for (; i >= low + 4; i -= 4)  // a row stays in registers from one pair to the next
       elementwise(
           backend, count,
-          [=](auto& x, auto& y) {
-            const auto z = y;
-            y = x * w + z * c;
-            x = x * c - z * w;
+          [r0 = of(i - 4), r1 = of(i - 3), r2 = of(i - 2), r3 = of(i - 1)](auto& a, auto& b, auto& c, auto& d,
+                                                                           auto& e) {
+            r3(d, e);
+            r2(c, d);
+            r1(b, c);
+            r0(a, b);
           },
-          vectors + i * n + first, vectors + (i + 1) * n + first);
-    }
+          row(i - 4), row(i - 3), row(i - 2), row(i - 1), row(i));
+    while (i-- > low) elementwise(backend, count, of(i), row(i), row(i + 1));
   };
   if (exec.workers() == 1 || (high - low) * n < parallel_threshold / 8)
     for (std::size_t first = 0; first < n; first += stripe) columns(first, smaller(stripe, n - first), 0);

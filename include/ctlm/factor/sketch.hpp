@@ -34,6 +34,10 @@ constexpr void sketch_rows(Backend backend, E& exec, std::size_t rows, std::size
     return matmul(backend, exec, count, cols, rows, row_major(static_cast<const T*>(weights), rows), row_major(a, lda),
                   to, cols, false, products, stride);
   }
+  struct signed_row {
+    T* to;
+    T factor;
+  };
   // The combinations are cut into as many parts as a row takes part in, and it is added to one of each part.
   const auto wanted = static_cast<std::size_t>(density * static_cast<double>(count) + 0.5);
   const std::size_t parts = smaller(count, larger(1, wanted));
@@ -47,12 +51,32 @@ constexpr void sketch_rows(Backend backend, E& exec, std::size_t rows, std::size
       if (row + ahead < rows)
         for (std::size_t j = 0; j < n; j += line) CTLM_PREFETCH_READ(x + ahead * lda + j);
       std::uint64_t bits = 0;
-      for (std::size_t p = 0; p < parts; ++p, bits >>= 16) {
+      std::size_t p = 0;
+      const auto next = [&] {
         if (p % 4 == 0) bits = mix(seed + (row * parts + p) * 0xD1342543DE82EF95u);
         const std::size_t which = (p * size + ((bits & 0x7fff) * size >> 15)) >> 16;
-        const T factor = (bits & 0x8000) != 0 ? scale : -scale;
+        const signed_row its{to + which * cols + first, (bits & 0x8000) != 0 ? scale : -scale};
+        ++p;
+        bits >>= 16;
+        return its;
+      };
+      while (p + 4 <= parts) {
+        const signed_row r0 = next(), r1 = next(), r2 = next(), r3 = next();
         elementwise(
-            backend, n, [=](auto& y, const auto& v) { y = y + v * factor; }, to + which * cols + first, x);
+            backend, n,
+            [f0 = r0.factor, f1 = r1.factor, f2 = r2.factor, f3 = r3.factor](auto& y0, auto& y1, auto& y2, auto& y3,
+                                                                             const auto& v) {
+              y0 = y0 + v * f0;
+              y1 = y1 + v * f1;
+              y2 = y2 + v * f2;
+              y3 = y3 + v * f3;
+            },
+            r0.to, r1.to, r2.to, r3.to, x);
+      }
+      while (p < parts) {
+        const signed_row r = next();
+        elementwise(
+            backend, n, [f = r.factor](auto& y, const auto& v) { y = y + v * f; }, r.to, x);
       }
     }
   });
