@@ -1,14 +1,18 @@
-// Factored projections beside whole ones: one layer's passes, and whole trainings on characters of a text.
+// Low rank in training: one factored layer's passes beside a whole one's, and whole trainings on characters of a text.
 //
 //   factored layer [--threads 2] [--rows 768]       time of forward + backward, memory, for shapes and ranks
-//   factored train TEXT --how HOW [--rank 0|16|32|64] [--shape nano|mini] [--threads 2] [--iterations 2000]
-//       [--total N] [--rate x] [--seed 1337] [--switch N] [--later-rate x] [--evaluate N] [--time-alone]
+//   factored train TEXT --how HOW [--rank N] [--shape nano|gpt_10m] [--bf16] [--threads 2] [--iterations 2000]
+//       [--total N] [--rate x] [--seed 1337] [--scale 4] [--switch N] [--later-rate x] [--evaluate N] [--time-alone]
 //
-// HOW: whole, factored (from random weights), large (only matrices of at least 64k numbers are factored), progressive
-// (whole matrices for --switch steps), dynamic (the rank falls from --rank to a quarter of it over the first half).
-// Shape nano is nanoGPT's CPU recipe (4 layers, width 128, context 64, batch 12), mini has 6 layers of width 384,
-// context 256, 10.8 million numbers, in batches of 4. Learning rate and schedule are the recipe's: 1e-3, warm-up 100,
-// cosine to a tenth at --total.
+// HOW: whole; galore (AdamW in a quarter of the width's directions, of --scale) and stabilised (as it is by default),
+// with whole matrices; factored (from random weights), large (only the four times wider matrices are factored),
+// progressive (whole matrices for --switch steps), dynamic (the rank falls from --rank to a quarter of it over the
+// first half). Shape nano is nanoGPT's CPU recipe (4 layers, width 128, context 64, batch 12; ranks 16, 32 and 64),
+// gpt_10m has 6 layers of width 384, context 256, 10.8 million numbers, in batches of 8 (ranks 32, 64 and 128).
+// Learning rate and schedule are the recipe's: 1e-3, a warm-up of 100 steps or of a tenth of all, cosine to a tenth at
+// --total.
+// --bf16 is compute<bf16>. Each run prints a line: time, losses, numbers, bytes of state and of the trainer; a
+// progressive one has the bytes of state after the switch.
 #include "shapes.hpp"
 
 #include <ctlm/ctlm.hpp>
@@ -266,7 +270,8 @@ void train(Trainer& t, const std::vector<token>& ids, const options& o, const si
   std::printf(" seed %zu: %zu steps, %.1f s, median %.3f ms", static_cast<std::size_t>(o.seed), o.iterations, seconds,
               median(times[0]));
   if (!times[1].empty()) std::printf(", then %.3f ms, the switch %.3f ms", median(times[1]), 1e3 * switching);
-  if (o.judged) std::printf(", train loss %.4f, validation loss %.4f", static_cast<double>(loss), evaluate(t, held_out));
+  if (o.judged)
+    std::printf(", train loss %.4f, validation loss %.4f", static_cast<double>(loss), evaluate(t, held_out));
   std::printf(", %.2f million numbers, state %zu bytes, train_bytes %.2f MiB\n", static_cast<double>(its.numbers) / 1e6,
               its.state, static_cast<double>(its.train) / (1 << 20));
 }
