@@ -94,6 +94,9 @@ struct stored_tile {
   stored_rows<K> keys;
   stored_rows<V> values;
 };
+/// Whether a backend has absorb_stored_keys() for such tiles.
+template <class Backend, class Tile>
+inline constexpr bool absorbs_stored = false;
 static_assert(key_tile <= 64, "a tile has as many rows as kernels for stored rows take at most");
 
 /// scores[m][count] = queries times keys.
@@ -213,6 +216,10 @@ CTLM_INLINE constexpr void absorb_keys(Backend backend, std::size_t head_dim, T 
                                        const query_rows<T, Rules>& queries, std::size_t begin, std::size_t end,
                                        const Tiles& tiles, T* out, std::size_t out_stride, const dropout_mask& dropout,
                                        attention_workspace<T>& ws) {
+  if constexpr (absorbs_stored<Backend, std::remove_cvref_t<decltype(tiles(begin, end))>>)
+    if (queries.growth == 0 && !dropout.active() &&
+        absorb_stored_keys(backend, head_dim, scale, queries, begin, end, tiles, out, out_stride, ws))
+      return;
   for (std::size_t r = 0; r < queries.rows; ++r) {
     ws.peak[r] = -std::numeric_limits<T>::infinity();
     ws.total[r] = T(0);
