@@ -129,6 +129,11 @@
 #else
 #define CTLM_NEON_DOT 0
 #endif
+#if CTLM_NEON && defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+#define CTLM_NEON_BF16 1
+#else
+#define CTLM_NEON_BF16 0
+#endif
 // Numbers in single precision that a register holds, where vectors are written as the compiler's own
 // (format/fit_lanes.hpp); 0: they are not.
 #if !defined(__GNUC__)

@@ -49,5 +49,8 @@
 #endif
 #if CTLM_NEON
 #include "xsimd/neon/quantised_stripe.hpp"
+#if CTLM_NEON_BF16
+#include "xsimd/neon/half_products.hpp"
+#endif
 #endif
 #endif

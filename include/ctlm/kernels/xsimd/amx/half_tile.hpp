@@ -10,7 +10,7 @@ CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
 /// The same as vector_tiles, with tdpbf16ps. Needs tile_registers.
-struct amx_tiles {
+struct amx_tiles : packed_half_tiles {
   /// Four tiles of c stay in registers while two of each operand come and go.
   template <std::size_t Rows, std::size_t Columns>
   static void multiply(const std::uint16_t* a, const std::uint16_t* b, std::size_t steps, float* c, std::size_t ldc,

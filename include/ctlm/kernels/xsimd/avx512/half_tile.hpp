@@ -2,7 +2,7 @@
 // ctlm: operands of matrix products as tiles of 16-bit numbers, in the order in which both vdpbf16ps and AMX take them.
 #pragma once
 
-#include "../../../tensor/strided.hpp"
+#include "../half_gemm.hpp"
 #include "../widen.hpp"
 
 CTLM_INTRINSICS_BEGIN
@@ -12,17 +12,7 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// up. Of the left operand line i is numbers [i][32]; of the right one the tile is [16][lines][2]: pairs of numbers.
 struct half_tile {
   static constexpr std::size_t lines = 16, depth = 32, numbers = lines * depth;
-};
-
-/// An operand as packing sees it: number d of line i is data[i * line + d * step].
-template <class S>
-struct half_operand {
-  const S* data;
-  std::size_t line, step;
-
-  static half_operand rows_of(strided<S> x) { return {x.data, x.row, x.col}; }
-  static half_operand columns_of(strided<S> x) { return {x.data, x.col, x.row}; }
-  half_operand from(std::size_t i, std::size_t d) const { return {data + i * line + d * step, line, step}; }
+  static constexpr std::size_t max_columns = 768;  ///< of a strip of b, a third of the second cache
 };
 
 /// A number in single precision of which is read what bf16 holds of it, to nearest, or what that leaves.
@@ -154,8 +144,17 @@ CTLM_NOINLINE void pack_half_tiles(const half_operand<S>& x, std::size_t lines, 
   }
 }
 
+/// How operands are packed for both instructions.
+struct packed_half_tiles {
+  using tile = half_tile;
+  template <bool Right, class S>
+  static void pack(const half_operand<S>& x, std::size_t lines, std::size_t depth, std::uint16_t* to) {
+    pack_half_tiles<Right>(x, lines, depth, to);
+  }
+};
+
 /// Products of tiles with vdpbf16ps.
-struct vector_tiles {
+struct vector_tiles : packed_half_tiles {
   /// c [rows][columns] = or += the left operand's tiles times the right one's, for at most Rows times Columns tiles of
   /// c; `steps` tiles are added up.
   template <std::size_t Rows, std::size_t Columns>
