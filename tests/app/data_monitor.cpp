@@ -197,6 +197,29 @@ TEST_CASE("the progress line says what a person wants to know", "[app]") {
         "{\"step\": 7, \"loss\": 2.000000, \"gradient_norm\": 0.500000, \"lr\": 0.00100000}\n");
 }
 
+TEST_CASE("the progress line and the metrics of a trainer that scales its loss say the scale", "[app]") {
+  std::FILE* out = std::tmpfile();
+  REQUIRE(out != nullptr);
+  progress_monitor m(2, 100, out);
+  scaled_step_result r{{2.0f, 0.5f, 1e-3f, 0}, 65536};
+  m.step(r, 1);
+  r.step = 1, r.skipped = true, r.loss_scale = 0x1p-32f;
+  m.step(r, 1);
+  std::rewind(out);
+  std::string text(4096, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), out));
+  std::fclose(out);
+  CHECK_THAT(text, Catch::Contains("  loss scale 65536\n"));
+  CHECK_THAT(text, Catch::EndsWith("  loss scale 2.32831e-10\n"));
+  CHECK(to_json(r) ==
+        "{\"step\": 1, \"loss\": 2.000000, \"gradient_norm\": 0.500000, \"lr\": 0.00100000, "
+        "\"loss_scale\": 2.32830644e-10, \"skipped\": true}\n");
+  r.loss_scale = 0x1p32f, r.skipped = false, r.loss = std::numeric_limits<float>::infinity();
+  CHECK(to_json(r) ==
+        "{\"step\": 1, \"loss\": null, \"gradient_norm\": 0.500000, \"lr\": 0.00100000, "
+        "\"loss_scale\": 4.2949673e+09, \"skipped\": false}\n");
+}
+
 TEST_CASE("a step that was skipped takes no part in the mean of the progress line", "[app]") {
   std::FILE* out = std::tmpfile();
   progress_monitor m(5, 100, out);

@@ -41,6 +41,12 @@ class progress_monitor {
                                     : "\n");
     std::fflush(out_);
   }
+  /// The same of a trainer that scales its loss: the line ends with the scale.
+  template <std::same_as<scaled_step_result> R>
+  void step(const R& r, std::size_t every = 50) {
+    loss_scale_ = r.loss_scale;
+    step(static_cast<const step_result&>(r), every);
+  }
   /// A line of its own between progress lines.
   void note(const std::string& text) {
     std::fprintf(out_, "%s%s\n", terminal_ ? "\r\033[K" : "", text.c_str());
@@ -87,7 +93,12 @@ class progress_monitor {
             : "step %5zu/%zu  loss %.4f  perplexity %8.2f  lr %.2e  gradient norm %6.3f  %7.0f tokens/s  ETA %ld:%02ld",
         r.step + 1, total_, loss, math::exp(loss), static_cast<double>(r.lr), static_cast<double>(r.gradient_norm),
         rate, eta / 60, eta % 60);
-    return text;
+    std::string result = text;
+    if (loss_scale_ > 0) {
+      std::snprintf(text, sizeof text, narrow ? " S %g" : "  loss scale %g", static_cast<double>(loss_scale_));
+      result += text;
+    }
+    return result;
   }
 
   std::FILE* out_;
@@ -97,6 +108,7 @@ class progress_monitor {
   std::size_t counted_ = 0;
   float smoothed_ = std::numeric_limits<float>::quiet_NaN();  // of the steps so far that were not skipped
   bool averaged_ = false;                                     // is there one?
+  float loss_scale_ = 0;                                      // of the last step; 0: losses are not scaled
   double start_ = 0;
   double printed_ = 0;
 };
@@ -118,6 +130,15 @@ inline std::string to_json(const step_result& r) {
   using monitor_detail::json_number;
   return "{\"step\": " + std::to_string(r.step) + ", \"loss\": " + json_number(r.loss, 6) +
          ", \"gradient_norm\": " + json_number(r.gradient_norm, 6) + ", \"lr\": " + json_number(r.lr, 8) + "}\n";
+}
+/// The same of a trainer that scales its loss, with "loss_scale" and whether the step was skipped.
+template <std::same_as<scaled_step_result> R>
+std::string to_json(const R& r) {
+  std::string line = to_json(static_cast<const step_result&>(r));
+  char more[80];
+  std::snprintf(more, sizeof more, ", \"loss_scale\": %.9g, \"skipped\": %s}\n", static_cast<double>(r.loss_scale),
+                r.skipped ? "true" : "false");
+  return line.replace(line.size() - 2, 2, more);
 }
 
 }}  // namespace ctlm
