@@ -122,6 +122,32 @@ class read_limits {
   std::function<double(std::size_t)> of_[2];
 };
 
+/// Operations per second of work(task), which each worker does once at a time; `operations` are those of one.
+template <class Pool, class Work>
+double register_rate(Pool& workers, double operations, Work work) {
+  const std::size_t tasks = workers.workers();
+  const auto all = [&] { workers.run(tasks, [&](std::size_t task, std::size_t) { work(task); }); };
+  return rates({{"", all, operations * static_cast<double>(tasks)}}, 0.1, 5)[0];
+}
+
+/// The same of multiply(sum, i), done again and again to 12 registers that start as `start`; each has `operations`.
+template <class Register, class Pool, class Multiply>
+double chained_rate(Pool& workers, double operations, Register start, Multiply multiply) {
+  constexpr int chains = 12, turns = 20000;
+  std::vector<unsigned char> out(workers.workers() * 64);
+  const double rate = register_rate(workers, operations * chains * turns, [&](std::size_t task) {
+    Register sums[chains];
+    for (Register& sum : sums) sum = start;
+    for (int i = 0; i < turns; ++i)
+      for (Register& sum : sums) sum = multiply(sum);
+    for (const Register& sum : sums)
+      for (std::size_t b = 0; b < sizeof sum && b < 64; ++b)
+        out[task * 64 + b] ^= reinterpret_cast<const unsigned char*>(&sum)[b];
+  });
+  if (out[0] == 42 && out[1] == 43 && out[2] == 44) std::printf(" ");  // the sums are used
+  return rate;
+}
+
 /// Single precision multiply-adds per second (two operations each), from registers.
 template <class Pool>
 double fma_rate(Pool& workers) {
@@ -132,24 +158,68 @@ double fma_rate(Pool& workers) {
   using batch = float;
   constexpr std::size_t lanes = 1;
 #endif
-  constexpr int chains = 12, turns = 20000;
-  std::vector<float> out(workers.workers() * 16);
-  auto work = [&] {
-    workers.run(workers.workers(), [&](std::size_t task, std::size_t) {
-      batch acc[chains];
-      for (int c = 0; c < chains; ++c) acc[c] = batch(static_cast<float>(c));
-      const batch a(0.999f + 1e-9f * static_cast<float>(task)), b(1e-3f);
-      for (int i = 0; i < turns; ++i)
-        for (int c = 0; c < chains; ++c) acc[c] = acc[c] * a + b;
-      batch sum = acc[0];
-      for (int c = 1; c < chains; ++c) sum = sum + acc[c];
-      std::memcpy(&out[task * 16], &sum, sizeof(float));
+  const batch a(0.999f), b(1e-3f);
+  return chained_rate(workers, 2.0 * lanes, batch(1.0f), [=](const batch& sum) { return sum * a + b; });
+}
+
+#if CTLM_AMX
+/// The same of multiply(), which multiplies into four tiles.
+template <class Pool, class Multiply>
+double tile_rate(Pool& workers, double operations, Multiply multiply) {
+  constexpr int turns = 5000;
+  return register_rate(workers, 4 * operations * turns, [=](std::size_t) {
+    const ctlm::tile_registers held;
+    for (int i = 0; i < turns; ++i) multiply();
+  });
+}
+#endif
+
+/// Products of numbers in bf16 that are added up in single precision, two operations each: as fast as the processor's
+/// own instructions, or as f32 where it has none.
+template <class Pool>
+double bfloat_rate(Pool& workers) {
+#if CTLM_AMX
+  if (ctlm::may_use_tiles())
+    return tile_rate(workers, 2.0 * 16 * 16 * 32, [] {
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
     });
-  };
-  const double operations = 2.0 * lanes * chains * turns * static_cast<double>(workers.workers());
-  const double rate = rates({{"", work, operations}}, 0.1, 5)[0];
-  if (out[0] == 42.0f) std::printf(" ");
-  return rate;
+#endif
+#if CTLM_AVX512BF16
+  const auto one = std::bit_cast<__m512bh>(_mm512_set1_epi32(0x3F803F80));
+  return chained_rate(workers, 2.0 * 32, _mm512_setzero_ps(),
+                      [=](__m512 sum) { return _mm512_dpbf16_ps(sum, one, one); });
+#else
+  return fma_rate(workers);
+#endif
+}
+
+/// Products of codes of 4 bits with codes of 8 that are added up in integers, two operations each; as fast as f32 where
+/// nothing else is known.
+template <class Pool>
+double integer_rate(Pool& workers) {
+#if CTLM_AMX
+  if (ctlm::may_use_tiles())
+    return tile_rate(workers, 2.0 * 16 * 16 * 64, [] {
+      _tile_dpbusd(0, 4, 6);
+      _tile_dpbusd(1, 4, 7);
+      _tile_dpbusd(2, 5, 6);
+      _tile_dpbusd(3, 5, 7);
+    });
+#endif
+#if CTLM_XSIMD && CTLM_AVX512
+  const __m512i codes = _mm512_set1_epi8(1);
+  return chained_rate(workers, 2.0 * 64, _mm512_setzero_si512(),
+                      [=](__m512i sum) { return ctlm::add_products<ctlm::int4<32>>(sum, codes, codes); });
+#elif CTLM_XSIMD && CTLM_AVX2
+  const __m256i codes = _mm256_set1_epi8(1);
+  return chained_rate(workers, 2.0 * 32, _mm256_setzero_si256(),
+                      [=](__m256i sum) { return ctlm::add_products<ctlm::int4<32>>(sum, codes, codes); });
+#else
+  return fma_rate(workers);
+#endif
 }
 
 }  // namespace bench

@@ -11,7 +11,7 @@ using workers = ctlm::pool<2>;
 
 struct machine {
   bench::read_limits read;
-  double fma[2];  // with 1 and 2 threads: operations per second
+  double fma[2], bfloats[2], integers[2];  // with 1 and 2 threads: operations per second
 };
 
 inline std::string threads_text(std::size_t n) { return n == 1 ? ", 1 thread" : ", " + std::to_string(n) + " threads"; }

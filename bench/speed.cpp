@@ -76,9 +76,11 @@ void prefill(bench::report& r, const machine& limits, workers& one, workers& two
   };
   const auto rate = bench::rates({{"", read(*a.session), 512}, {"", read(*b.session), 512}}, 0.1, 3);
   const double operations = operations_per_token<M>(prompt.size());
+  constexpr bool in_integers = std::same_as<typename M::compute_format, ctlm::dynamic_int8>;
   for (std::size_t t = 0; t < 2; ++t)
     r.line(std::string(Tag::name) + " " + F::name + threads_text(t + 1), rate[t], "tokens/s",
-           rate[t] * operations / limits.fma[t], "f32 multiply-add rate");
+           rate[t] * operations / (in_integers ? limits.integers[t] : limits.fma[t]),
+           in_integers ? "integer product rate" : "f32 multiply-add rate");
 }
 
 /// Logits after each of 512 tokens; the share is that of taking them as a prompt.
@@ -104,9 +106,10 @@ void score(bench::report& r, workers& exec, std::size_t threads) {
            rate[i] / rate[0], "a prompt's rate");
 }
 
-/// How many numbers in single precision become numbers of format F in a second.
+/// How many numbers in single precision become numbers of format F in a second. The share is that of reading these and
+/// writing those at the rate of reading memory.
 template <class Tag, class F>
-void encode(bench::report& r, workers& one, workers& two) {
+void encode(bench::report& r, const machine& limits, workers& one, workers& two) {
   using from_type = ctlm::causal_lm<Tag>;
   using to_type = ctlm::causal_lm<Tag, ctlm::weights<F>>;
   ctlm::heap_arena memory{from_type::weight_bytes + to_type::weight_bytes};
@@ -117,7 +120,9 @@ void encode(bench::report& r, workers& one, workers& two) {
       {{"", [&] { ctlm::quantise(from, to, one); }, 1}, {"", [&] { ctlm::quantise(from, to, two); }, 1}}, 0.1, 3);
   for (std::size_t t = 0; t < 2; ++t)
     r.line(std::string(F::name) + threads_text(t + 1),
-           rate[t] * 1e-6 * static_cast<double>(from_type::tensors.parameters()), "M/s");
+           rate[t] * 1e-6 * static_cast<double>(from_type::tensors.parameters()), "M/s",
+           rate[t] * static_cast<double>(from_type::weight_bytes + to_type::weight_bytes) / limits.read.of_memory(t),
+           "read rate");
 }
 
 template <class Tag>
@@ -125,13 +130,17 @@ struct recipe_of {
   static constexpr ctlm::train_config config = Tag::recipe;
 };
 
-template <class Tag>
-void training(bench::report& r, const machine& limits, workers& one, workers& two) {
-  using T = ctlm::trainer<ctlm::causal_lm<Tag, ctlm::threads<workers>>, recipe_of<Tag>>;
+/// Tokens a second of training, with products in F. The share is that of `limits`, which are those of such products.
+template <class Tag, class F>
+void training(bench::report& r, const double (&limits)[2], workers& one, workers& two) {
+  constexpr bool rounds = std::same_as<F, ctlm::bf16>;
+  using T = ctlm::trainer<ctlm::causal_lm<Tag, ctlm::threads<workers>>, recipe_of<Tag>,
+                          ctlm::compute<std::conditional_t<rounds, F, ctlm::decoded>>>;
   std::vector<ctlm::token> inputs(T::step_tokens), targets(T::step_tokens);
   ctlm::rng random{1};
   for (auto* v : {&inputs, &targets})
     for (auto& t : *v) t = static_cast<ctlm::token>(random.below(T::shape.vocab));
+  const std::string name = std::string(Tag::name) + (rounds ? ", bf16" : "");
   std::vector<double> rate;
   for (workers* exec : {&one, &two}) {
     ctlm::heap_arena memory(T::train_bytes);
@@ -140,9 +149,10 @@ void training(bench::report& r, const machine& limits, workers& one, workers& tw
         bench::rates({{"", [&] { t.step(inputs, targets); }, static_cast<double>(T::step_tokens)}}, 0.1, 3)[0]);
   }
   for (std::size_t t = 0; t < 2; ++t)
-    r.line(std::string(Tag::name) + threads_text(t + 1), rate[t], "tokens/s",
-           rate[t] * 6.0 * static_cast<double>(T::model::parameters) / limits.fma[t], "multiply-add rate");
-  r.line(std::string(Tag::name) + ", memory", static_cast<double>(T::train_bytes) / (1 << 20), "MiB");
+    r.line(name + threads_text(t + 1), rate[t], "tokens/s",
+           rate[t] * 6.0 * static_cast<double>(T::model::parameters) / limits[t],
+           rounds ? "bf16 product rate" : "multiply-add rate");
+  r.line(name + ", memory", static_cast<double>(T::train_bytes) / (1 << 20), "MiB");
 }
 
 // ---- matrix products -----------------------------------------------------------------------------------------------
@@ -248,8 +258,12 @@ int main(int argc, char** argv) {
       workers& exec = t == 0 ? one : two;
       limits.read.measure(t, exec, memory);
       limits.fma[t] = bench::fma_rate(exec);
+      limits.bfloats[t] = bench::bfloat_rate(exec);
+      limits.integers[t] = bench::integer_rate(exec);
       r.line("reading memory" + threads_text(t + 1), limits.read.of_memory(t) * 1e-9, "GB/s");
       r.line("f32 multiply-add" + threads_text(t + 1), limits.fma[t] * 1e-9, "GFLOP/s");
+      r.line("bf16 products" + threads_text(t + 1), limits.bfloats[t] * 1e-9, "GFLOP/s");
+      r.line("integer products" + threads_text(t + 1), limits.integers[t] * 1e-9, "Gop/s");
     }
   }
   if (wanted("decode")) {
@@ -313,8 +327,8 @@ int main(int argc, char** argv) {
   }
   if (wanted("encode") && named(shapes::llama_135m::name)) {
     r.title("numbers encoded, Llama 135M");
-    encode<shapes::llama_135m, ctlm::int8<32>>(r, one, two);
-    encode<shapes::llama_135m, ctlm::int4<32>>(r, one, two);
+    encode<shapes::llama_135m, ctlm::int8<32>>(r, limits, one, two);
+    encode<shapes::llama_135m, ctlm::int4<32>>(r, limits, one, two);
   }
   if (wanted("products")) {
     r.title("matrix products");
@@ -330,8 +344,13 @@ int main(int argc, char** argv) {
   }
   if (wanted("training")) {
     r.title("training");
-    if (named(shapes::gpt_10m::name)) training<shapes::gpt_10m>(r, limits, one, two);
-    if (named(shapes::gpt2_124m::name)) training<shapes::gpt2_124m>(r, limits, one, two);
+    const auto both = [&]<class Tag>(Tag) {
+      if (!named(Tag::name)) return;
+      training<Tag, ctlm::f32>(r, limits.fma, one, two);
+      training<Tag, ctlm::bf16>(r, limits.bfloats, one, two);
+    };
+    both(shapes::gpt_10m{});
+    both(shapes::gpt2_124m{});
   }
   r.end();
 }
