@@ -105,7 +105,8 @@ static_assert(constant_product(1 + 0x1.8p-7f) == 10 + 3 * (1 + 0x1p-6f));
 
 TEMPLATE_TEST_CASE("products in bf16 equal sums of rounded numbers in double, in every layout and size", "[kernels]",
                    (stored_as<float, float>), (stored_as<float, bfloat>), (stored_as<bfloat, float>),
-                   (stored_as<half, float>), (stored_as<float, half>)) {
+                   (stored_as<half, float>), (stored_as<float, half>), (stored_as<float, float8_e4m3>),
+                   (stored_as<float8_e5m2, float>)) {
 #if CTLM_EMULATED  // minutes
   constexpr std::size_t trials = 20, of_a_size = 1;
 #else

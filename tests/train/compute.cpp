@@ -100,5 +100,6 @@ TEST_CASE("adapters learn in 16 bits over bases in any format", "[train]") {
   };
   compare(f32{});
   compare(bf16{});
+  compare(f8_e4m3{});
   compare(int4<8>{});
 }

@@ -30,6 +30,7 @@
 #include "xsimd/dot.hpp"
 #include "xsimd/elementwise.hpp"
 #include "xsimd/gemm.hpp"
+#include "xsimd/half_gemm.hpp"
 #include "xsimd/levels.hpp"
 #include "xsimd/quantise.hpp"
 #include "xsimd/stored_rows.hpp"

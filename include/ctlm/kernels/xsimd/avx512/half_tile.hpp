@@ -27,6 +27,20 @@ CTLM_INLINE __m512 upper_parts(__m512 x) {
   return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32(-0x10000)));
 }
 
+/// 16 numbers of any other format in single precision.
+template <class S>
+CTLM_INLINE __m512 widened_sixteen(const S (&numbers)[16]) {
+  if constexpr (std::same_as<S, float8_e4m3> || std::same_as<S, float8_e5m2>) {
+    const auto codes = std::bit_cast<plain_vector<std::uint8_t, 16>>(numbers);
+    if constexpr (std::same_as<S, float8_e4m3>) return std::bit_cast<__m512>(widened_e4m3<16>(portable{}, codes));
+    return std::bit_cast<__m512>(widened_half<16>(portable{}, upper_half<16>(codes)));
+  } else {
+    alignas(64) float wide[16];
+    for (std::size_t i = 0; i < 16; ++i) wide[i] = numbers[i];
+    return _mm512_load_ps(wide);
+  }
+}
+
 /// 16 numbers in single precision, of which the mask names those that are there.
 template <class S>
 CTLM_INLINE __m512 load_sixteen(const S* from, __mmask16 there) {
@@ -38,8 +52,14 @@ CTLM_INLINE __m512 load_sixteen(const S* from, __mmask16 there) {
     return _mm512_maskz_loadu_ps(there, from);
   else if constexpr (std::same_as<S, half>)
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(there, from));
-  else
+  else if constexpr (std::same_as<S, bfloat>)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from)), 16));
+  else {  // formats of 8 bits, and those from elsewhere
+    S copy[16]{};
+    for (std::size_t i = 0; i < 16; ++i)
+      if ((there >> i & 1) != 0) copy[i] = from[i];
+    return widened_sixteen(copy);
+  }
 }
 /// 32 numbers rounded to bf16: 16 from each place.
 template <class S>

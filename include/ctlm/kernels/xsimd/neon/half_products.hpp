@@ -31,8 +31,12 @@ CTLM_INLINE uint16x4_t four_bfloats(const S* from) {
   else if constexpr (std::same_as<S, half>)
     return __builtin_memcpy(&bits, from, sizeof bits),
            vreinterpret_u16_bf16(vcvt_bf16_f32(vcvt_f32_f16(vreinterpret_f16_u16(bits))));
-  else
+  else if constexpr (std::same_as<S, float>)
     return vreinterpret_u16_bf16(vcvt_bf16_f32(vld1q_f32(from)));
+  else {  // formats of 8 bits, and those from elsewhere
+    const float four[4] = {from[0], from[1], from[2], from[3]};
+    return vreinterpret_u16_bf16(vcvt_bf16_f32(vld1q_f32(four)));
+  }
 }
 
 /// Exchanges rows and columns of 4 x 4 numbers.
