@@ -49,6 +49,20 @@ struct small_experts {
                                                .experts_per_token = 2};
 };
 
+/// A Qwen3-MoE of one layer, whose experts are many.
+struct small_qwen3_moe {
+  static constexpr ctlm::qwen3_moe_config config{.vocab = 61,
+                                                 .d_model = 24,
+                                                 .layers = 1,
+                                                 .heads = 4,
+                                                 .kv_heads = 2,
+                                                 .head_dim = 8,
+                                                 .d_ff = 20,
+                                                 .context = 40,
+                                                 .experts = 16,
+                                                 .experts_per_token = 3};
+};
+
 /// Weights large enough that mistakes show, gains and biases included.
 template <class M>
 void randomise(const typename M::weights& w, double scale = 0.25) {

@@ -9,25 +9,8 @@
 using namespace ctlm;
 using namespace models;
 
-namespace {
-
-struct many_experts {  // whose rows are no whole stripes
-  static constexpr qwen3_moe_config config{.vocab = 61,
-                                           .d_model = 24,
-                                           .layers = 1,
-                                           .heads = 4,
-                                           .kv_heads = 2,
-                                           .head_dim = 8,
-                                           .d_ff = 20,
-                                           .context = 40,
-                                           .experts = 16,
-                                           .experts_per_token = 3};
-};
-
-}  // namespace
-
 TEMPLATE_TEST_CASE("the same bits with any number of threads, and each time", "[quantise][threads]", tiny_llama,
-                   many_experts) {
+                   small_qwen3_moe) {
   using full = causal_lm<TestType, threads<pool<3>>>;
   using small = causal_lm<TestType, weights<int4<32>>>;
   using work = quantiser<full, small, 40>;

@@ -25,31 +25,13 @@ inline constexpr std::size_t score_columns = most_heads * query_digits, weight_r
 inline constexpr float most_query = 127 * 256 + 127;     // two digits
 inline constexpr float most_weight = 127 * 65536 + 255;  // three digits, and room for rounding
 
-/// While one lives, this thread's tiles have the sizes that this file needs: 0 and 1 are sums of scores, 2 are queries,
-/// 3 and 4 keys or values, 5 exponentials, 6 and 7 sums of values.
-class tiles {
-  struct alignas(64) configuration {
-    std::uint8_t palette = 1, first_row = 0, unused[14]{};
-    std::uint16_t row_bytes[16]{};
-    std::uint8_t rows[16]{};
-    constexpr configuration() {
-      for (std::size_t i = 0; i < 8; ++i) {
-        row_bytes[i] = i < 3 ? score_columns * 4 : tile_bytes;
-        rows[i] = i < 5 ? tile_rows : weight_rows;
-      }
-    }
-  };
-  static_assert(sizeof(configuration) == 64);
-
- public:
-  tiles() {
-    static constexpr configuration all{};
-    _tile_loadconfig(&all);
-  }
-  ~tiles() { _tile_release(); }
-  tiles(const tiles&) = delete;
-  tiles& operator=(const tiles&) = delete;
-};
+/// 0 and 1 are sums of scores, 2 are queries, 3 and 4 keys or values, 5 exponentials, 6 and 7 sums of values.
+inline constexpr tile_sizes sizes_of_tiles = [] {
+  tile_sizes its;
+  for (std::size_t i = 0; i < 3; ++i) its.row_bytes[i] = score_columns * 4;
+  for (std::size_t i = 5; i < 8; ++i) its.rows[i] = weight_rows;
+  return its;
+}();
 
 /// What was stored before is in memory when tiles are loaded after, and the other way round.
 CTLM_INLINE void finish_stores() { asm volatile("" ::: "memory"); }
@@ -303,7 +285,7 @@ void absorb_heads(Backend backend, std::size_t columns, float scale, const query
     clear(columns, w.out[h]);
   }
   const float factor = scale * 1.44269504f;  // e^x is 2^(x / log(2))
-  const tiles held;
+  const tile_registers held(sizes_of_tiles);
   for (std::size_t first = begin; first < end; first += key_tile) {
     const std::size_t count = smaller(key_tile, end - first);
     const stored_tile<int8<>, int8<>> rows = tiles_of(first, count);

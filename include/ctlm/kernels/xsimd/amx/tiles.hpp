@@ -24,27 +24,30 @@ inline bool may_use_tiles() {
   return allowed;
 }
 
-/// While one lives, this thread has eight tiles of 16 rows of 64 bytes. Needs may_use_tiles().
-class tile_registers {
-  struct alignas(64) configuration {
-    std::uint8_t palette = 1, first_row = 0, unused[14]{};
-    std::uint16_t row_bytes[16]{};
-    std::uint8_t rows[16]{};
-    constexpr configuration() {
-      for (std::size_t i = 0; i < 8; ++i) row_bytes[i] = tile_bytes, rows[i] = tile_rows;
-    }
-  };
-  static_assert(sizeof(configuration) == 64);
+/// Sizes of a thread's eight tiles, as the processor reads them: whole ones, unless they are changed.
+struct alignas(64) tile_sizes {
+  std::uint8_t palette = 1, first_row = 0, unused[14]{};
+  std::uint16_t row_bytes[16]{};
+  std::uint8_t rows[16]{};
 
- public:
-  tile_registers() {
-    static constexpr configuration all{};
-    _tile_loadconfig(&all);
+  constexpr tile_sizes() {
+    for (std::size_t i = 0; i < 8; ++i) row_bytes[i] = tile_bytes, rows[i] = tile_rows;
   }
+};
+static_assert(sizeof(tile_sizes) == 64);
+
+/// While one lives, this thread has eight tiles, of 16 rows of 64 bytes or of other sizes. Needs may_use_tiles().
+class tile_registers {
+ public:
+  tile_registers() : tile_registers(whole) {}
+  explicit tile_registers(const tile_sizes& sizes) { _tile_loadconfig(&sizes); }
   /// Gives the tiles back: a thread without them is switched to and from faster.
   ~tile_registers() { _tile_release(); }
   tile_registers(const tile_registers&) = delete;
   tile_registers& operator=(const tile_registers&) = delete;
+
+ private:
+  static constexpr tile_sizes whole{};
 };
 
 }}  // namespace ctlm
