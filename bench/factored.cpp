@@ -345,7 +345,10 @@ void run_how(const options& o, const std::vector<token>& ids) {
   if (o.rank == least) return run_rank<Shape, least, Precision...>(o, ids);
   if (o.rank == 2 * least) return run_rank<Shape, 2 * least, Precision...>(o, ids);
   if (o.rank == 4 * least) return run_rank<Shape, 4 * least, Precision...>(o, ids);
-  usage("ranks are 16, 32 and 64 of nano; 32, 64 and 128 of gpt_10m");
+  usage("there is no " + o.how + " of rank " + std::to_string(o.rank) +
+        ": HOW is whole, galore, stabilised, or has a rank: factored, large, progressive, dynamic; ranks are 16, 32 "
+        "and 64 "
+        "of nano; 32, 64 and 128 of gpt_10m");
 }
 
 template <class Shape>
