@@ -32,7 +32,8 @@ struct pool_of_numbers {
 };
 const pool_of_numbers<float> source;
 
-/// Random codes in all places, scales of one: products of integers, which single precision holds exactly.
+/// Random codes in all places, or the largest or smallest ones with the largest activations; scales of one: products of
+/// integers, which single precision holds exactly.
 template <class F>
 void integer_products(rng& r, std::size_t cases) {
   constexpr std::size_t most = 130, rows = 9;
@@ -40,17 +41,24 @@ void integer_products(rng& r, std::size_t cases) {
   std::vector<std::int8_t> codes(rows * 160);
   std::vector<float> scales(rows * most, 1.0f), expected(rows * stripe_rows), actual(rows * stripe_rows);
   std::vector<std::int32_t> sums(rows * most);
+  std::vector<std::byte> equal(bytes.size());
   for (auto& b : bytes) b = static_cast<std::byte>(r.below(256));
   for (std::size_t trial = 0; trial < cases; ++trial) {
     const std::size_t n = 1 + r.below(most), m = 1 + r.below(rows), groups = input_groups<F>(n);
+    const bool random = trial % 16 != 0;
+    const int sign = trial % 64 < 32 ? 1 : -1;
+    if (!random) std::fill(equal.begin(), equal.end(), static_cast<std::byte>(r.below(2) ? 255 : 0));
+    auto& numbers = random ? bytes : equal;
     matrix<F> w{
-        reinterpret_cast<std::uint8_t*>(bytes.data()) + r.below(4000), nullptr, nullptr, stripe_rows, n, stripe_rows};
+        reinterpret_cast<std::uint8_t*>(numbers.data()) + r.below(4000), nullptr, nullptr, stripe_rows, n, stripe_rows};
     std::vector<typename F::scale_element> ones(F::groups(n) * stripe_rows, F::scale_format::of(1.0f));
     w.scales = w.minima = ones.data();
     const quantised_rows q{codes.data(), scales.data(), sums.data(), round_up(n, code_chunk), groups};
     for (std::size_t i = 0; i < m; ++i) {
       for (std::size_t j = 0; j < q.code_stride; ++j)
-        q.row(i).codes[j] = static_cast<std::int8_t>(j < n ? static_cast<int>(r.below(255)) - 127 : 0);
+        q.row(i).codes[j] = static_cast<std::int8_t>(j >= n   ? 0
+                                                     : random ? static_cast<int>(r.below(255)) - 127
+                                                              : 127 * sign);
       for (std::size_t g = 0; g < groups; ++g) {
         q.row(i).sums[g] = 0;
         for (std::size_t j = g * input_group<F>; j < smaller((g + 1) * input_group<F>, n); ++j)

@@ -36,6 +36,7 @@
 #include "xsimd/stored_rows.hpp"
 #if CTLM_AVX2
 #include "xsimd/avx2/decode_codes.hpp"
+#include "xsimd/avx2/quantised_block.hpp"
 #include "xsimd/avx2/quantised_stripe.hpp"
 #include "xsimd/avx2/stored_rows.hpp"
 #include "xsimd/avx2/widen.hpp"

@@ -118,8 +118,10 @@ struct row_reader<A, F> {
       __builtin_memcpy(&v, row + p, sizeof v);
     } else {
       constexpr std::size_t plane = code_chunk / 2;
-      __builtin_memcpy(&v, row + p / code_chunk * plane + p % plane, sizeof v);
-      v = p / plane % 2 == 0 ? v & 15 : v >> 4;
+      plain_vector<std::uint32_t, w / 4> fours;  // GCC shifts bytes one by one where they do not fill a register
+      __builtin_memcpy(&fours, row + p / code_chunk * plane + p % plane, sizeof fours);
+      fours = (p / plane % 2 == 0 ? fours : fours >> 4) & 0x0F0F0F0Fu;
+      __builtin_memcpy(&v, &fours, sizeof v);
     }
     return std::bit_cast<V>(widened_codes<w>(simd<A>{}, v));
   }

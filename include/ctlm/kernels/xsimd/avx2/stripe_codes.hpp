@@ -8,8 +8,8 @@
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
-/// Twice the code that means zero, as add_products() sees codes. Without VNNI it makes codes of 8 bits signed, so that
-/// the stored 128 is 0 there already.
+/// Twice the code that means zero, as sums of products see codes. Without VNNI they make codes of 8 bits signed, so
+/// that the stored 128 is 0 there already.
 template <class F>
 inline constexpr int twice_seen_zero = twice_stored_zero<F> - (F::bits == 8 && !CTLM_AVX512VNNI ? 256 : 0);
 
