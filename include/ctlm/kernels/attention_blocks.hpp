@@ -41,7 +41,6 @@ struct attention_block {
 #if CTLM_AVX512BF16
 #if CTLM_AMX
 #include "xsimd/amx/attention.hpp"
-#include "xsimd/amx/stored_attention.hpp"
 #endif
 #endif
 #endif

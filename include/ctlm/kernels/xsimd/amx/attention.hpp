@@ -245,3 +245,5 @@ CTLM_NOINLINE void attend_block(block_parts<KeyParts, ValueParts>, simd<A> backe
 }}  // namespace ctlm
 CTLM_INTRINSICS_END
 #endif
+
+#include "stored_attention.hpp"

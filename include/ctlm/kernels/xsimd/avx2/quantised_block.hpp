@@ -138,14 +138,15 @@ CTLM_INLINE void add_block(const matrix<const F>& w, std::size_t stripe, std::si
   }
 }
 
-/// y[i][r] as quantised_stripe() makes them, of as many of m tokens as are fours; it returns how many.
+/// y[i][r] as quantised_stripe() makes them, of as many of m tokens as are fours, and stripe_tokens() at most; it
+/// returns how many.
 template <class F>
 std::size_t avx2_block(const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q, float* y) {
   constexpr std::size_t group_tiles = ceil_div(input_group<F>, code_chunk), parts = tile_part<F>::count;
   const std::size_t n = w.cols, tiles = F::tiles(n), groups = input_groups<F>(n), count = m / 4 * 4;
   const std::uint8_t* codes = w.codes + stripe * F::stripe_bytes(n);
   alignas(32) std::uint8_t unpacked[code_chunk / quad * block_quad_bytes<F>];
-  alignas(32) std::int32_t products[stripe_tokens(native{}) * stripe_rows];
+  alignas(32) std::int32_t products[block_tokens * stripe_rows];
   for (std::size_t i = 0; i < count * stripe_rows; ++i) y[i] = 0;
   for (std::size_t g = 0, tile = 0; g < groups;) {
     const std::size_t first = tile, end = smaller(tiles, tile + group_tiles);

@@ -159,17 +159,19 @@ template <class F>
 std::size_t avx2_block(const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q, float* y);
 
 /// Tokens that share the codes of a stripe once they are unpacked.
+inline constexpr std::size_t block_tokens = 64;
 template <class A>
 constexpr std::size_t stripe_tokens(simd<A>) {
-  return 64;
+  return block_tokens;
 }
 
 template <class A, class F>
 requires vector_groups<F>
 void quantised_stripe(simd<A>, F, const matrix<const F>& w, std::size_t stripe, std::size_t m, const quantised_rows& q,
                       float* y) {
-  for (std::size_t i = m < 4 ? 0 : avx2_block<F>(w, stripe, m, q, y); i < m; ++i)
-    avx2_rows<F>(w, stripe, q.row(i), y + i * stripe_rows);
+  std::size_t i = 0;
+  while (i + 4 <= m) i += avx2_block<F>(w, stripe, smaller(m - i, block_tokens), q.row(i), y + i * stripe_rows);
+  for (; i < m; ++i) avx2_rows<F>(w, stripe, q.row(i), y + i * stripe_rows);
 }
 
 }}  // namespace ctlm

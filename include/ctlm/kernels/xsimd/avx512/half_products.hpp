@@ -9,6 +9,7 @@
 #include "../amx/half_tile.hpp"
 #include "half_tile.hpp"
 
+#if CTLM_AVX512BF16
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -44,3 +45,4 @@ void gemm(products_in<B, bf16>, std::size_t m, std::size_t n, std::size_t k, str
 
 }}  // namespace ctlm
 CTLM_INTRINSICS_END
+#endif

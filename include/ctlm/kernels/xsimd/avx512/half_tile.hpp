@@ -5,6 +5,7 @@
 #include "../half_gemm.hpp"
 #include "../widen.hpp"
 
+#if CTLM_AVX512
 CTLM_INTRINSICS_BEGIN
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -218,3 +219,4 @@ struct vector_tiles : packed_half_tiles {
 
 }}  // namespace ctlm
 CTLM_INTRINSICS_END
+#endif
