@@ -347,8 +347,7 @@ void run_how(const options& o, const std::vector<token>& ids) {
   if (o.rank == 4 * least) return run_rank<Shape, 4 * least, Precision...>(o, ids);
   usage("there is no " + o.how + " of rank " + std::to_string(o.rank) +
         ": HOW is whole, galore, stabilised, or has a rank: factored, large, progressive, dynamic; ranks are 16, 32 "
-        "and 64 "
-        "of nano; 32, 64 and 128 of gpt_10m");
+        "and 64 of nano; 32, 64 and 128 of gpt_10m");
 }
 
 template <class Shape>
