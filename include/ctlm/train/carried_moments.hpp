@@ -60,24 +60,28 @@ constexpr void carry(Backend backend, E& exec, const W& w, const G& g, const To&
     for (std::size_t r = first; r < first + count; ++r) {
       T* const row = to.v.data + r * k;
       for (std::size_t i = 0; i < k; ++i) row[i] = 0;
-      T total = 0;
       for (std::size_t j = 0; j < n; ++j) {
         const T u = w.u.data[j * rank + r], factor = squares ? u * u : u;
         elementwise(
             backend, k, [=](auto& out, const auto& x) { out += x * factor; }, row,
             static_cast<const T*>(g.data) + j * k);
-        total += factor * to.u.data[j * rank + r];
       }
-      to.s[r] = total;
     }
   });
+  // In registers as well: whether a compiler merges the products of a loop with its sum, and so the last bit, may depend
+  // on what it is inlined into.
+  constexpr auto weighted = [](const auto& u, const auto& x) {
+    if constexpr (squares)
+      return u * u * x;
+    else
+      return u * x;
+  };
+  for (std::size_t r = 0; r < rank; ++r) to.s[r] = 0;
   for (std::size_t j = 0; j < n; ++j) {
-    T total = 0;
-    for (std::size_t r = 0; r < rank; ++r) {
-      const T u = w.u.data[j * rank + r];
-      total += (squares ? u * u : u) * to.u.data[j * rank + r];
-    }
-    to.d[j] = total;
+    const T *const u = w.u.data + j * rank, *const x = to.u.data + j * rank;
+    elementwise(
+        backend, rank, [=](auto& total, const auto& a, const auto& b) { total += weighted(a, b); }, to.s, u, x);
+    to.d[j] = sum(backend, rank, weighted, u, x);
   }
 }
 
