@@ -6,6 +6,7 @@
 #include <ctlm/ctlm.hpp>
 #include <ctlm/io/load_distilled.hpp>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,15 @@ TEST_CASE("stories260K in 2.5 bits: what distillation gives back", "[io][accurac
   CAPTURE(base, by_rounding, stopped, taught);
   CHECK(taught < 0.8 * by_rounding);
   CHECK(stopped < 1.2 * by_rounding);
+
+  load_distilled<small, 256, compute<bf16>, activations<bf16>, recompute<2>>(
+      folder().c_str(), rounded.weights, exec, o, {.steps = 60, .lr = 1e-2f, .scale_rate = 1}, nullptr, progress,
+      [](const step_result&, std::size_t) { return true; })
+      .value();
+  const double in_halves = added();
+  CAPTURE(in_halves);
+  CHECK(in_halves != taught);
+  CHECK(std::fabs(in_halves - taught) < 0.05 * by_rounding);
 }
 
 TEST_CASE("load_distilled says what is wrong", "[io]") {

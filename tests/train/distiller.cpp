@@ -207,6 +207,30 @@ TEST_CASE("without a rate for scales, gains and biases learn alone", "[train]") 
   CHECK_FALSE(gains_of(m.rounded.weights) == gains);
 }
 
+TEST_CASE("a distiller's products, and what it keeps, in 16 bits", "[train]") {
+  using small = small_of<int2<32, asymmetric>>;
+  const auto tested = random_tokens(32, 61, 77);
+  const auto lost_after = [&](auto type) {
+    using work = typename decltype(type)::type;
+    pair_of_models<full, small> m;
+    const double least = cross_entropy_of(m.exact.session, m.exact.session, tested);
+    heap_arena memory(work::bytes_needed());
+    work d(m.exact.weights, m.rounded.weights, memory, {.steps = 100, .lr = 3e-2f});
+    for (std::uint64_t i = 0; i < 100; ++i) CHECK_FALSE(d.step(random_tokens(work::step_tokens, 61, i)).skipped);
+    return cross_entropy_of(m.exact.session, m.rounded.session, tested) - least;
+  };
+  using exactly = distiller<full, small, 32, 2>;
+  using again = distiller<full, small, 32, 2, recompute<2>>;
+  using halves = distiller<full, small, 32, 2, compute<bf16>, activations<bf16>>;
+  const double lost = lost_after(std::type_identity<exactly>{});
+  CHECK(lost_after(std::type_identity<again>{}) == lost);
+  CHECK(again::bytes_needed() < exactly::bytes_needed());
+  CHECK(halves::bytes_needed() < exactly::bytes_needed());
+  const double in_halves = lost_after(std::type_identity<halves>{});
+  CHECK(in_halves != lost);
+  CHECK(in_halves == Approx(lost).epsilon(0.1));
+}
+
 TEST_CASE("a distiller refuses what it cannot compute with", "[train]") {
   using small = small_of<int4<32>>;
   using work = distiller<full, small, 32, 2>;

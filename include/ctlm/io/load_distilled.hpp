@@ -11,17 +11,17 @@ namespace ctlm { inline namespace CTLM_ABI {
 /// them (train/distiller.hpp). Both read `o.text`, the distiller any part of it; without one, 8,192 tokens that the
 /// exact model writes itself. `progress(layer, layers)` is called as by load_calibrated; `told(step_result, steps)`
 /// after each step, and false ends the steps: the weights are whole after any. From the heap: 4 bytes for each weight,
-/// and distiller::bytes_needed().
+/// and distiller::bytes_needed(). Slots are the distiller's: `load_distilled<small, 512, compute<bf16>>(...)`.
 ///
 /// Errors: those of load_calibrated; invalid_argument for options out of range, and a text shorter than one sequence. A
 /// model that writes what is not finite is rounded, and not distilled.
-template <class M, std::size_t Sequence = smaller(std::size_t{512}, M::shape.context), executor E, class Progress,
-          class Told>
+template <class M, std::size_t Sequence = smaller(std::size_t{512}, M::shape.context), class... Slots, executor E,
+          class Progress, class Told>
 result<void> load_distilled(const char* path, const typename M::weights& weights, E& exec, quantise_options o,
                             const distil_options& d, tensor_report* report, Progress&& progress, Told&& told) {
   using full = full_form<M, E>;
   using work = quantiser<full, M, Sequence>;
-  using learner = distiller<full, M, Sequence>;
+  using learner = distiller<full, M, Sequence, 2, Slots...>;
   constexpr std::size_t own_tokens = 8192;
   o.method = rounding::gptq;
   return or_failure("ctlm: there is not enough memory to distil this model", [&]() -> result<void> {

@@ -68,8 +68,8 @@ constexpr void carry(Backend backend, E& exec, const W& w, const G& g, const To&
       }
     }
   });
-  // In registers as well: whether a compiler merges the products of a loop with its sum, and so the last bit, may depend
-  // on what it is inlined into.
+  // In registers as well: whether a compiler merges the products of a loop with its sum, and so the last bit, may
+  // depend on what it is inlined into.
   constexpr auto weighted = [](const auto& u, const auto& x) {
     if constexpr (squares)
       return u * u * x;

@@ -22,28 +22,28 @@ struct distil_options {
 /// Each step reads Batch sequences of `Sequence` tokens of a text with both, and changes scales, gains and biases where
 /// Small has them, so that it can be stopped after any. All memory lies in an arena of bytes_needed(): some 16 bytes
 /// for each weight. Deterministic: the same for any number of threads.
+///
+/// Slots are those of a trainer that change how a step is computed and not what it is for: compute<bf16>, for both
+/// models, activations<bf16> or activations<f16>, recompute<N>.
 template <class Full, class Small, std::size_t Sequence = smaller(std::size_t{512}, Full::shape.context),
-          std::size_t Batch = 2>
+          std::size_t Batch = 2, class... Slots>
 class distiller {
   struct recipe {
     static constexpr train_config config{.batch = Batch, .sequence = Sequence};
   };
-  struct slots {
-    using optimizer = adamw;
+ struct slots : trainer_slots<Full, Slots...> {
     using schedule = warmup_cosine;
-    using loss = cross_entropy_loss;
-    using head = vocabulary_head;
-    using groups = weight_groups<>;
-    using clip = clip_by_norm;
     using target_format = kept_codes<typename Small::weight_format>;
-    static constexpr std::size_t recomputed = 0;
-    using activation_format = f32;
-    static constexpr bool stores_activations = false, scales_loss = false, in_part = false;
-    template <class B>
-    using backend_of = B;
   };
+  static_assert(slot_count<slot_kind::compute, Slots...> + slot_count<slot_kind::activations, Slots...> +
+                        slot_count<slot_kind::recompute, Slots...> ==
+                    sizeof...(Slots),
+                "ctlm: a distiller takes compute<bf16>, activations<bf16> or activations<f16>, and recompute<N>: the "
+                "rest of a trainer's slots it chooses itself");
+  static_assert(!slots::scales_loss,
+                "ctlm: a distiller has no compute<f16>, whose scale of the loss it does not keep: take compute<bf16>");
   using learning_type = learning<Full, batch_shape<Full, recipe>, slots>;
-  using teacher_type = teacher<Full, recipe>;
+  using teacher_type = teacher<Full, recipe, typename slots::compute_format>;
   static_assert(std::same_as<typename Full::shape_type, typename Small::shape_type>,
                 "ctlm: a distiller is made for two forms of one model, which differ in weights<> alone");
   static_assert(std::same_as<typename Full::weight_format, f32>, "ctlm: a distiller's exact model has weights<f32>");

@@ -15,6 +15,10 @@
 
 namespace ctlm { inline namespace CTLM_ABI {
 
+/// Kernels B, whose products multiply numbers of Compute: `decoded` are those of arithmetic.
+template <class B, class Compute>
+using computing_in = std::conditional_t<std::same_as<Compute, decoded>, B, products_in<B, Compute>>;
+
 /// The policies of a trainer, found in its slots or by default.
 template <class M, class... Slots>
 struct trainer_slots {
@@ -60,7 +64,7 @@ struct trainer_slots {
                 "(weights<f64>)");
   /// The kernels of a step, where B are the model's.
   template <class B>
-  using backend_of = std::conditional_t<std::same_as<compute_format, decoded>, B, products_in<B, compute_format>>;
+  using backend_of = computing_in<B, compute_format>;
 
   /// Slot activations<>: how what the backward pass needs of the forward pass is kept.
   using activation_format = slot_or<slot_kind::activations, f32, Slots...>;

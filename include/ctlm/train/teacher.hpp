@@ -5,6 +5,7 @@
 
 #include "chunked_head.hpp"
 #include "forward_pass.hpp"
+#include "slots.hpp"
 
 namespace ctlm { inline namespace CTLM_ABI {
 
@@ -52,8 +53,9 @@ struct reading_memory {
 
 /// Reads batches of Recipe's shape with weights of M, in any format that decodes as it multiplies. For trainer::distil,
 /// and for losses of finished models: `teacher<lm, recipe> t(weights, arena);`. The weights and the arena's memory of
-/// bytes_needed() must outlive it.
-template <class M, class Recipe>
+/// bytes_needed() must outlive it. Compute is what its products multiply, as in a trainer's slot: bf16 or f16 are
+/// faster where the processor has products of such numbers.
+template <class M, class Recipe, class Compute = decoded>
 class teacher {
   using batch_type = batch_shape<M, Recipe>;
   using format = typename M::weights::format;
@@ -136,7 +138,7 @@ class teacher {
 
   typename M::const_weights weights_{};
   [[no_unique_address]] executor_slot<executor_type> exec_{};
-  kernel_context<M, format> c_{};
+  kernel_context<M, format, computing_in<typename M::backend_policy, Compute>> c_{};
   reading_memory<M, batch_type> activations_{};
   head_pass head_{};
   values<const real> rows_{};
