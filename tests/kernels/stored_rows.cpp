@@ -85,24 +85,26 @@ TEMPLATE_TEST_CASE("rows are multiplied as they are stored", "[kernels]", f16, b
   }
 }
 
-TEST_CASE("a query with a NaN or an infinity has no score", "[kernels]") {
-  if constexpr (multiplies_stored<native, int8<>, 64>) {
-    heap_arena memory(matrix_bytes<int8<>>(8 + most_stored_rows, 64));
-    auto w = int8<>::place(memory, 8 + most_stored_rows, 64);
-    for (std::size_t r = 0; r < 8; ++r) int8<>::encode(w, r, random_numbers(64, r).data());
-    w.scales[5] = 0x7E00;
+TEMPLATE_TEST_CASE("a query with a NaN or an infinity has no score", "[kernels]", int8<>, int4<32>,
+                   (int4<32, asymmetric>)) {
+  using F = TestType;
+  if constexpr (multiplies_stored<native, F, 64>) {
+    heap_arena memory(matrix_bytes<F>(8 + most_stored_rows, 64));
+    auto w = F::place(memory, 8 + most_stored_rows, 64);
+    for (std::size_t r = 0; r < 8; ++r) F::encode(w, r, random_numbers(64, r).data());
+    w.scales[5 * F::groups(64)] = 0x7E00;
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       auto q = random_numbers(3 * 64, 3);
       q[64 + 17] = bad;
       std::vector<float> scores(3 * 8);
-      stored_products(native{}, 3, 8, 64, q.data(), 64, stored_rows<int8<>>{w, 0, 8, 0}, scores.data(), 8);
+      stored_products(native{}, 3, 8, 64, q.data(), 64, stored_rows<F>{w, 0, 8, 0}, scores.data(), 8);
       for (std::size_t i = 0; i < 3; ++i)
         for (std::size_t j = 0; j < 8; ++j) CHECK(std::isfinite(scores[i * 8 + j]) == (i != 1 && j != 5));
     }
     std::vector<float> zeros(64, 0.0f), tiny(64, 1e-40f), scores(8);
-    stored_products(native{}, 1, 8, 64, zeros.data(), 64, stored_rows<int8<>>{w, 0, 5, 0}, scores.data(), 8);
+    stored_products(native{}, 1, 8, 64, zeros.data(), 64, stored_rows<F>{w, 0, 5, 0}, scores.data(), 8);
     for (std::size_t j = 0; j < 5; ++j) CHECK(scores[j] == 0.0f);
-    stored_products(native{}, 1, 8, 64, tiny.data(), 64, stored_rows<int8<>>{w, 0, 5, 0}, scores.data(), 8);
+    stored_products(native{}, 1, 8, 64, tiny.data(), 64, stored_rows<F>{w, 0, 5, 0}, scores.data(), 8);
     for (std::size_t j = 0; j < 5; ++j) CHECK(std::fabs(scores[j]) < 1e-36f);
   }
 }

@@ -237,9 +237,10 @@ void stored_products(simd<A>, std::size_t m, std::size_t count, std::size_t k, c
 template <class A, class F>
 void add_stored_products(simd<A>, std::size_t m, std::size_t n, std::size_t count, const float* weights,
                          std::size_t ldw, const stored_rows<F>& rows, float* out, std::size_t ldo) {
-  constexpr std::size_t w = lanes<float, A>, most = vector_registers<A> == 32 ? 4 : 2;
   const row_reader<A, F> values(rows, count);
   four_rows_at_once(m, [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>, std::size_t i) {
+    constexpr std::size_t w = lanes<float, A>;
+    constexpr std::size_t most = vector_registers<A> == 32 || Rows < 4 ? 4 : 2;  // sums that registers hold
     const float* of_rows = weights + i * ldw;
     std::size_t stride = ldw;
     [[maybe_unused]] float scaled[scaled_rows<F> ? Rows * most_stored_rows : 1];
