@@ -38,6 +38,7 @@
 #include "xsimd/avx2/decode_codes.hpp"
 #include "xsimd/avx2/quantised_block.hpp"
 #include "xsimd/avx2/quantised_stripe.hpp"
+#include "xsimd/avx2/stored_chunks.hpp"
 #include "xsimd/avx2/stored_rows.hpp"
 #include "xsimd/avx2/widen.hpp"
 #include "xsimd/avx512/levels.hpp"

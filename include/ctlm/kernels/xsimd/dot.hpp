@@ -28,13 +28,7 @@ CTLM_INLINE void dot_tile(std::index_sequence<S...>, std::size_t k, const Left* 
     }
   }
   T sums[ceil_div(Rows * Columns, 4) * 4];
-  auto add_up = [&](std::size_t s) CTLM_LAMBDA_INLINE {
-    constexpr std::size_t last = Rows * Columns - 1;
-    if (s % 4 == 0)
-      four_sums<T, A>(total[s], total[smaller(s + 1, last)], total[smaller(s + 2, last)], total[smaller(s + 3, last)],
-                      sums + s);
-  };
-  (add_up(S), ...);
+  many_sums<T, A>(std::index_sequence<S...>{}, total, sums);
   auto put = [&](std::size_t i, std::size_t j) CTLM_LAMBDA_INLINE {
     T sum = sums[i * Columns + j];
     for (std::size_t q = p; q < k; ++q)

@@ -59,5 +59,17 @@ CTLM_INLINE void four_sums(const V& a, const V& b, const V& c, const V& d, T* to
   }
 }
 
+/// The same of as many registers as there are S: to[s], and room for a multiple of four.
+template <class T, class A, class V = simd_batch<T, A>, std::size_t... S>
+CTLM_INLINE void many_sums(std::index_sequence<S...>, const V (&from)[sizeof...(S)], T* to) {
+  auto add_up = [&](std::size_t s) CTLM_LAMBDA_INLINE {
+    constexpr std::size_t last = sizeof...(S) - 1;
+    if (s % 4 == 0)
+      four_sums<T, A>(from[s], from[smaller(s + 1, last)], from[smaller(s + 2, last)], from[smaller(s + 3, last)],
+                      to + s);
+  };
+  (add_up(S), ...);
+}
+
 }}  // namespace ctlm
 CTLM_INTRINSICS_END

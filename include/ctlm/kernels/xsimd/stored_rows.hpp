@@ -167,13 +167,7 @@ CTLM_INLINE void stored_dots(std::index_sequence<S...>, std::size_t k, const flo
     }
   }
   float sums[ceil_div(Rows * Columns, 4) * 4];
-  auto add_up = [&](std::size_t s) CTLM_LAMBDA_INLINE {
-    constexpr std::size_t last = Rows * Columns - 1;
-    if (s % 4 == 0)
-      four_sums<float, A>(total[s], total[smaller(s + 1, last)], total[smaller(s + 2, last)],
-                          total[smaller(s + 3, last)], sums + s);
-  };
-  (add_up(S), ...);
+  many_sums<float, A>(std::index_sequence<S...>{}, total, sums);
   for (std::size_t i = 0; i < Rows; ++i)
     for (std::size_t n = 0; n < Columns; ++n) c[i * ldc + j + n] = sums[i * Columns + n];
 }
