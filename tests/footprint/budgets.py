@@ -7,7 +7,7 @@ Built with -O2 and without xsimd, so that the figures do not depend on this mach
 
 A figure over its budget is a failure: make it smaller, or raise the budget in the commit that says why. The compiler's
 time is that of its process, in turns with a program of the standard library alone: a budget in seconds would test the
-machine, which is now slow and now fast.
+machine, which is now slow and now fast, and has other tests to run.
 """
 import os
 import pathlib

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compiles every header alone: hosted, freestanding, and with xsimd where it knows of it and a folder with xsimd is given. A
-header whose first line is the inclusion of another has compiled that one alone, too. Those for a hosted system are compiled
-all together without exceptions.
+"""Compiles every header alone: freestanding where it may be used so, hosted elsewhere and where it differs there, and with
+xsimd where it knows of it and a folder with xsimd is given. A header whose first line is the inclusion of another has
+compiled that one alone, too. Those for a hosted system are compiled all together without exceptions.
 
   each_alone.py COMPILER [XSIMD_INCLUDE]
 """
@@ -26,7 +26,12 @@ FREESTANDING_TEXT = ("text/flash/", "text/flash_tokenizer.hpp", "text/characters
                      "text/pattern/basic_reader.hpp", "text/pattern/digits.hpp", "text/pattern/gpt2.hpp",
                      "text/pattern/llama3.hpp", "text/pattern/o200k.hpp")
 FREESTANDING = ["-ffreestanding", "-fno-exceptions", "-fno-rtti", "-DCTLM_FREESTANDING=1"]
+ASKS_WHERE = re.compile("CTLM_FREESTANDING|__STDC_HOSTED__|_EXCEPTIONS|__cpp_exceptions")
 WITH_XSIMD = ["-DCTLM_XSIMD=1", "-march=native", "-idirafter", xsimd] if xsimd else None
+
+
+def text_of(name):
+    return (INCLUDE / "ctlm" / name).read_text()
 
 
 def is_freestanding(name):
@@ -36,18 +41,18 @@ def is_freestanding(name):
 def variants(name):
     """(label, flags) of each way in which a header has to compile."""
     needs_xsimd = "xsimd" in name
-    if not needs_xsimd:
+    if not needs_xsimd and is_freestanding(name):
+        yield "freestanding", FREESTANDING
+    if not needs_xsimd and (not is_freestanding(name) or ASKS_WHERE.search(text_of(name))):
         yield "hosted", []
-        if is_freestanding(name):
-            yield "freestanding", FREESTANDING
-    if WITH_XSIMD and (needs_xsimd or name == "fwd.hpp" or "CTLM_XSIMD" in (INCLUDE / "ctlm" / name).read_text()):
+    if WITH_XSIMD and (needs_xsimd or name == "fwd.hpp" or "CTLM_XSIMD" in text_of(name)):
         yield "xsimd", WITH_XSIMD
 
 
 def first_included(name):
     """The header that this one includes before anything else, from include/ctlm on, or None."""
     path = INCLUDE / "ctlm" / name
-    for line in path.read_text().splitlines():
+    for line in text_of(name).splitlines():
         if not line.strip() or line.startswith("//"):
             continue
         if line == "#pragma once":
@@ -78,7 +83,7 @@ names = sorted(p.relative_to(INCLUDE / "ctlm").as_posix() for p in (INCLUDE / "c
 isa = ("avx2/",)  # compiled only where the processor has it, through kernels/primitives.hpp
 alone = [(n, label, flags) for n in names if not any(i in n for i in isa) for label, flags in variants(n)]
 covered = {(first_included(n), label) for n, label, _ in alone}
-repeatable = {n for n in names if "#pragma once" in (INCLUDE / "ctlm" / n).read_text().splitlines()}
+repeatable = {n for n in names if "#pragma once" in text_of(n).splitlines()}
 left_out = [a for a in alone if a[:2] in covered and a[0] in repeatable]
 jobs = [job_of(*a) for a in alone if a not in left_out]
 jobs.append(("no exceptions", ["-fno-exceptions", "-fno-rtti"],

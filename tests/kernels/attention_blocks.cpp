@@ -161,7 +161,7 @@ struct layer_in_use {
 template <class L, class Rules>
 void try_chunks(const Rules& rules, std::size_t most_rows, std::size_t trials) {
   serial exec;
-#if CTLM_EMULATED  // minutes
+#if CTLM_FEW_TRIALS  // under an emulator or a sanitizer: minutes
   trials = (trials + 3) / 4;
 #endif
   rng r{L::dim};

@@ -107,7 +107,7 @@ TEMPLATE_TEST_CASE("products in bf16 equal sums of rounded numbers in double, in
                    (stored_as<float, float>), (stored_as<float, bfloat>), (stored_as<bfloat, float>),
                    (stored_as<half, float>), (stored_as<float, half>), (stored_as<float, float8_e4m3>),
                    (stored_as<float8_e5m2, float>)) {
-#if CTLM_EMULATED  // minutes
+#if CTLM_FEW_TRIALS  // under an emulator or a sanitizer: minutes
   constexpr std::size_t trials = 20, of_a_size = 1;
 #else
   constexpr std::size_t trials = 160, of_a_size = 2;
@@ -148,7 +148,7 @@ TEMPLATE_TEST_CASE("products in bf16 equal sums of rounded numbers in double, in
 TEMPLATE_TEST_CASE("products in f16 equal sums of rounded numbers in double, in every layout and size", "[kernels]",
                    (stored_as<float, float>), (stored_as<float, half>), (stored_as<half, float>),
                    (stored_as<bfloat, float>)) {
-#if CTLM_EMULATED  // minutes
+#if CTLM_FEW_TRIALS  // under an emulator or a sanitizer: minutes
   constexpr std::size_t trials = 40, of_a_size = 1;
 #else
   constexpr std::size_t trials = 160, of_a_size = 2;

@@ -86,7 +86,7 @@ void check_products(const stored_numbers& numbers) {
   ctlm::rng r{11};
   // More than one group of rows, strip of columns and depth.
   const std::size_t large[][3] = {{1000, 40, 700}, {30, 1100, 800}, {5, 1030, 1600}, {290, 800, 270}};
-#if CTLM_EMULATED  // minutes
+#if CTLM_FEW_TRIALS  // under an emulator or a sanitizer: minutes
   constexpr std::size_t of_each = 1;
 #else
   constexpr std::size_t of_each = 4;
