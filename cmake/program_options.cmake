@@ -22,11 +22,8 @@ if(CTLM_SANITIZE)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # what a sanitizer adds lets it see uninitialised values where there are none
     target_compile_options(ctlm_options INTERFACE -g1 -Wno-maybe-uninitialized)
   else()
-    set(ctlm_ignorelist ${CMAKE_CURRENT_LIST_DIR}/sanitizer_ignorelist.txt)
-    if(CMAKE_GENERATOR STREQUAL Ninja)  # which compiles in this folder, so that a compiler cache knows it in every other
-      file(RELATIVE_PATH ctlm_ignorelist ${CMAKE_BINARY_DIR} ${ctlm_ignorelist})
-    endif()
-    target_compile_options(ctlm_options INTERFACE -fsanitize-ignorelist=${ctlm_ignorelist})
+    target_compile_options(ctlm_options INTERFACE
+      -fsanitize-ignorelist=${CMAKE_CURRENT_LIST_DIR}/sanitizer_ignorelist.txt)
     if(CTLM_SANITIZE MATCHES address)
       # Two thirds of the compiler's time less: addresses are checked in functions, and lines are said by ./dev check asan.
       # Checks of a pointer itself are left to those of what it points to, and to the fuzz targets, which have all.
