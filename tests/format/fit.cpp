@@ -227,18 +227,20 @@ void compare_with_single_numbers(std::uint64_t seed) {
 
 TEST_CASE("scales of few bits come close to the least weighted error", "[format]") {
   CHECK(excess<int4<32>>(32) < 1.03);
-  CHECK(excess<int4<64>>(64) < 1.03);
-  CHECK(excess<int4<per_channel>>(512) < 1.05);
   CHECK(excess<int4<32, asymmetric>>(32) < 1.15);
   CHECK(excess<int2<32>>(32) < 1.03);
-  CHECK(excess<int2<32, asymmetric>>(32) < 1.05);
   CHECK(excess<int3<32>>(32) < 1.03);
+  CHECK(excess<int5<32>>(32) < 1.06);
+#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
+  CHECK(excess<int4<64>>(64) < 1.03);
+  CHECK(excess<int4<per_channel>>(512) < 1.05);
+  CHECK(excess<int2<32, asymmetric>>(32) < 1.05);
   CHECK(excess<int3<per_channel>>(512) < 1.05);
   CHECK(excess<int3<32, asymmetric>>(32) < 1.10);
-  CHECK(excess<int5<32>>(32) < 1.06);
   CHECK(excess<int5<32, asymmetric>>(32) < 1.25);
   CHECK(excess<int6<32>>(32) < 1.08);
   CHECK(excess<int6<32, asymmetric>>(32) < 1.5);
+#endif
 }
 
 TEST_CASE("three levels come close to the least error of all", "[format]") {
@@ -269,10 +271,12 @@ TEST_CASE("errors in columns with large inputs count more", "[format]") {
   for (auto& v : importance) v = static_cast<float>(std::exp(2 * r.normal()));
   CHECK(excess<int4<32>>(32, importance.data()) < 1.2);
   CHECK(excess<int4<32, asymmetric>>(32, importance.data()) < 1.3);
+#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
   CHECK(excess<int3<32>>(32, importance.data()) < 1.2);
   CHECK(excess<int3<32, asymmetric>>(32, importance.data()) < 1.3);
   CHECK(excess<int5<32>>(32, importance.data()) < 1.2);
   CHECK(excess<int6<32>>(32, importance.data()) < 1.2);
+#endif
   double with = 0, without = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const auto w = weights_like(64, seed);
@@ -318,8 +322,10 @@ TEST_CASE("numbers that a group can hold exactly come back exactly", "[format]")
     CHECK(through(int4<32>{}, centred));
     CHECK(through(interleaved<int4<32, asymmetric>>{}, shifted));
     CHECK(through(int3<32>{}, centred3));
+#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
     CHECK(through(interleaved<int3<32, asymmetric>>{}, shifted3));
     CHECK(through(interleaved<int6<64>>{}, centred6));
+#endif
     CHECK(through(ternary<>{}, three));
     CHECK(through(interleaved<ternary<16>>{}, three));
   }
@@ -329,26 +335,30 @@ TEST_CASE("every build, and the compiler, chooses the same scales and codes", "[
   CHECK(as_compiled<int8<>>());
   CHECK(as_compiled<int4<32>>());
   CHECK(as_compiled<int4<32, asymmetric>>());
+#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
   CHECK(as_compiled<int2<32>>());
   CHECK(as_compiled<int2<32, asymmetric>>());
   CHECK(as_compiled<int3<32>>());
   CHECK(as_compiled<int3<32, asymmetric>>());
   CHECK(as_compiled<int5<32>>());
   CHECK(as_compiled<int6<32, asymmetric>>());
+#endif
   CHECK(as_compiled<ternary<>>());
   // What GCC 12 makes without vectors and without merged products (-O1 -ffp-contract=off).
   CHECK(bits_of_rows<interleaved<int8<32>>>(100) == 0xD197042741DDD793u);
-  CHECK(bits_of_rows<interleaved<int8<32, asymmetric>>>(100) == 0xD011C29E47EED5A9u);
   CHECK(bits_of_rows<interleaved<int4<32>>>(1000) == 0xC947A75214E1D79Fu);
+  CHECK(bits_of_rows<interleaved<int2<32>>>(1000) == 0x47A938AD00B2CF60u);
+  CHECK(bits_of_rows<interleaved<int3<32>>>(1000) == 0x66BC6F19CD58FD22u);
+  CHECK(bits_of_rows<interleaved<int5<32>>>(1000) == 0x02ACD4C891F69958u);
+  CHECK(bits_of_rows<interleaved<ternary<>>>(1000) == 0x9FDB0386B4082107u);
+#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
+  CHECK(bits_of_rows<interleaved<int8<32, asymmetric>>>(100) == 0xD011C29E47EED5A9u);
   CHECK(bits_of_rows<interleaved<int4<32, asymmetric>>>(1000) == 0xF589A5201D6C1B22u);
   CHECK(bits_of_rows<int4<per_channel>>(1000) == 0x19D270B93C6158CBu);
-  CHECK(bits_of_rows<interleaved<int2<32>>>(1000) == 0x47A938AD00B2CF60u);
   CHECK(bits_of_rows<interleaved<int2<20, asymmetric>>>(1000) == 0x57BA73C5FAE12F59u);
-  CHECK(bits_of_rows<interleaved<int3<32>>>(1000) == 0x66BC6F19CD58FD22u);
   CHECK(bits_of_rows<int3<32, asymmetric>>(1000) == 0xDA91A49DE4FB587Au);
-  CHECK(bits_of_rows<interleaved<int5<32>>>(1000) == 0x02ACD4C891F69958u);
   CHECK(bits_of_rows<interleaved<int6<32, asymmetric>>>(1000) == 0xBC11F237CEAC8CBCu);
-  CHECK(bits_of_rows<interleaved<ternary<>>>(1000) == 0x9FDB0386B4082107u);
+#endif
 }
 
 TEST_CASE("rounding to half precision without branches is that with them", "[format]") {
@@ -369,26 +379,28 @@ TEST_CASE("rounding to half precision without branches is that with them", "[for
 
 TEST_CASE("rows are encoded in registers with the bits of single numbers", "[format]") {
   compare_with_single_numbers<interleaved<int2<32>>>(1);
-  compare_with_single_numbers<interleaved<int2<16, compact>>>(2);
-  compare_with_single_numbers<interleaved<int2<32, asymmetric>>>(3);
   compare_with_single_numbers<interleaved<int3<32>>>(4);
-  compare_with_single_numbers<interleaved<int3<32, asymmetric>>>(5);
-  compare_with_single_numbers<interleaved<int3<64, compact>>>(6);
   compare_with_single_numbers<interleaved<int4<32>>>(7);
-  compare_with_single_numbers<interleaved<int4<128>>>(8);
   compare_with_single_numbers<interleaved<int4<20>>>(9);
-  compare_with_single_numbers<interleaved<int4<per_channel>>>(10);
-  compare_with_single_numbers<interleaved<int4<64, asymmetric>>>(11);
   compare_with_single_numbers<interleaved<int4<32, compact>>>(12);
   compare_with_single_numbers<interleaved<int5<32>>>(13);
+  compare_with_single_numbers<interleaved<int8<32>>>(19);
+  compare_with_single_numbers<interleaved<ternary<32>>>(22);
+#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
+  compare_with_single_numbers<interleaved<int2<16, compact>>>(2);
+  compare_with_single_numbers<interleaved<int2<32, asymmetric>>>(3);
+  compare_with_single_numbers<interleaved<int3<32, asymmetric>>>(5);
+  compare_with_single_numbers<interleaved<int3<64, compact>>>(6);
+  compare_with_single_numbers<interleaved<int4<128>>>(8);
+  compare_with_single_numbers<interleaved<int4<per_channel>>>(10);
+  compare_with_single_numbers<interleaved<int4<64, asymmetric>>>(11);
   compare_with_single_numbers<interleaved<int5<32, asymmetric>>>(14);
   compare_with_single_numbers<interleaved<int5<16, compact>>>(15);
   compare_with_single_numbers<interleaved<int6<32>>>(16);
   compare_with_single_numbers<interleaved<int6<64, asymmetric>>>(17);
   compare_with_single_numbers<interleaved<int6<32, compact>>>(18);
-  compare_with_single_numbers<interleaved<int8<32>>>(19);
   compare_with_single_numbers<interleaved<int8<32, asymmetric>>>(20);
   compare_with_single_numbers<interleaved<int8<per_channel>>>(21);
-  compare_with_single_numbers<interleaved<ternary<32>>>(22);
   compare_with_single_numbers<interleaved<ternary<per_channel>>>(23);
+#endif
 }

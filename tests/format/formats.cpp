@@ -207,40 +207,40 @@ void check_places_of() {
 
 TEST_CASE("integer formats read back what was written, within their step", "[format]") {
   using namespace ctlm;
-  check_round_trips({both_of<int8<>>(),
-                     integers_of<int8<32>>(),
+  check_round_trips({both_of<int8<>>(), both_of<int4<7>>(), both_of<int4<32, asymmetric>>(),
+                     both_of<int4<32, compact>>(), both_of<int2<32>>(), both_of<int3<5>>(), both_of<int5<7>>(),
+                     both_of<ternary<5>>()});
+#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
+  check_round_trips({integers_of<int8<32>>(),
                      both_of<int8<20, asymmetric>>(),
                      both_of<int4<32>>(),
                      integers_of<int4<64>>(),
-                     both_of<int4<32, asymmetric>>(),
                      both_of<int4<per_channel>>(),
-                     both_of<int4<7>>(),
-                     both_of<int2<32>>(),
                      integers_of<int2<32, asymmetric>>(),
                      integers_of<int2<per_channel>>(),
                      both_of<int2<5>>(),
                      integers_of<int3<32>>(),
                      both_of<int3<32, asymmetric>>(),
                      integers_of<int3<per_channel>>(),
-                     both_of<int3<5>>(),
                      integers_of<int5<32>>(),
                      integers_of<int5<32, asymmetric>>(),
-                     both_of<int5<7>>(),
                      integers_of<int6<32>>(),
                      both_of<int6<20, asymmetric>>(),
                      integers_of<int6<per_channel>>(),
                      both_of<ternary<>>(),
-                     both_of<int4<32, compact>>(),
                      integers_of<int2<16, compact>>(),
                      both_of<int3<7, compact>>(),
                      integers_of<int6<per_channel, compact>>(),
-                     integers_of<ternary<32>>(),
-                     both_of<ternary<5>>()});
+                     integers_of<ternary<32>>()});
+#endif
 }
 
 TEST_CASE("codes lie where the layout says, and none touches another", "[format]") {
   using namespace ctlm;
-  check_places_of<int2<32>, int3<32>, int4<32>, int5<32>, int6<32>, ternary<32>>();
+  check_places_of<int2<32>, int3<32>, int4<32>, int5<32>>();
+#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
+  check_places_of<int6<32>, ternary<32>>();
+#endif
 }
 
 TEMPLATE_TEST_CASE("floating point formats keep their precision", "[format]", ctlm::f32, ctlm::f16, ctlm::bf16) {

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compiles every ```cpp block of README.md and of the pages below docs/, each on its own: portable, and those of README.md
-with xsimd too where a folder with xsimd is given. Names that are the user's come from prelude.hpp. From its first paragraph
-that begins with a statement on, a block is put into a function. A block under the line `<!-- continues -->` belongs to the
-block before it: the two are compiled as one. #define at the beginning of a block comes before everything else.
+"""Compiles every ```cpp block of README.md and of the pages below docs/: portable, and those of README.md with xsimd too
+where a folder with xsimd is given. Names that are the user's come from prelude.hpp. From its first paragraph that begins
+with a statement on, a block is put into a function. A block under the line `<!-- continues -->` belongs to the block before
+it: the two are compiled as one. #define at the beginning of a block comes before everything else.
+
+Blocks with the same #includes are compiled together, each in a namespace of its own, so that none knows of another's names;
+those that define a macro, or something of ctlm's, are compiled alone.
 
   compile.py COMPILER [XSIMD_INCLUDE]
 """
@@ -43,13 +46,35 @@ def blocks_of(page):
     return blocks
 
 
-def program_of(block, prelude):
-    definitions = re.match(r"(#define .*\n)*", block)[0]
-    block = block[len(definitions):]
-    paragraphs = re.split(r"\n\s*\n", PACKED_MODEL.sub("", block).strip("\n"))
-    first = next((i for i, p in enumerate(paragraphs) if not DECLARATION.match(p)), len(paragraphs))
-    outside, inside = "\n\n".join(paragraphs[:first]), "\n\n".join(paragraphs[first:])
-    return f'{definitions}#include "{prelude}"\n{outside}\nvoid snippet() {{\n{inside}\n}}\n'
+def parts_of(block):
+    """(#defines, #includes, the rest with what belongs into a function in one); lines stay where they are."""
+    lines, definitions, includes = PACKED_MODEL.sub("", block).split("\n"), [], []
+    for i, line in enumerate(lines):
+        if line.startswith("#include"):
+            includes += [line] if line != "#include <ctlm/ctlm.hpp>" else []  # prelude.hpp has it
+        elif line.startswith("#define") and all(not before for before in lines[:i]):
+            definitions.append(line)
+        else:
+            continue
+        lines[i] = ""
+    begin = next((i for i, line in enumerate(lines)
+                  if line and (i == 0 or not lines[i - 1]) and not DECLARATION.match(line)), None)
+    if begin is not None:
+        lines[begin] = "void snippet() { " + lines[begin]
+        lines.append("}")
+    return tuple(definitions), tuple(sorted(set(includes))), "\n".join(lines)
+
+
+def together(page, parts_by_line):
+    """{(#defines, #includes, what tells those apart that stay alone): what is compiled with them}."""
+    found = {}
+    for line, (definitions, includes, rest) in parts_by_line.items():
+        alone = definitions or "namespace ctlm" in rest
+        here = f'#line {line + 1} "{page}"\n{rest}\n'
+        name = re.sub(r"\W", "_", f"{page}_{line}")
+        key = (definitions, includes, name if alone else "")
+        found[key] = found.get(key, "") + (here if alone else f"namespace {name} {{\n{here}}}\n")
+    return found
 
 
 def run_compiler(flags, *rest):
@@ -64,23 +89,28 @@ def precompiled(folder, flags):
     return prelude
 
 
-def compile_block(job):
-    where, block, label, flags, prelude = job
+def failure_of(job):
+    (definitions, includes, _), label, flags, prelude, blocks = job
     with tempfile.NamedTemporaryFile("w", suffix=".cpp") as source:
-        source.write(program_of(block, prelude))
+        source.write("\n".join([*definitions, f'#include "{prelude}"', *includes, blocks]))
         source.flush()
         done = run_compiler(flags, "-fsyntax-only", source.name)
-    return None if done.returncode == 0 else f"{where} ({label}):\n{done.stderr[:1500]}"
+    return None if done.returncode == 0 else f"{label}:\n{done.stderr[:1500]}"
 
 
-folder = tempfile.TemporaryDirectory()
-preludes = {label: precompiled(pathlib.Path(folder.name) / str(i), flags) for i, (label, flags) in enumerate(VARIANTS)}
-jobs = []
-for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-    variants = VARIANTS if page.name == "README.md" and page.parent == ROOT else VARIANTS[:1]
-    for line, block in blocks_of(page):
-        jobs += [(f"{page.relative_to(ROOT)}:{line}", block, label, flags, preludes[label]) for label, flags in variants]
-with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    failures = [f for f in pool.map(compile_block, jobs) if f]
-print("\n".join(failures) if failures else f"{len(jobs)} compilations of snippets")
+with tempfile.TemporaryDirectory() as temporary:
+    jobs, count = [], 0
+    for i, (label, flags) in enumerate(VARIANTS):
+        prelude = precompiled(pathlib.Path(temporary) / str(i), flags)
+        groups = {}
+        for page in [ROOT / "README.md", *(sorted((ROOT / "docs").rglob("*.md")) if i == 0 else [])]:
+            blocks = blocks_of(page)
+            count += len(blocks)
+            for key, text in together(page.relative_to(ROOT), {line: parts_of(block) for line, block in blocks}).items():
+                groups[key] = groups.get(key, "") + text
+        jobs += [(key, label, flags, prelude, text) for key, text in groups.items()]
+    jobs.sort(key=lambda job: -len(job[-1]))  # the longest first
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        failures = [f for f in pool.map(failure_of, jobs) if f]
+print("\n".join(failures) if failures else f"{count} snippets in {len(jobs)} compilations")
 sys.exit(1 if failures or not jobs else 0)

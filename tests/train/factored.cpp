@@ -26,6 +26,7 @@ struct twice {
 }  // namespace
 
 TEST_CASE("gradients of factored projections", "[factored][train]") {
+#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
   SECTION("of all of GPT-2's") {
     extend::check_gradients<trainer<causal_lm<tiny_gpt2, weights<f64>, factored<5>>, recipe>>();
   }
@@ -33,6 +34,7 @@ TEST_CASE("gradients of factored projections", "[factored][train]") {
     extend::check_gradients<
         trainer<causal_lm<tiny_llama, weights<f64>, factored<7, tensors::up, tensors::down>>, recipe>>();
   }
+#endif
   SECTION("computed again") {
     extend::check_gradients<
         trainer<causal_lm<tiny_llama, weights<f64>, factored<3, tensors::qkv, tensors::out>>, recipe, recompute<2>>>();
@@ -120,10 +122,8 @@ TEST_CASE("a factored model learns", "[factored][train]") {
 
 TEST_CASE("ranks fall while a factored model learns", "[factored][train]") {
   using lm = causal_lm<wide, factored<24>>;
-  using small = causal_lm<wide, factored<10>>;
   using t = trainer<lm, twice>;
-  using narrow_trainer = trainer<small, twice>;
-  heap_arena memory(t::train_bytes), other(narrow_trainer::train_bytes), third(t::train_bytes);
+  heap_arena memory(t::train_bytes), third(t::train_bytes);
   t one(memory, {.optimizer = {.lr = 2e-3f}}), resumed(third, {.optimizer = {.lr = 2e-3f}});
   for (std::uint64_t s = 0; s < 3; ++s) one_step(one, s);
   CHECK(one.rank(tensor_id::up_weight, 1) == 24);
@@ -132,7 +132,11 @@ TEST_CASE("ranks fall while a factored model learns", "[factored][train]") {
   narrow(one, 17);  // ranks only fall
   CHECK(one.rank(tensor_id::up_weight, 1) == 10);
 
+#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
   // It goes on as a model of rank 10 would that begins with the same weights and the same state.
+  using small = causal_lm<wide, factored<10>>;
+  using narrow_trainer = trainer<small, twice>;
+  heap_arena other(narrow_trainer::train_bytes);
   narrow_trainer beside(other, {.optimizer = {.lr = 2e-3f}});
   const auto cut = [&](const lm::weights& from, const small::weights& to) {
     for (const tensor_info& info : lm::tensors) {
@@ -155,11 +159,16 @@ TEST_CASE("ranks fall while a factored model learns", "[factored][train]") {
       std::memcpy(places[section], data, bytes);
     ++section;
   });
+#endif
   std::vector<std::byte> kept;
   REQUIRE(put_checkpoint(one, {}, [&](const void* p, std::size_t n) {
     kept.insert(kept.end(), static_cast<const std::byte*>(p), static_cast<const std::byte*>(p) + n);
   }));
+#if CTLM_FEW_KINDS
+  for (std::uint64_t s = 3; s < 8; ++s) one_step(one, s);
+#else
   for (std::uint64_t s = 3; s < 8; ++s) CHECK(one_step(one, s).loss == Approx(one_step(beside, s).loss).epsilon(1e-5));
+#endif
 
   // What does not count stays zero, and what was saved goes on to the bit.
   const auto u = one.weights().matrix_of(tensor_id::up_u, 1);

@@ -126,7 +126,9 @@ TEST_CASE("a number of an optimizer's state begins again where the optimizer say
     });
     return largest;
   };
+#if !CTLM_FEW_KINDS  // carried over above
   CHECK(largest_momentum(sgd{}) > 0);
+#endif
   CHECK(largest_momentum(forgetful{}) == 0);
 }
 
@@ -160,7 +162,11 @@ TEST_CASE("means of squares are never below squares of means", "[factored][train
 
 TEST_CASE("a progressive run resumes to the bit, on both sides of the switch", "[factored][train]") {
   using t = progressive_trainer<causal_lm<wide, factored<24>>, recipe>;
+#if CTLM_FEW_KINDS  // one that another case has
+  using other = progressive_trainer<causal_lm<wide, weights<f64>, factored<30>>, recipe, optimizer<sgd>>;
+#else
   using other = progressive_trainer<causal_lm<wide, factored<25>>, recipe>;
+#endif
   const progression when{.switch_at = 2, .patience = 3};
   heap_arena memory(t::train_bytes), again(t::train_bytes), later(t::train_bytes), wrong(other::train_bytes);
   t one(memory, {}, when), early(again, {}, when), late(later, {}, when);
