@@ -21,7 +21,7 @@ struct own_head {
   static constexpr gpt2_config config{
       .vocab = 61, .d_model = 24, .layers = 2, .heads = 3, .context = 40, .tie_embeddings = false};
 };
-#if !CTLM_FEW_KINDS    // other models go its ways, and it is long to compile
+#if !CTLM_FEW_KINDS
 struct capped_gemma {  // scaled embeddings, windows, capped logits
   static constexpr gemma2_config config{.vocab = 61,
                                         .d_model = 24,
@@ -163,7 +163,7 @@ TEMPLATE_LIST_TEST_CASE("a matrix costs what a session with it shows", "[quantis
   if constexpr (!full::shape.tie_embeddings) check_matrix({tensor_id::head_weight}, false);
   if constexpr (full::shape.position == position_kind::learned) check_matrix({tensor_id::position_embedding});
 
-#if !CTLM_FEW_KINDS                                                   // a second quantiser, and long to compile
+#if !CTLM_FEW_KINDS
   using first_out = tensors::both<tensors::out, tensors::layers<0>>;  // as a format that the model has
   CHECK(measured(in_probe, {tensor_id::out_weight, 0}) ==
         Approx(of_its_session<full, probe, first_out>(exact, exact.session, text)).epsilon(1e-4));
