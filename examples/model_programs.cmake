@@ -71,10 +71,9 @@ set(programs logits chat quantise quality budget caches finetune)
 if(CTLM_SINGLE_HEADER)  # which has no other headers beside it: these include some
   list(REMOVE_ITEM programs chat finetune)
 endif()
-# Where sanitizers watch, these only compile: what they do is the library's, whose tests run there, and costs minutes.
-set(compiled_only "")
+# Where sanitizers watch, most are left out: what they do is the library's, whose tests run there, and costs minutes.
 if(CTLM_SANITIZE)
-  set(compiled_only quality budget caches finetune)
+  set(programs logits chat)
 endif()
 # For a user's model they are built in a folder of its own, with all optimisations; for a test of them they need not be.
 set(quick_option "")
@@ -83,9 +82,6 @@ if(CTLM_TESTS AND NOT CTLM_MODEL AND CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAK
 endif()
 foreach(program ${programs})
   add_example(${program} ${program}/${program}.cpp)
-  if(program IN_LIST compiled_only)
-    target_compile_options(${program} PRIVATE -O0 -fno-sanitize=all)
-  endif()
   target_compile_options(${program} PRIVATE ${quick_option})
   target_link_libraries(${program} PRIVATE example_model)
   if(program STREQUAL quantise AND NOT CTLM_MODEL)  # something to round, for the tests
@@ -102,7 +98,6 @@ foreach(program ${programs})
 endforeach()
 
 if(CTLM_TESTS AND Python3_FOUND AND NOT CTLM_MODEL)
-  list(REMOVE_ITEM programs ${compiled_only})
   if(quality IN_LIST programs)
     add_example(quality_of_image quality/quality.cpp)  # for an image of quantise
     target_compile_options(quality_of_image PRIVATE ${quick_option})

@@ -6,7 +6,6 @@
 #include <ctlm/ctlm.hpp>
 
 #include <cstring>
-#include <tuple>
 
 using namespace ctlm;
 using models::running;
@@ -27,11 +26,9 @@ struct tied {
                                        .context = 24,
                                        .tie_embeddings = true};
 };
-#if !CTLM_FEW_KINDS
 struct learned {
   static constexpr gpt2_config config{.vocab = 61, .d_model = 32, .layers = 3, .heads = 4, .context = 24};
 };
-#endif
 struct routed {
   static constexpr mixtral_config config{
       .vocab = 61, .d_model = 48, .layers = 3, .heads = 3, .d_ff = 20, .context = 24, .experts = 4};
@@ -141,19 +138,12 @@ struct rounded_from {
   }
 };
 
-#if CTLM_FEW_KINDS  // under a sanitizer: each way once, as they are long to compile
-using some_models = std::tuple<causal_lm<routed, ends_exact>>;
-using some_weights = std::tuple<ends_exact>;
-#else
-using some_models = std::tuple<causal_lm<tiny, ends_exact>, causal_lm<tied, ends_exact>, causal_lm<learned, one_matrix>,
-                               causal_lm<learned, weights<bf16, keep<int8<32>, tensors::embedding>>>,
-                               causal_lm<routed, ends_exact>, causal_lm<routed, one_matrix, prompt_chunk<1>>>;
-using some_weights = std::tuple<ends_exact, one_matrix>;
-#endif
-
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("a model in several formats computes what its numbers say", "[format]", some_models) {
+TEMPLATE_TEST_CASE("a model in several formats computes what its numbers say", "[format]",
+                   (causal_lm<tiny, ends_exact>), (causal_lm<tied, ends_exact>), (causal_lm<learned, one_matrix>),
+                   (causal_lm<learned, weights<bf16, keep<int8<32>, tensors::embedding>>>),
+                   (causal_lm<routed, ends_exact>), (causal_lm<routed, one_matrix, prompt_chunk<1>>)) {
   using M = TestType;
   const rounded_from<M> w;
   const auto expected = logits_of_weights<typename rounded_from<M>::exact>(w.numbers);
@@ -166,7 +156,6 @@ TEMPLATE_LIST_TEST_CASE("a model in several formats computes what its numbers sa
   CHECK(squared_difference(logits_of_weights<M>(w.mixed), expected) < 1e-3 * squares(expected));
 }
 
-#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
 TEST_CASE("matrices that are kept have the numbers of their format, others those of the default", "[format]") {
   using M = causal_lm<tiny, ends_exact>;
   running<causal_lm<tiny>> full;
@@ -192,7 +181,6 @@ TEST_CASE("matrices that are kept have the numbers of their format, others those
       }
     }
 }
-#endif
 
 TEST_CASE("a model in several formats goes through images, safetensors, GGUF and the disk", "[format][io]") {
   using M = causal_lm<tiny, ends_exact>;
@@ -264,7 +252,7 @@ TEST_CASE("formats that do not fill a byte stand beside others, in files too", "
   for (const char* name : {"few_bits.ctlm", "few_bits.hpp", "few_bits.gguf"}) std::remove(name);
 }
 
-TEMPLATE_LIST_TEST_CASE("a quantiser rounds each matrix to its own format", "[format]", some_weights) {
+TEMPLATE_TEST_CASE("a quantiser rounds each matrix to its own format", "[format]", ends_exact, one_matrix) {
   using full = causal_lm<tied>;
   using M = causal_lm<tied, TestType>;
   using uniform = causal_lm<tied, weights<typename M::weight_format::default_format>>;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <tuple>
 #include <vector>
 
 using namespace ctlm;
@@ -27,12 +26,10 @@ struct mixed_gemma {  // windows, gains that grow by one, norms behind the parts
                                         .context = 40,
                                         .window = 8};
 };
-#if !CTLM_FEW_KINDS  // other models go its ways, and it is long to compile
 struct normed_qwen {
   static constexpr qwen3_config config{
       .vocab = 61, .d_model = 24, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 8, .d_ff = 44, .context = 40};
 };
-#endif
 struct no_experts {
   static constexpr mistral_config config{
       .vocab = 61, .d_model = 24, .layers = 2, .heads = 4, .kv_heads = 2, .d_ff = 44, .context = 40, .window = 8};
@@ -85,16 +82,10 @@ double difference(A& a, B& b) {
   return sum;
 }
 
-#if CTLM_FEW_KINDS  // under a sanitizer: each way once, as they are long to compile
-using some_models = std::tuple<mixed_gemma>;
-#else
-using some_models = std::tuple<tiny_gpt2, tiny_llama, mixed_gemma, normed_qwen, small_experts<>>;
-#endif
-
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("each way to round is better than the one before, for every architecture", "[quantise]",
-                        some_models) {
+TEMPLATE_TEST_CASE("each way to round is better than the one before, for every architecture", "[quantise]", tiny_gpt2,
+                   tiny_llama, mixed_gemma, normed_qwen, small_experts<>) {
   using full = causal_lm<TestType>;
   using small = causal_lm<TestType, weights<int4<32, asymmetric>>, compute<decoded>>;
   using work = quantiser<full, small, 40>;
@@ -229,7 +220,6 @@ TEST_CASE("a quantiser refuses what it cannot read", "[quantise]") {
   CHECK_THROWS_WITH(work(too_small), Catch::Contains("too small for the quantiser"));
 }
 
-#if !CTLM_FEW_KINDS  // the same ways as above, and long to compile
 TEST_CASE("stories260K: what four bits cost, by how they are chosen", "[accuracy]") {
   if (!data::present("stories260K.bin") || !data::present("tok512.bin")) return;
   using full = causal_lm<stories>;
@@ -268,4 +258,3 @@ TEST_CASE("stories260K: what four bits cost, by how they are chosen", "[accuracy
   CHECK(fed_back < 0.8 * weighted);
   CHECK(followed < fed_back);
 }
-#endif

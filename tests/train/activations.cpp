@@ -8,7 +8,6 @@
 #include <ctlm/train/heads.hpp>
 
 #include <cmath>
-#include <tuple>
 #include <utility>
 
 using namespace ctlm;
@@ -54,13 +53,9 @@ template <class Tag, class... ModelSlots>
 found compare_gradients() {
   using model = causal_lm<Tag, ModelSlots...>;
   INFO(model::shape.d_model << " wide, of " << model::shape.d_ff);
-  const found plain = gradients_in<model>(), rounding = gradients_in<model, rounded>();
-#if CTLM_FEW_KINDS  // single precision is near enough
-  const found& exact = plain;
-#else
   const found exact = gradients_in<causal_lm<Tag, weights<f64>, ModelSlots...>>();
+  const found plain = gradients_in<model>(), rounding = gradients_in<model, rounded>();
   CHECK(away(exact, plain) < 1e-5);
-#endif
   CHECK(plain.loss == rounding.loss);  // the forward pass is the same
   CHECK(away(exact, rounding) < most);
   CHECK(away(exact, rounding) > 1e-4);
@@ -82,18 +77,12 @@ void compare_products() {
 }  // namespace
 
 TEST_CASE("gradients from rounded activations are those of exact ones, but for rounding", "[train]") {
-  compare_gradients<small_qwen3>();
-  compare_products<small_experts<3, 4>>();
-  compare_gradients<wide, factored<12>>();
-#if CTLM_FEW_KINDS  // products in 16 bits are above, and below with adapters and without gates
-  compare_gradients<wide>();
-  compare_gradients<small_gemma2>();
-  compare_gradients<tiny_gpt2, backend<portable>>();
-#else
   compare_products<wide>();
   compare_products<small_gemma2>();
+  compare_gradients<small_qwen3>();
+  compare_products<small_experts<3, 4>>();
   compare_products<tiny_gpt2, backend<portable>>();
-#endif
+  compare_gradients<wide, factored<12>>();
 }
 
 TEST_CASE("what learns in part keeps rounded activations too", "[train]") {
@@ -119,11 +108,9 @@ TEST_CASE("what learns in part keeps rounded activations too", "[train]") {
     CHECK(away(exact, rounding) < 0.01);
     CHECK(away(exact, rounding) > 1e-4);
   };
-  compare(std::type_identity<wide_gpt2>{}, train_only<lora<4>, tensors::biases>{});
-#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
   compare(std::type_identity<wide>{}, train_only<lora<4>>{});
+  compare(std::type_identity<wide_gpt2>{}, train_only<lora<4>, tensors::biases>{});
   compare(std::type_identity<small_qwen3>{}, train_only<tensors::up, tensors::gains>{});
-#endif
   compare(std::type_identity<small_gemma2>{}, train_only<lora<4>>{}, compute<bf16>{}, recompute<2>{});
 }
 
@@ -185,16 +172,13 @@ TEST_CASE("layers that are computed again leave the same bits from rounded activ
     const auto kept = weights_with(std::integral_constant<std::size_t, 0>{});
     for (const bool same : {(weights_with(std::integral_constant<std::size_t, Others>{}) == kept)...}) CHECK(same);
   };
-  compare(std::type_identity<wide_gpt2>{}, std::index_sequence<2>{}, compute<bf16>{});
-  compare(std::type_identity<small_experts<3, 4>>{}, std::index_sequence<2>{});
-#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
   compare(std::type_identity<wide>{}, std::index_sequence<1, 3>{});
+  compare(std::type_identity<wide_gpt2>{}, std::index_sequence<2>{}, compute<bf16>{});
   compare(std::type_identity<small_gemma2>{}, std::index_sequence<2>{});
   compare(std::type_identity<small_qwen3>{}, std::index_sequence<2>{}, compute<bf16>{});
-#endif
+  compare(std::type_identity<small_experts<3, 4>>{}, std::index_sequence<2>{});
 }
 
-#if !CTLM_FEW_KINDS  // the same ways as above, at the cost of a compiler's time
 TEST_CASE("a model learns as fast from rounded activations", "[train]") {
   using plain = trainer_of<causal_lm<tiny_gpt2>>;
   auto losses = []<class T>(std::type_identity<T>) {
@@ -214,17 +198,8 @@ TEST_CASE("a model learns as fast from rounded activations", "[train]") {
     CHECK(std::fabs(found.back() - expected.back()) < 0.03f);
   }
 }
-#endif
 
-namespace {
-#if CTLM_FEW_KINDS  // muon has AdamW for what is no matrix
-using resumed_optimizers = std::tuple<muon>;
-#else
-using resumed_optimizers = std::tuple<adamw, muon>;
-#endif
-}  // namespace
-
-TEMPLATE_LIST_TEST_CASE("training from rounded activations resumes to the bit", "[train]", resumed_optimizers) {
+TEMPLATE_TEST_CASE("training from rounded activations resumes to the bit", "[train]", adamw, muon) {
   using T = trainer_of<causal_lm<tiny_llama>, rounded, compute<bf16>, optimizer<TestType>>;
   heap_arena a(T::train_bytes), b(T::train_bytes);
   T through(a, {.dropout = 0.2f}), resumed(b, {.dropout = 0.2f});

@@ -13,7 +13,6 @@
 #include <cmath>
 #include <cstring>
 #include <string>
-#include <tuple>
 
 using namespace ctlm;
 using namespace models;
@@ -57,45 +56,37 @@ TEST_CASE("gradients in half precision are those of single precision, but for ro
   auto compare = []<class Model>(std::type_identity<Model>) {
     const found single = gradients_with<exact<Model>>();
     const found halves = gradients_with<in_half<Model>>();
+    const found bfloats = gradients_with<exact<Model, compute<bf16>>>();
     CHECK(halves.loss != single.loss);
     CHECK(std::fabs(halves.loss - single.loss) < 2e-4 * single.loss);
     CHECK(away(single, halves) < 0.0015);
     CHECK(away(single, halves) > 1e-5);
-#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
-    const found bfloats = gradients_with<exact<Model, compute<bf16>>>();
     CHECK(away(single, halves) < away(single, bfloats) / 4);
-#endif
     typename in_half<Model>::options unscaled{.seed = 5};
     unscaled.scaling.start = 0x1p-12f;
     CHECK(away(single, gradients_with<in_half<Model>>(unscaled)) > 0.05);
   };
   compare(std::type_identity<causal_lm<wide>>{});
-  compare(std::type_identity<causal_lm<small_experts<3, 4>>>{});
-#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
   compare(std::type_identity<causal_lm<wide_gpt2>>{});
+  compare(std::type_identity<causal_lm<small_experts<3, 4>>>{});
   compare(std::type_identity<causal_lm<wide, backend<portable>>>{});
-#endif
 }
 
 TEST_CASE("activations in half precision move gradients by their rounding alone", "[train]") {
   auto compare = []<class Model, class... Slots>(std::type_identity<Model>, Slots...) {
     const found single = gradients_with<exact<Model, Slots...>>();
     const found halves = gradients_with<exact<Model, activations<f16>, Slots...>>();
+    const found bfloats = gradients_with<exact<Model, activations<bf16>, Slots...>>();
     CHECK(halves.loss == single.loss);
     CHECK(away(single, halves) < 0.0008);
     CHECK(away(single, halves) > 1e-5);
-#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
-    const found bfloats = gradients_with<exact<Model, activations<bf16>, Slots...>>();
     CHECK(away(single, halves) < away(single, bfloats) / 4);
-#endif
     CHECK(exact<Model, activations<f16>, Slots...>::train_bytes ==
           exact<Model, activations<bf16>, Slots...>::train_bytes);
   };
   compare(std::type_identity<causal_lm<wide>>{});
-#if !CTLM_FEW_KINDS  // both together are below
   compare(std::type_identity<causal_lm<wide_gpt2>>{}, compute<f16>{});
   compare(std::type_identity<causal_lm<wide, backend<portable>>>{});
-#endif
 }
 
 TEST_CASE("a scale changes no bit of gradients that half precision holds with and without it", "[train]") {
@@ -133,10 +124,8 @@ TEST_CASE("a step that overflows is skipped, and halves the scale until one does
     CHECK_FALSE(one_step(t, 50).skipped);
   };
   overflow(std::type_identity<in_half<small>>{});
-  overflow(std::type_identity<in_half<causal_lm<wide>, optimizer<muon>, activations<bf16>>>{});
-#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
   overflow(std::type_identity<in_half<causal_lm<wide>, activations<f16>, recompute<2>>>{});
-#endif
+  overflow(std::type_identity<in_half<causal_lm<wide>, optimizer<muon>, activations<bf16>>>{});
 }
 
 TEST_CASE("a scale grows after so many steps in a row, and counts again after one that was skipped", "[train]") {
@@ -173,10 +162,8 @@ TEST_CASE("activations beyond half precision skip a step, and nothing is scaled 
     return r.skipped;
   };
   CHECK(skips(std::type_identity<exact<small, activations<f16>>>{}));
-#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
   CHECK_FALSE(skips(std::type_identity<exact<small, activations<bf16>>>{}));
   CHECK_FALSE(skips(std::type_identity<exact<small>>{}));
-#endif
 }
 
 TEST_CASE("a scale stays between 2^-32 and 2^32", "[train]") {
@@ -215,15 +202,12 @@ TEST_CASE("layers that are computed again leave the same bits in half precision"
     return bytes_of(t);
   };
   using model = causal_lm<wide>;
-#if !CTLM_FEW_KINDS  // the same ways, at the cost of a compiler's time
   CHECK((weights_with(std::type_identity<in_half<model>>{}) ==
          weights_with(std::type_identity<in_half<model, recompute<2>>>{})));
-#endif
   CHECK((weights_with(std::type_identity<in_half<model, activations<f16>>>{}) ==
          weights_with(std::type_identity<in_half<model, activations<f16>, recompute<3>>>{})));
 }
 
-#if !CTLM_FEW_KINDS  // the same ways as above, at the cost of a compiler's time
 TEST_CASE("a model learns in half precision as fast as in single precision", "[train]") {
   auto losses = []<class T>(std::type_identity<T>) {
     heap_arena memory(T::train_bytes);
@@ -242,20 +226,9 @@ TEST_CASE("a model learns in half precision as fast as in single precision", "[t
     CHECK(std::fabs(found.back() - expected.back()) < 0.01f);
   }
 }
-#endif
 
-namespace {
-#if CTLM_FEW_KINDS  // what overflows above
-using resumed_trainers = std::tuple<in_half<causal_lm<wide>, optimizer<muon>, activations<bf16>>>;
-#else
-template <class Optimizer>
-using resumed_with = in_half<causal_lm<tiny_llama>, optimizer<Optimizer>, activations<f16>>;
-using resumed_trainers = std::tuple<resumed_with<adamw>, resumed_with<muon>>;
-#endif
-}  // namespace
-
-TEMPLATE_LIST_TEST_CASE("training in half precision resumes to the bit, scale and all", "[train]", resumed_trainers) {
-  using T = TestType;
+TEMPLATE_TEST_CASE("training in half precision resumes to the bit, scale and all", "[train]", adamw, muon) {
+  using T = in_half<causal_lm<tiny_llama>, optimizer<TestType>, activations<f16>>;
   typename T::options o{.dropout = 0.2f, .scaling = {.start = 0x1p24f, .interval = 5}};
   heap_arena a(T::train_bytes), b(T::train_bytes);
   T through(a, o);
@@ -314,11 +287,7 @@ TEST_CASE("adapters, heads, integers and factors learn in half precision", "[tra
       CHECK(loss < first - 0.3f);
       return loss;
     };
-#if CTLM_FEW_KINDS  // that in single precision goes other ways, and elsewhere
-    last(compute<f16>{}, activations<f16>{});
-#else
     CHECK(std::fabs(last(compute<f16>{}, activations<f16>{}) - last()) < 0.01f);
-#endif
   }
   SECTION("a head") {
     auto gradients = []<class... Slots>(Slots...) {
@@ -330,25 +299,16 @@ TEST_CASE("adapters, heads, integers and factors learn in half precision", "[tra
       const double loss = t.forward_backward(tokens, classes);
       return found{loss, numbers_of(t.gradients())};
     };
-    const found halves = gradients(compute<f16>{});
-#if CTLM_FEW_KINDS  // a head in single precision is elsewhere
-    CHECK(std::isfinite(halves.loss));
-#else
-    const found single = gradients();
+    const found single = gradients(), halves = gradients(compute<f16>{});
     CHECK(away(single, halves) < 0.002);
     CHECK(away(single, halves) > 1e-5);
-#endif
   }
   SECTION("weights for fewer bits") {
     using target = trained_for<int4<32>>;
-    const found halves = gradients_with<in_half<causal_lm<wide>, target>>();
-#if CTLM_FEW_KINDS  // as above
-    CHECK(std::isfinite(halves.loss));
-#else
     const found single = gradients_with<exact<causal_lm<wide>, target>>();
+    const found halves = gradients_with<in_half<causal_lm<wide>, target>>();
     CHECK(away(single, halves) < 0.002);
     CHECK(away(single, halves) > 1e-5);
-#endif
   }
 }
 
