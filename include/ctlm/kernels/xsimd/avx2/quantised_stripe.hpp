@@ -9,6 +9,7 @@
 // The high part of a code is shifted to its place above the low one and put in by two instructions.
 #pragma once
 
+#include "../keep_order.hpp"
 #include "stripe_codes.hpp"
 
 #if CTLM_F16C && !CTLM_AVX512
@@ -34,10 +35,6 @@ CTLM_INLINE __m256i products_in_pairs(__m256i w, __m256i x) {
 CTLM_INLINE __m256i add_pairs(__m256i sum, __m256i pairs) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-
-/// Keeps a sum of integers in the order in which it is written: compilers would add up many products side by side, for
-/// which there are not enough registers.
-CTLM_INLINE void keep_order(__m256i& sum) { __asm__("" : "+x"(sum)); }
 
 /// The codes of quad v + p * F::vectors, whose low parts are in bits p * F::low_bits and up of `packed`. `high` has the
 /// tile's high parts, `mask` as many ones as a low part.

@@ -77,25 +77,27 @@ CTLM_INLINE void chunk_dots(std::index_sequence<S...>, std::size_t k, const word
   using V = simd_batch<float, A>;
   V total[] = {(static_cast<void>(S), V(0.0f))...};
   typename row_reader<A, F>::cursor key[Columns];
-  for (std::size_t n = 0; n < Columns; ++n) {
+  auto begin = [&](std::size_t n) CTLM_LAMBDA_INLINE {
+    if (n >= Columns) return;
     key[n] = keys.at(j + n);
     look_ahead(keys, j + n, k);
-  }
+  };
+  (begin(S), ...);
   for (std::size_t chunk = 0; chunk < k / code_chunk; ++chunk) {
     const std::size_t group = group_of_chunk<F>(chunk);
-    for (std::size_t n = 0; n < Columns; ++n) {
-      words codes[chunk_words];
-      chunk_as_words(key[n].row + chunk * F::row_codes(code_chunk), codes);
-      const V scale(key[n].scales[group]);
-      for (std::size_t i = 0; i < Rows; ++i) {
-        V& to = total[i * Columns + n];
-        V sum = chunk_products<A>(q.numbers[i] + chunk * code_chunk, codes);
-        if constexpr (!F::has_min && F::zero != 0)
-          sum = xsimd::fma(whole.of[i][chunk], V(-static_cast<float>(F::zero)), sum);
-        to = xsimd::fma(sum, scale, to);
-        if constexpr (F::has_min) to = xsimd::fma(whole.of[i][chunk], V(key[n].bases[group]), to);
-      }
-    }
+    words codes[chunk_words];
+    auto add = [&](std::size_t s) CTLM_LAMBDA_INLINE {
+      const std::size_t n = s / Rows, i = s % Rows;
+      if (i == 0) chunk_as_words(key[n].row + chunk * F::row_codes(code_chunk), codes);
+      V& to = total[i * Columns + n];
+      V sum = chunk_products<A>(q.numbers[i] + chunk * code_chunk, codes);
+      if constexpr (!F::has_min && F::zero != 0)
+        sum = xsimd::fma(whole.of[i][chunk], V(-static_cast<float>(F::zero)), sum);
+      to = xsimd::fma(sum, V(key[n].scales[group]), to);
+      if constexpr (F::has_min) to = xsimd::fma(whole.of[i][chunk], V(key[n].bases[group]), to);
+      keep_order(to);
+    };
+    (add(S), ...);
   }
   float sums[ceil_div(Rows * Columns, 4) * 4];
   many_sums<float, A>(std::index_sequence<S...>{}, total, sums);

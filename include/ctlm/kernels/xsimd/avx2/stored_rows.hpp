@@ -15,18 +15,22 @@ CTLM_INLINE void word_dots(std::index_sequence<S...>, std::size_t k, const word_
                            const row_reader<A, F>& keys, std::size_t j, std::int32_t (*c)[most_stored_rows]) {
   words total[] = {(static_cast<void>(S), words{})...};
   const std::int8_t* key[Columns];
-  for (std::size_t n = 0; n < Columns; ++n) {
-    key[n] = keys.at(j + n).row;
-    look_ahead(keys, j + n, k);
-  }
+  auto begin = [&](std::size_t s) CTLM_LAMBDA_INLINE {
+    if (s >= Columns) return;
+    key[s] = keys.at(j + s).row;
+    look_ahead(keys, j + s, k);
+  };
+  (begin(S), ...);
   for (std::size_t p = 0; p < k; p += sizeof(words) / 2) {
-    words x[Rows];
-    for (std::size_t i = 0; i < Rows; ++i) x[i] = load_words(q.numbers[i] + p);
-    for (std::size_t n = 0; n < Columns; ++n) {
-      const words y = codes_as_words(key[n] + p);
-      for (std::size_t i = 0; i < Rows; ++i)
-        total[i * Columns + n] = add_word_products(total[i * Columns + n], x[i], y);
-    }
+    words y{};
+    auto add = [&](std::size_t s) CTLM_LAMBDA_INLINE {
+      const std::size_t n = s / Rows, i = s % Rows;
+      if (i == 0) y = codes_as_words(key[n] + p);
+      words& to = total[i * Columns + n];
+      to = add_word_products(to, load_words(q.numbers[i] + p), y);
+      keep_order(to);
+    };
+    (add(S), ...);
   }
   const simd_batch<std::int32_t, A> numbers[] = {std::bit_cast<simd_batch<std::int32_t, A>>(total[S])...};
   std::int32_t sums[ceil_div(Rows * Columns, 4) * 4];
@@ -49,8 +53,10 @@ requires(sizeof(simd_batch<float, A>) ==
   four_rows_at_once(m, [&]<std::size_t Rows>(std::integral_constant<std::size_t, Rows>, std::size_t i) {
     const word_rows<Rows> few(k, q + i * q_stride, q_stride);
     std::int32_t sums[Rows][most_stored_rows];
+    constexpr std::size_t most = vector_registers<A> == 16 && Rows > 3 ? 3 : 4;  // columns whose sums registers hold
     std::size_t j = 0;
-    for (; j + 4 <= count; j += 4) word_dots<Rows, 4, A>(std::make_index_sequence<Rows * 4>{}, k, few, keys, j, sums);
+    for (; j + most <= count; j += most)
+      word_dots<Rows, most, A>(std::make_index_sequence<Rows * most>{}, k, few, keys, j, sums);
     for (; j < count; ++j) word_dots<Rows, 1, A>(std::make_index_sequence<Rows>{}, k, few, keys, j, sums);
     for (std::size_t r = 0; r < Rows; ++r)
       for (std::size_t n = 0; n < count; ++n)

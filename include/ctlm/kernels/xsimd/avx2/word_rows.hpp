@@ -4,6 +4,7 @@
 // exact, whatever the processor: at most 256 * 127 * 32767, which 32 bits hold.
 #pragma once
 
+#include "../keep_order.hpp"
 #include "../stored_rows.hpp"
 
 CTLM_INTRINSICS_BEGIN
