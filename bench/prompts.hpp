@@ -1,15 +1,14 @@
-// Prompts of 512 tokens and of 4,096, by how keys and values are stored.
+// Prompts of 512 tokens and of 4,096, by how keys and values are stored, and of 512 by how many tokens are taken at
+// once.
 #pragma once
 
 #include "models.hpp"
 
 /// Tokens a second of the second of two equal prompts. The share is that of single precision's multiply-adds, as if
 /// everything were multiplied in these.
-template <class Cache>
+template <class M>
 void prompt_row(bench::report& r, const machine& limits, workers& exec, std::size_t threads, std::size_t length,
                 const std::string& name) {
-  using M = ctlm::causal_lm<shapes::llama_135m_long<4096>, ctlm::weights<ctlm::int4<32>>, ctlm::threads<workers>,
-                            ctlm::prompt_chunk<128>, ctlm::kv_cache<Cache>>;
   random_model<M> a(exec);
   std::vector<ctlm::token> prompt(length);
   for (std::size_t i = 0; i < length; ++i) prompt[i] = static_cast<ctlm::token>(ctlm::mix(i) % M::shape.vocab);
@@ -34,11 +33,33 @@ void prompt_rows(bench::report& r, const machine& limits, workers& one, workers&
       const std::string name =
           std::string("Llama 135M, prompt of ") + (length > 512 ? "4,096" : "512") + ", cache " + cache;
       if (!named(name)) continue;
-      prompt_row<Cache>(r, limits, one, 1, length, name);
-      prompt_row<Cache>(r, limits, two, 2, length, name);
+      using M = ctlm::causal_lm<shapes::llama_135m_long<4096>, ctlm::weights<ctlm::int4<32>>, ctlm::threads<workers>,
+                                ctlm::prompt_chunk<128>, ctlm::kv_cache<Cache>>;
+      prompt_row<M>(r, limits, one, 1, length, name);
+      prompt_row<M>(r, limits, two, 2, length, name);
     }
   };
   rows(std::type_identity<ctlm::f32>{}, "f32");
   rows(std::type_identity<ctlm::bf16>{}, "bf16");
   rows(std::type_identity<ctlm::int8<>>{}, "int8<>");
+}
+
+template <class Named>
+void chunk_rows(bench::report& r, const machine& limits, workers& one, workers& two, const Named& named) {
+  r.title("prompts of 512, by how many tokens are taken at once");
+  const auto rows = [&]<class F, std::size_t Chunk>(F, std::integral_constant<std::size_t, Chunk>) {
+    using M = ctlm::causal_lm<shapes::llama_135m, ctlm::weights<F>, ctlm::threads<workers>, ctlm::prompt_chunk<Chunk>>;
+    const std::string name = std::string("Llama 135M ") + F::name + ", prompt_chunk<" + std::to_string(Chunk) + ">, " +
+                             std::to_string((M::session_bytes - M::cache_bytes) >> 10) + " KiB beside the cache";
+    if (!named(name)) return;
+    prompt_row<M>(r, limits, one, 1, 512, name);
+    prompt_row<M>(r, limits, two, 2, 512, name);
+  };
+  const auto chunks = [&]<class F>(F format) {
+    rows(format, std::integral_constant<std::size_t, 8>{});
+    rows(format, std::integral_constant<std::size_t, 64>{});
+    rows(format, std::integral_constant<std::size_t, 512>{});
+  };
+  chunks(ctlm::f32{});
+  chunks(ctlm::int8<32>{});
 }

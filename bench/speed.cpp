@@ -314,7 +314,10 @@ int main(int argc, char** argv) {
     formats(shapes::llama_15m{});
     formats(shapes::llama_135m{});
   }
-  if (wanted("prompts")) prompt_rows(r, limits, one, two, named);
+  if (wanted("prompts")) {
+    prompt_rows(r, limits, one, two, named);
+    chunk_rows(r, limits, one, two, named);
+  }
   if (wanted("score") && named(shapes::llama_135m::name)) {
     r.title("logits after each of 512 tokens");
     const auto both = [&]<class F>(F) {
