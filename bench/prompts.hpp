@@ -44,6 +44,7 @@ void prompt_rows(bench::report& r, const machine& limits, workers& one, workers&
   rows(std::type_identity<ctlm::int8<>>{}, "int8<>");
 }
 
+/// How fast a prompt is by prompt_chunk<N>, and what a session then takes beside its cache.
 template <class Named>
 void chunk_rows(bench::report& r, const machine& limits, workers& one, workers& two, const Named& named) {
   r.title("prompts of 512, by how many tokens are taken at once");
