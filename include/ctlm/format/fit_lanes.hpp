@@ -231,15 +231,9 @@ CTLM_INLINE affine<F> refitted(const affine<F>& a, const group_in_lanes& g) {
 /// length of a row is known, GCC 12 would warn of groups that it cannot have.
 template <class F>
 CTLM_NOINLINE void write_codes(const affine<F>& a, const float* w, std::size_t n, int offset, std::uint8_t* to) {
-  using bytes __attribute__((vector_size(CTLM_FIT_WIDTH))) = std::uint8_t;
   const numbers base = numbers::all(a.base), inverse = numbers::all(a.inverse);
-  for (std::size_t i = 0; i < n; i += fit_lanes) {
-    const integers code = step_of<F>(numbers::load(w + i), base, inverse) + integers::all(F::lowest + offset);
-    for (std::size_t r = 0; r < integers::registers; ++r) {
-      const bytes b = __builtin_convertvector(code.v[r], bytes);
-      __builtin_memcpy(to + i + r * CTLM_FIT_WIDTH, &b, sizeof b);
-    }
-  }
+  for (std::size_t i = 0; i < n; i += fit_lanes)
+    store_bytes(step_of<F>(numbers::load(w + i), base, inverse) + integers::all(F::lowest + offset), to + i);
 }
 
 }}}  // namespace ctlm::fit_detail

@@ -24,10 +24,12 @@ struct lanes {
   }
   static CTLM_INLINE lanes load(const T* from) {
     lanes to;
-    __builtin_memcpy(&to, from, sizeof to);
+    for (std::size_t i = 0; i < registers; ++i) __builtin_memcpy(&to.v[i], from + i * CTLM_FIT_WIDTH, sizeof(vector));
     return to;
   }
-  CTLM_INLINE void store(T* to) const { __builtin_memcpy(to, this, sizeof *this); }
+  CTLM_INLINE void store(T* to) const {
+    for (std::size_t i = 0; i < registers; ++i) __builtin_memcpy(to + i * CTLM_FIT_WIDTH, &v[i], sizeof(vector));
+  }
   /// The same bits as integers, or as numbers.
   CTLM_INLINE lanes<std::int32_t> bits() const { return lanes<std::int32_t>::of_bits(*this); }
   CTLM_INLINE lanes<float> number_of_bits() const { return lanes<float>::of_bits(*this); }
@@ -107,6 +109,25 @@ template <class T>
 CTLM_INLINE lanes<T> select(const integers& condition, lanes<T> yes, const lanes<T>& no) {
   for (std::size_t i = 0; i < lanes<T>::registers; ++i) yes.v[i] = condition.v[i] ? yes.v[i] : no.v[i];
   return yes;
+}
+
+/// Stores integers from 0 to 255 as bytes.
+CTLM_INLINE void store_bytes(const integers& a, std::uint8_t* to) {
+  using sixteen __attribute__((vector_size(16))) = std::uint8_t;
+#if CTLM_FIT_WIDTH == 16
+  const auto bytes = __builtin_convertvector(a.v[0], sixteen);
+#elif CTLM_FIT_WIDTH == 8
+  using all __attribute__((vector_size(32))) = std::uint8_t;
+  const sixteen bytes =
+      __builtin_shufflevector((all)a.v[0], (all)a.v[1], 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
+#else
+  using eight __attribute__((vector_size(16))) = std::uint16_t;
+  const eight low = __builtin_shufflevector((eight)a.v[0], (eight)a.v[1], 0, 2, 4, 6, 8, 10, 12, 14);
+  const eight high = __builtin_shufflevector((eight)a.v[2], (eight)a.v[3], 0, 2, 4, 6, 8, 10, 12, 14);
+  const sixteen bytes =
+      __builtin_shufflevector((sixteen)low, (sixteen)high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+#endif
+  __builtin_memcpy(to, &bytes, sizeof bytes);
 }
 
 /// f(f(lane 0, lane 8), ...): all lanes, one half with the other until one is left.
