@@ -56,16 +56,17 @@ CTLM_INLINE void keep_loads_here(const T*& numbers) {
 }
 
 /// Two registers of codes times four tokens' activations, quads First, First + 1, ... of them: sums of 16 bits. The
-/// registers of a quad lie `step` bytes behind those of the last one.
+/// registers of a quad lie `step` bytes behind those of the last one. Each token has a pointer of its own: of one
+/// pointer and a stride, GCC would keep an offset for each token and quad, in memory.
 template <std::size_t First, std::size_t... Q>
 CTLM_INLINE void pair_products(std::index_sequence<Q...>, const std::uint8_t* codes, std::size_t step,
-                               const std::int8_t* x, std::size_t stride, __m256i (&sum)[2][4]) {
+                               const std::int8_t* const (&x)[4], __m256i (&sum)[2][4]) {
   auto add = [&](std::size_t i) CTLM_LAMBDA_INLINE {
     const auto* const pair = reinterpret_cast<const __m256i*>(codes + (First + i) * step);
     const __m256i left = _mm256_load_si256(pair), right = _mm256_load_si256(pair + 1);
     auto meet = [&](std::size_t t) CTLM_LAMBDA_INLINE {
       std::int32_t four;
-      __builtin_memcpy(&four, x + t * stride + (First + i) * quad, sizeof four);
+      __builtin_memcpy(&four, x[t] + (First + i) * quad, sizeof four);
       const __m256i activations = _mm256_set1_epi32(four);
       const __m256i a = _mm256_maddubs_epi16(left, activations), b = _mm256_maddubs_epi16(right, activations);
       sum[0][t] = i == 0 ? a : _mm256_add_epi16(sum[0][t], a);
@@ -80,19 +81,18 @@ CTLM_INLINE void pair_products(std::index_sequence<Q...>, const std::uint8_t* co
 
 /// Adds the products of one tile, or a part of it, to sums of 32 bits.
 template <class F, std::size_t First, std::size_t Sums>
-CTLM_INLINE void tile_products(const std::uint8_t* codes, const std::int8_t* x, std::size_t stride,
-                               __m256i (&sum)[Sums][4]) {
+CTLM_INLINE void tile_products(const std::uint8_t* codes, const std::int8_t* const (&x)[4], __m256i (&sum)[Sums][4]) {
   constexpr std::size_t few = smaller(block_quads<F>, quads_in_16_bits(in_halves<F> ? 4 : F::bits));
   const __m256i unit[2] = {_mm256_set1_epi16(1), _mm256_set1_epi16(in_halves<F> ? 16 : 1)};
   __m256i narrow[2][4];
-  pair_products<First>(std::make_index_sequence<few>{}, codes, block_quad_bytes<F>, x, stride, narrow);
+  pair_products<First>(std::make_index_sequence<few>{}, codes, block_quad_bytes<F>, x, narrow);
   for (std::size_t r = 0; r < 2; ++r)
     for (std::size_t t = 0; t < 4; ++t) {
       __m256i& to = sum[Sums == 2 ? r : 0][t];
       to = _mm256_add_epi32(to, _mm256_madd_epi16(narrow[r][t], unit[r]));
       keep_order(to);
     }
-  if constexpr (First + few < block_quads<F>) tile_products<F, First + few>(codes, x, stride, sum);
+  if constexpr (First + few < block_quads<F>) tile_products<F, First + few>(codes, x, sum);
 }
 
 /// to[4][stripe_rows] = the products of a tile, or a part of it, with four tokens' activations, or += where they are
@@ -102,13 +102,15 @@ CTLM_INLINE void block_products(const std::uint8_t* codes, const std::int8_t* x,
                                 std::int32_t* to) {
   constexpr std::size_t together = in_halves<F> ? 1 : 2;  // halves of the sixteen rows
   for (std::size_t half = 0; half < 2; half += together) {
-    keep_loads_here(codes), keep_loads_here(x);
+    const std::int8_t* tokens[4] = {x, x + stride, x + 2 * stride, x + 3 * stride};
+    keep_loads_here(codes);
+    for (auto& token : tokens) keep_loads_here(token);
     auto* const rows = reinterpret_cast<__m256i*>(to) + half;
     __m256i sum[together][4];
     for (std::size_t t = 0; t < 4; ++t)
       for (std::size_t r = 0; r < together; ++r)
         sum[r][t] = first ? _mm256_setzero_si256() : _mm256_load_si256(rows + 2 * t + r);
-    tile_products<F, 0>(codes + half * 64, x, stride, sum);
+    tile_products<F, 0>(codes + half * 64, tokens, sum);
     for (std::size_t t = 0; t < 4; ++t)
       for (std::size_t r = 0; r < together; ++r) _mm256_store_si256(rows + 2 * t + r, sum[r][t]);
   }
