@@ -35,9 +35,13 @@ CTLM_INLINE void transpose_square(const S* from, std::size_t from_stride, T* to,
       row[i] = widened<T, A, S>(load_fours<n>(from + i * from_stride + j, from_stride));
     const V a = mixed<0, 4, 1, 5>(row[0], row[1], all), b = mixed<2, 6, 3, 7>(row[0], row[1], all);
     const V c = mixed<0, 4, 1, 5>(row[2], row[3], all), d = mixed<2, 6, 3, 7>(row[2], row[3], all);
-    const V column[4] = {mixed<0, 1, 4, 5>(a, c, all), mixed<2, 3, 6, 7>(a, c, all), mixed<0, 1, 4, 5>(b, d, all),
-                         mixed<2, 3, 6, 7>(b, d, all)};
-    for (std::size_t i = 0; i < 4; ++i) __builtin_memcpy(to + (j + i) * to_stride, &column[i], sizeof(V));
+    // One by one: GCC would put an array of them into memory and copy it in halves of registers.
+    const auto put = [&](std::size_t i, const V& column)
+                         CTLM_LAMBDA_INLINE { __builtin_memcpy(to + (j + i) * to_stride, &column, sizeof(V)); };
+    put(0, mixed<0, 1, 4, 5>(a, c, all));
+    put(1, mixed<2, 3, 6, 7>(a, c, all));
+    put(2, mixed<0, 1, 4, 5>(b, d, all));
+    put(3, mixed<2, 3, 6, 7>(b, d, all));
   }
 }
 
