@@ -102,15 +102,15 @@ CTLM_INLINE void block_products(const std::uint8_t* codes, const std::int8_t* x,
                                 std::int32_t* to) {
   constexpr std::size_t together = in_halves<F> ? 1 : 2;  // halves of the sixteen rows
   for (std::size_t half = 0; half < 2; half += together) {
-    const std::int8_t* tokens[4] = {x, x + stride, x + 2 * stride, x + 3 * stride};
+    const std::int8_t* inputs[4] = {x, x + stride, x + 2 * stride, x + 3 * stride};
     keep_loads_here(codes);
-    for (auto& token : tokens) keep_loads_here(token);
+    for (auto& input : inputs) keep_loads_here(input);
     auto* const rows = reinterpret_cast<__m256i*>(to) + half;
     __m256i sum[together][4];
     for (std::size_t t = 0; t < 4; ++t)
       for (std::size_t r = 0; r < together; ++r)
         sum[r][t] = first ? _mm256_setzero_si256() : _mm256_load_si256(rows + 2 * t + r);
-    tile_products<F, 0>(codes + half * 64, tokens, sum);
+    tile_products<F, 0>(codes + half * 64, inputs, sum);
     for (std::size_t t = 0; t < 4; ++t)
       for (std::size_t r = 0; r < together; ++r) _mm256_store_si256(rows + 2 * t + r, sum[r][t]);
   }
