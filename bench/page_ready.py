@@ -13,19 +13,9 @@ import tempfile
 
 root = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root / "examples/browser"))
-from webdriver import Browser  # noqa: E402
+from webdriver import EMPTY_PAGE, Browser  # noqa: E402
 
 TURNS = 21
-READY = "return document.documentElement.dataset.ready"
-EMPTY = """<!doctype html><title>empty</title>
-<script>addEventListener("load", () => { document.documentElement.dataset.ready = performance.now(); });</script>"""
-
-
-def ready_after(browser, page):
-    browser.open(f"file://{page}")
-    browser.until(READY, "the page to be ready")
-    return float(browser.run(READY))
-
 
 chromedriver, chromium = sys.argv[1:3] or (shutil.which("chromedriver"), shutil.which("chromium"))
 if not chromedriver or not chromium:
@@ -35,12 +25,12 @@ if not built.exists():
     sys.exit(f"{built} is not there: ./dev browser builds it")
 with tempfile.TemporaryDirectory() as folder, Browser(chromedriver, chromium, f"{folder}/profile") as browser:
     empty = pathlib.Path(folder, "empty.html")
-    empty.write_text(EMPTY, encoding="utf-8")
+    empty.write_text(EMPTY_PAGE, encoding="utf-8")
     pages = {"the page": built, "an empty page": empty}
     times = {name: [] for name in pages}
-    ready_after(browser, built)
+    browser.ready_after(built)
     for _ in range(TURNS):
         for name, page in pages.items():
-            times[name].append(ready_after(browser, page))
+            times[name].append(browser.ready_after(page))
 for name, of in times.items():
     print(f"{name}: ready after {statistics.median(of):.0f} ms (median of {TURNS}; {min(of):.0f} to {max(of):.0f})")

@@ -11,6 +11,10 @@ import urllib.request
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # how WebDriver marks an element in JSON
 
+READY = "return document.documentElement.dataset.ready"
+EMPTY_PAGE = """<!doctype html><title>empty</title>
+<script>addEventListener("load", () => { document.documentElement.dataset.ready = performance.now(); });</script>"""
+
 
 class Browser:
     def __init__(self, chromedriver, chromium, profile):
@@ -54,6 +58,12 @@ class Browser:
 
     def open(self, url):
         self.call("POST", "/url", {"url": url})
+
+    def ready_after(self, file):
+        """Opens a page that says when it is ready: after so many milliseconds."""
+        self.open(f"file://{file}")
+        self.until(READY, "the page to be ready")
+        return float(self.run(READY))
 
     def run(self, script, *arguments):
         """A script's value, or that of the promise it returns."""
